@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_ENGINE_H
+#define NETI_ENGINE_H
+/*
+ * What makes the kernel hold a ruleset. One engine, one network namespace: that of the thread
+ * that calls. An engine is used by one thread at a time.
+ */
+#include "../buffer.h"
+#include "../error.h"
+#include "../log.h"
+#include "../ruleset.h"
+
+struct engine;
+
+struct engine_config {
+	const struct log *log;
+	unsigned lock_timeout_ms; /* how long to wait for the xtables lock; 0: the default, 5 s */
+};
+
+/* What a call did. */
+struct engine_report {
+	unsigned commits; /* tables replaced */
+	size_t set_changes; /* entries added and deleted */
+	size_t chains_changed;
+	double seconds;
+	double lock_seconds; /* of these, waiting for the lock */
+};
+
+/* name: "iptables" (the default for NULL). Says what is missing: capability, table, set type. */
+int engine_open(struct engine **ret, const char *name, const struct engine_config *config, struct error *error);
+struct engine *engine_close(struct engine *engine);
+
+/* Reads the kernel and carries out the difference alone; commits nothing when equal. */
+int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret, struct error *error);
+/* The same when the kernel is known to hold "from": touches only what differs between the two.
+ * -ESTALE when the kernel turns out to hold something else: nothing was committed to that table, apply. */
+int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
+	struct engine_report *ret, struct error *error);
+/* Writes the difference between kernel and ruleset as a diff ("-" in the kernel, "+" wanted), in
+ * the words of iptables-save and ipset save. 0 equal, 1 different. Changes nothing. */
+int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff, struct error *error);
+/* Takes away all own chains, jump rules and sets, and nothing else. */
+int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
+/* How many entries the peer set has now, 0 when there is none. For the removal guard. */
+int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error);
+/* Pure: the text of ipset save and iptables-save that the ruleset stands for. */
+int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text);
+
+#endif

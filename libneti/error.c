@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The sentence and the code of a failure. Keeps no state and logs nothing.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "error.h"
+
+int error_set(struct error *error, int result, enum neti_trouble trouble, const char *format, ...)
+{
+	va_list arguments;
+
+	error->trouble = trouble;
+	error->result = result;
+	va_start(arguments, format);
+	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+int error_memory(struct error *error)
+{
+	return error_set(error, -ENOMEM, NETI_TROUBLE_SYSTEM, "out of memory");
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_FLEET_H
+#define NETI_FLEET_H
+/*
+ * The fleet as this host sees it. Pure: shards come in as they are read, deltas go out; the
+ * clock is passed in (milliseconds of a clock that never goes back).
+ *
+ * Until every shard was read once there is no view. Additions and moved members count at once;
+ * a vanished one leaves after the removal delay; more removals than the guard allows are held.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fleet_settings.h"
+#include "member.h"
+
+struct fleet;
+
+struct fleet_delta {
+	struct member_list added;   /* new members */
+	struct member_list moved;   /* same overlay address, other id, network or addresses */
+	struct member_list removed; /* as they were */
+};
+
+int fleet_new(struct fleet **ret, const struct fleet_settings *settings);
+struct fleet *fleet_free(struct fleet *fleet);
+/* Guard and delay may change while living; so may the subnet. The shard count may not. */
+void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings);
+/* Members known from before a restart (state file, kernel): removals are counted against them. */
+int fleet_seed(struct fleet *fleet, const struct member_list *members);
+/* The whole content of one shard, as just read. Later entries with an overlay address already
+ * seen in this shard are skipped and counted. */
+int fleet_shard(struct fleet *fleet, unsigned shard, const struct member_list *members, int64_t now);
+bool fleet_ready(const struct fleet *fleet);
+/*
+ * Takes into the view what may go in now and tells what that was. Returns 1 when something
+ * changed, 0 when not, -ENODATA before every shard was read. *ret_next is the time at which to
+ * call again, or -1.
+ */
+int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next);
+void fleet_delta_clear(struct fleet_delta *delta);
+/* The view: sorted by overlay address; valid until the next step. */
+const struct member_list *fleet_members(const struct fleet *fleet);
+/* Removals held by the guard now; accept lets them go at the next step. */
+size_t fleet_held(const struct fleet *fleet);
+void fleet_accept(struct fleet *fleet);
+size_t fleet_skipped(const struct fleet *fleet);
+
+#endif

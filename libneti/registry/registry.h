@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_REGISTRY_H
+#define NETI_REGISTRY_H
+/*
+ * Where leases and live members are kept: the layout of the registry over any store.
+ * One thread uses a registry; handlers run inside registry_process() and inside the calls
+ * that wait. The layout (paths, entry names, JSON) is a contract with other versions.
+ */
+#include "../fleet_settings.h"
+#include "../member.h"
+#include "store.h"
+
+struct registry;
+
+struct registry_config {
+	const char *uri; /* zookeeper://h1:2181,h2:2181/root or sqlite:/path */
+	const char *credentials;
+	unsigned session_timeout_ms;
+	const struct log *log;
+	/* What the fleet is made with when there is none yet; NULL: that is an error. */
+	const struct fleet_settings *initial;
+	const struct prefix *exclude; /* addresses never given to this host; borrowed */
+	size_t n_exclude;
+};
+
+/* Any of them may be NULL. */
+struct registry_handler {
+	void (*state)(void *data, enum store_state state, const char *detail);
+	/* Read for the first time, and after every change. */
+	void (*fleet)(void *data, const struct fleet_settings *settings);
+	/* One shard as just read; skipped: bad entries in it. */
+	void (*shard)(void *data, unsigned shard, const struct member_list *members, size_t skipped);
+	/* This host's entry stands (again, after an expiry). */
+	void (*joined)(void *data, const struct member *self);
+	/* Something that does not heal by itself: a conflict, exhausted subnet, refused credentials. */
+	void (*trouble)(void *data, const struct error *error);
+	void *data;
+};
+
+int registry_open(struct registry **ret, const struct registry_config *config,
+	const struct registry_handler *handler, struct error *error);
+struct registry *registry_close(struct registry *registry); /* leaves: the entry goes with the session */
+int registry_descriptor(struct registry *registry);
+int registry_process(struct registry *registry);
+uint64_t registry_session(struct registry *registry);
+unsigned registry_timeout(struct registry *registry); /* negotiated session time-out, ms */
+
+/* These last: they are taken up again after every reconnect and expiry, until the close. */
+int registry_watch(struct registry *registry); /* fleet settings and every shard */
+/* Takes the lease, then holds the entry. self->overlay may be unset. Called again with other
+ * addresses it moves the member in one multi-operation. */
+int registry_join(struct registry *registry, const struct member *self, bool takeover, struct error *error);
+int registry_publish(struct registry *registry, uint64_t revision); /* into the entry's data */
+
+/* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
+ * for). Outputs are untouched on failure. */
+int registry_connect(struct registry *registry, int timeout_ms, struct error *error);
+/* Finds or makes the fleet's settings (made only with config.initial). */
+int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms, struct error *error);
+int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings, int timeout_ms,
+	struct error *error);
+/* 0 found, 1 newly taken. */
+int registry_lease_take(struct registry *registry, const char *id, struct address *ret, int timeout_ms,
+	struct error *error);
+int registry_lease_find(struct registry *registry, const char *id, struct address *ret, int timeout_ms,
+	struct error *error);
+/* The id that holds an overlay address; the caller frees. */
+int registry_lease_holder(struct registry *registry, const struct address *overlay, char **ret,
+	int timeout_ms, struct error *error);
+/* Leases as members that are not live, sorted by overlay address. */
+int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms, struct error *error);
+int registry_lease_release(struct registry *registry, const char *id, int timeout_ms, struct error *error);
+/* Live members, sorted by overlay address; details: version, since and revision too. */
+int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
+	struct error *error);
+
+#endif
