@@ -26,6 +26,15 @@ void test_note_skip(const char *format, ...)
 	atomic_fetch_add(skipped, 1);
 }
 
+const char *test_source_path(const char *name)
+{
+	static char path[4096];
+	const char *srcdir = getenv("srcdir"); /* automake sets it */
+
+	snprintf(path, sizeof(path), "%s/%s", srcdir ? srcdir : ".", name);
+	return path;
+}
+
 int main(void)
 {
 	SRunner *runner = srunner_create(test_suite());
