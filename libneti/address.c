@@ -64,6 +64,15 @@ bool address_is_unicast(const struct address *address)
 	return false;
 }
 
+unsigned address_modulo(const struct address *address, unsigned n)
+{
+	uint64_t rest = 0;
+
+	for (unsigned i = 0; i < address_bits(address) / 8; i++)
+		rest = (rest << 8 | address->bytes[i]) % n;
+	return (unsigned)rest;
+}
+
 struct address address_from_ipv4(struct in_addr in)
 {
 	struct address address = { .family = AF_INET };

@@ -30,6 +30,8 @@ bool address_is_set(const struct address *address);
 unsigned address_bits(const struct address *address); /* 32 or 128 */
 /* False for the unspecified, loopback, multicast and broadcast addresses, and for none. */
 bool address_is_unicast(const struct address *address);
+/* The address as one big number, modulo n (n > 0). */
+unsigned address_modulo(const struct address *address, unsigned n);
 struct address address_from_ipv4(struct in_addr in);
 struct in_addr address_to_ipv4(const struct address *address);
 

@@ -26,16 +26,17 @@ int fleet_new(struct fleet **ret, const struct fleet_settings *settings);
 struct fleet *fleet_free(struct fleet *fleet);
 /* Guard and delay may change while living; so may the subnet. The shard count may not. */
 void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings);
-/* Members known from before a restart (state file, kernel): removals are counted against them. */
+/* Members known from before a restart, sorted, before the first shard: removals are counted
+ * against them. */
 int fleet_seed(struct fleet *fleet, const struct member_list *members);
-/* The whole content of one shard, as just read. Later entries with an overlay address already
- * seen in this shard are skipped and counted. */
+/* The whole content of one shard, as just read, sorted. Of several entries with one overlay
+ * address the one already in the view stays, else the first counts; the others are skipped. */
 int fleet_shard(struct fleet *fleet, unsigned shard, const struct member_list *members, int64_t now);
 bool fleet_ready(const struct fleet *fleet);
 /*
- * Takes into the view what may go in now and tells what that was. Returns 1 when something
+ * Takes into the view what may go in now and tells what that was. Returns 1 when the view
  * changed, 0 when not, -ENODATA before every shard was read. *ret_next is the time at which to
- * call again, or -1.
+ * call again, or -1. After -ENOMEM a later step makes the view whole, with a delta that is not.
  */
 int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next);
 void fleet_delta_clear(struct fleet_delta *delta);

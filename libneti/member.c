@@ -95,7 +95,10 @@ int member_list_add(struct member_list *list, struct member *member)
 
 static int compare_items(const void *a, const void *b)
 {
-	return member_compare_overlay(*(struct member *const *)a, *(struct member *const *)b);
+	const struct member *p = *(struct member *const *)a, *q = *(struct member *const *)b;
+	int order = member_compare_overlay(p, q);
+
+	return order ? order : strcmp(p->id, q->id);
 }
 
 void member_list_sort(struct member_list *list)

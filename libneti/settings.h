@@ -11,30 +11,7 @@
 #include "address.h"
 #include "error.h"
 #include "log.h"
-
-struct port_range {
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t low, high; /* inclusive, host order */
-};
-
-struct override {
-	struct address from, to;
-};
-
-/* What decides who is let in: taken over by the ruleset as it is. */
-struct policy {
-	struct port_range *open_ports;
-	size_t n_open_ports;
-	struct prefix *ssh_whitelist;
-	size_t n_ssh_whitelist;
-	struct prefix *trusted;
-	size_t n_trusted;
-	struct override *nat_overrides;
-	size_t n_nat_overrides;
-	bool reject_all;
-	bool forwarded;
-	bool icmp; /* answer echo requests of strangers; default true */
-};
+#include "policy.h"
 
 enum identity { IDENTITY_HOST, IDENTITY_EC2 };
 

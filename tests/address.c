@@ -113,6 +113,16 @@ START_TEST(counting)
 }
 END_TEST
 
+START_TEST(modulo)
+{
+	struct address a = address("192.168.0.77"), b = address("2001:db8::4d");
+
+	ck_assert_uint_eq(address_modulo(&a, 64), 0xc0a8004d % 64);
+	ck_assert_uint_eq(address_modulo(&a, 1000), 0xc0a8004d % 1000);
+	ck_assert_uint_eq(address_modulo(&b, 256), 0x4d);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("address");
@@ -124,6 +134,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, prefixes_parse);
 	tcase_add_test(tests, containment);
 	tcase_add_test(tests, counting);
+	tcase_add_test(tests, modulo);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
