@@ -20,6 +20,7 @@ struct shard {
 	struct slot *slots; /* sorted by overlay address */
 	size_t length;
 	size_t skipped;
+	uint64_t revision;
 	bool read;
 	bool pending; /* some slot's latest is not what is shown */
 };
@@ -176,19 +177,22 @@ static void merge_shard(struct shard *shard, const struct member_list *members, 
 	shard->length = n;
 }
 
-int fleet_shard(struct fleet *fleet, unsigned number, const struct member_list *members, int64_t now)
+int fleet_shard(struct fleet *fleet, const struct fleet_reading *reading, int64_t now)
 {
+	const struct member_list *members = reading->members;
 	struct shard *shard;
 	struct slot *slots;
 
-	if (number >= fleet->n_shards)
+	if (reading->shard >= fleet->n_shards)
 		return -EINVAL;
-	shard = &fleet->shards[number];
+	shard = &fleet->shards[reading->shard];
 	slots = calloc(shard->length + members->length + 1, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
 	/* 0 stands for "not gone", so a clock that starts at 0 is moved on by one. */
 	merge_shard(shard, members, slots, now > 0 ? now : 1);
+	shard->skipped += reading->bad;
+	shard->revision = reading->revision;
 	if (!shard->read)
 		fleet->unread--;
 	shard->read = true;
@@ -213,12 +217,11 @@ static size_t count_vanished(const struct fleet *fleet)
 	return vanished;
 }
 
-static bool guard_holds(const struct fleet *fleet, size_t vanished)
+bool fleet_guard_holds(const struct fleet_settings *settings, size_t removals, size_t members)
 {
-	size_t share = fleet->view.length * fleet->settings.max_removals_percent / 100;
-	size_t limit = fleet->settings.max_removals;
+	size_t share = members * settings->max_removals_percent / 100;
 
-	return vanished > (share > limit ? share : limit);
+	return removals > settings->max_removals && removals > share;
 }
 
 struct step {
@@ -311,7 +314,7 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 	if (!fleet_ready(fleet))
 		return -ENODATA;
 	vanished = count_vanished(fleet);
-	step.hold = guard_holds(fleet, vanished);
+	step.hold = fleet_guard_holds(&fleet->settings, vanished, fleet->view.length);
 	fleet->held = step.hold ? vanished : 0;
 	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
 		if (fleet->shards[i].pending)
@@ -360,4 +363,14 @@ size_t fleet_skipped(const struct fleet *fleet)
 	for (unsigned i = 0; i < fleet->n_shards; i++)
 		skipped += fleet->shards[i].skipped;
 	return skipped;
+}
+
+uint64_t fleet_revision(const struct fleet *fleet)
+{
+	uint64_t revision = 0;
+
+	for (unsigned i = 0; i < fleet->n_shards; i++)
+		if (fleet->shards[i].revision > revision)
+			revision = fleet->shards[i].revision;
+	return revision;
 }

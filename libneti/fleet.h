@@ -16,6 +16,14 @@
 
 struct fleet;
 
+/* The whole content of one shard, as just read. */
+struct fleet_reading {
+	unsigned shard;
+	const struct member_list *members; /* sorted */
+	size_t bad;	   /* entries that were no members */
+	uint64_t revision; /* of the registry, when the shard changed last */
+};
+
 struct fleet_delta {
 	struct member_list added;   /* new members */
 	struct member_list moved;   /* same overlay address, other id, network or addresses */
@@ -29,9 +37,9 @@ void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings)
 /* Members known from before a restart, sorted, before the first shard: removals are counted
  * against them. */
 int fleet_seed(struct fleet *fleet, const struct member_list *members);
-/* The whole content of one shard, as just read, sorted. Of several entries with one overlay
- * address the one already in the view stays, else the first counts; the others are skipped. */
-int fleet_shard(struct fleet *fleet, unsigned shard, const struct member_list *members, int64_t now);
+/* Of several entries with one overlay address the one already in the view stays, else the first
+ * counts; the others are skipped. */
+int fleet_shard(struct fleet *fleet, const struct fleet_reading *reading, int64_t now);
 bool fleet_ready(const struct fleet *fleet);
 /*
  * Takes into the view what may go in now and tells what that was. Returns 1 when the view
@@ -45,6 +53,11 @@ const struct member_list *fleet_members(const struct fleet *fleet);
 /* Removals held by the guard now; accept lets them go at the next step. */
 size_t fleet_held(const struct fleet *fleet);
 void fleet_accept(struct fleet *fleet);
+/* Whether the guard holds so many removals back from so many members. */
+bool fleet_guard_holds(const struct fleet_settings *settings, size_t removals, size_t members);
+/* Bad entries and second ones for an overlay address, in all shards. */
 size_t fleet_skipped(const struct fleet *fleet);
+/* The newest revision among the shards. */
+uint64_t fleet_revision(const struct fleet *fleet);
 
 #endif

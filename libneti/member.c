@@ -107,6 +107,25 @@ void member_list_sort(struct member_list *list)
 		qsort(list->items, list->length, sizeof(*list->items), compare_items);
 }
 
+struct member *member_list_find(const struct member_list *list, const char *key)
+{
+	struct address address;
+
+	for (size_t i = 0; i < list->length; i++)
+		if (strcmp(list->items[i]->id, key) == 0)
+			return list->items[i];
+	if (address_parse(key, &address) < 0)
+		return NULL;
+	for (size_t i = 0; i < list->length; i++)
+		if (address_equal(&list->items[i]->overlay, &address))
+			return list->items[i];
+	for (size_t i = 0; i < list->length; i++)
+		if (address_equal(&list->items[i]->private_address, &address) ||
+			address_equal(&list->items[i]->public_address, &address))
+			return list->items[i];
+	return NULL;
+}
+
 void member_list_clear(struct member_list *list)
 {
 	for (size_t i = 0; i < list->length; i++)

@@ -42,6 +42,8 @@ struct member_list {
 
 int member_list_add(struct member_list *list, struct member *member); /* takes its own reference */
 void member_list_sort(struct member_list *list); /* by overlay address, then id */
+/* By id, else by overlay, else by private or public address; NULL when there is none. */
+struct member *member_list_find(const struct member_list *list, const char *key);
 void member_list_clear(struct member_list *list);
 
 /* 0, or -EINVAL: an id is 1 to MEMBER_ID_MAX printable ASCII characters without a space, a network

@@ -38,6 +38,13 @@ static int step(int64_t now)
 	return fleet_step(fleet, now, &delta, &next);
 }
 
+static int read_shard(unsigned shard, const struct member_list *list, int64_t now)
+{
+	struct fleet_reading reading = { .shard = shard, .members = list, .revision = (uint64_t)now };
+
+	return fleet_shard(fleet, &reading, now);
+}
+
 /* Members from..to-1 are in the registry, each in its shard. */
 static void registry_has(unsigned from, unsigned to, int64_t now)
 {
@@ -47,7 +54,7 @@ static void registry_has(unsigned from, unsigned to, int64_t now)
 		for (unsigned n = from; n < to; n++)
 			if (n % SHARDS == shard)
 				test_list_add(&list, test_member_nth(n, "ec2"));
-		ck_assert_int_eq(fleet_shard(fleet, shard, &list, now), 0);
+		ck_assert_int_eq(read_shard(shard, &list, now), 0);
 		member_list_clear(&list);
 	}
 }
@@ -68,12 +75,12 @@ START_TEST(nothing_before_the_whole_list)
 	for (unsigned shard = 0; shard < SHARDS; shard++) {
 		ck_assert(!fleet_ready(fleet));
 		ck_assert_int_eq(step(0), -ENODATA);
-		ck_assert_int_eq(fleet_shard(fleet, 0, &none, 0), 0); /* the same one again does not count */
-		ck_assert_int_eq(fleet_shard(fleet, shard, &none, 0), 0);
+		ck_assert_int_eq(read_shard(0, &none, 0), 0); /* the same one again does not count */
+		ck_assert_int_eq(read_shard(shard, &none, 0), 0);
 	}
 	ck_assert(fleet_ready(fleet));
 	ck_assert_int_eq(step(0), 0);
-	ck_assert_int_eq(fleet_shard(fleet, SHARDS, &none, 0), -EINVAL);
+	ck_assert_int_eq(read_shard(SHARDS, &none, 0), -EINVAL);
 }
 END_TEST
 
@@ -83,6 +90,7 @@ START_TEST(additions_at_once)
 	ck_assert_int_eq(step(0), 1);
 	ck_assert_uint_eq(delta.added.length, 10);
 	registry_has(0, 12, 100);
+	ck_assert_uint_eq(fleet_revision(fleet), 100);
 	ck_assert_int_eq(step(100), 1);
 	ck_assert_uint_eq(delta.added.length, 2);
 	ck_assert_uint_eq(members(), 12);
@@ -132,7 +140,7 @@ START_TEST(move_at_once)
 	test_list_add(&list, test_member("i-000001 vpc 192.168.0.1 10.9.9.9 203.0.113.1"));
 	test_list_add(&list, test_member_nth(5, "ec2"));
 	test_list_add(&list, test_member_nth(9, "ec2"));
-	ck_assert_int_eq(fleet_shard(fleet, 1, &list, 100), 0);
+	ck_assert_int_eq(read_shard(1, &list, 100), 0);
 	ck_assert_int_eq(step(100), 1);
 	ck_assert_uint_eq(delta.moved.length, 1);
 	ck_assert_uint_eq(delta.added.length + delta.removed.length, 0);
@@ -244,7 +252,7 @@ START_TEST(second_entry_for_an_address)
 	step(0);
 	test_list_add(&list, test_member("a-thief vpc 192.168.0.1 10.6.6.6 203.0.113.6"));
 	test_list_add(&list, test_member_nth(1, "ec2"));
-	ck_assert_int_eq(fleet_shard(fleet, 1, &list, 10), 0);
+	ck_assert_int_eq(read_shard(1, &list, 10), 0);
 	ck_assert_int_eq(step(10), 0);
 	ck_assert_uint_eq(fleet_skipped(fleet), 1);
 	ck_assert_str_eq(fleet_members(fleet)->items[1]->id, "i-000001");

@@ -1,10 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef NETI_NETI_H
 #define NETI_NETI_H
+/*
+ * libneti: one flat overlay network over several networks, while hosts move between them.
+ *
+ * The contract, for every call below unless it says otherwise:
+ *
+ * Results   0 or a positive number is success, else it is -errno, and the outputs (named ret_)
+ *           are untouched. What errno cannot say stands in the context: one sentence for a
+ *           person, neti_context_message(), and a stable code, neti_context_trouble().
+ * Ownership Arguments are borrowed and copied. What a _new, _open, _build or _list call returns
+ *           through ret_ is the caller's, given back by the _unref call of its type; strings
+ *           named "the caller frees" by free(). _unref(NULL) does nothing. Text returned as
+ *           const char * belongs to its object and lives as long as it.
+ * Threads   A context and everything made from it belong to one thread at a time. Contexts do
+ *           not feel each other. An agent has one worker thread of its own, which blocks all
+ *           signals; it never calls back: callbacks run inside neti_agent_dispatch() alone.
+ * Callbacks may call anything, and may unref the object they are called from.
+ * fork()    A child must not use what was made before: calls on an agent or registry answer
+ *           -ECHILD there.
+ * Signals   No handler is installed. A call that is interrupted goes on.
+ * Process   No exit, no output, no environment but XTABLES_LOCKFILE; descriptors are
+ *           close-on-exec. Rules are made in the network namespace of the calling thread.
+ *
+ * Addresses are text (as inet_ntop(3) writes it), times are milliseconds, unless said.
+ * Everything is there since 0.1.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#if defined(__GNUC__)
+#define NETI_EXPORT __attribute__((visibility("default")))
+#define NETI_MUST_CHECK __attribute__((warn_unused_result))
+#define NETI_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#else
+#define NETI_EXPORT
+#define NETI_MUST_CHECK
+#define NETI_NONNULL(...)
+#endif
+
+/* Room for any address as text. */
+#define NETI_ADDRESS_MAX 46
 
 enum neti_log_level {
 	NETI_LOG_ERROR = 3, /* the numbers of syslog(3) */
@@ -16,28 +57,247 @@ enum neti_log_level {
 /* What errno cannot say. Values are stable; new ones are added at the end. */
 enum neti_trouble {
 	NETI_TROUBLE_NONE = 0,
-	NETI_TROUBLE_SYSTEM = 1,      /* memory, files, system calls */
-	NETI_TROUBLE_SETTINGS = 2,    /* settings: the message names key and line */
-	NETI_TROUBLE_REGISTRY = 3,    /* the registry cannot be reached, or answers nonsense */
-	NETI_TROUBLE_DENIED = 4,      /* the registry refuses these credentials */
-	NETI_TROUBLE_CONFLICT = 5,    /* another live member has this id */
-	NETI_TROUBLE_EXHAUSTED = 6,   /* no free overlay address */
-	NETI_TROUBLE_NOT_FOUND = 7,   /* no such member, lease or fleet */
-	NETI_TROUBLE_HELD = 8,	      /* removals held back by the guard */
-	NETI_TROUBLE_PRIVILEGE = 9,   /* a capability is missing */
+	NETI_TROUBLE_SYSTEM = 1,       /* memory, files, system calls */
+	NETI_TROUBLE_SETTINGS = 2,     /* settings: the message names key and line */
+	NETI_TROUBLE_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
+	NETI_TROUBLE_DENIED = 4,       /* the registry refuses these credentials */
+	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id */
+	NETI_TROUBLE_EXHAUSTED = 6,    /* no free overlay address */
+	NETI_TROUBLE_NOT_FOUND = 7,    /* no such member, lease or fleet */
+	NETI_TROUBLE_HELD = 8,	       /* removals held back by the guard */
+	NETI_TROUBLE_PRIVILEGE = 9,    /* a capability is missing */
 	NETI_TROUBLE_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
-	NETI_TROUBLE_BUSY = 11,	      /* somebody else holds a lock */
-	NETI_TROUBLE_KERNEL = 12      /* the kernel refused a change */
+	NETI_TROUBLE_BUSY = 11,	       /* somebody else holds a lock */
+	NETI_TROUBLE_KERNEL = 12       /* the kernel refused a change */
 };
 
-#if defined(__GNUC__)
-#define NETI_EXPORT __attribute__((visibility("default")))
-#else
-#define NETI_EXPORT
-#endif
-
-/* The release of the library that is loaded, as "0.1.0". Any thread. Since 0.1. */
+/* The release of the library that is loaded, as "0.1.0". Any thread. */
 const char *neti_version(void);
+
+/*
+ * Context: where messages go, and what the last failure was.
+ */
+struct neti_context;
+
+typedef void (*neti_log_function)(void *data, enum neti_log_level level, const char *text);
+
+int neti_context_new(struct neti_context **ret_context) NETI_MUST_CHECK NETI_NONNULL(1);
+struct neti_context *neti_context_ref(struct neti_context *context) NETI_NONNULL(1);
+void neti_context_unref(struct neti_context *context);
+/* Messages up to level, one line each without a newline. Silent before. NULL: silent again.
+ * Messages of an agent's worker come from neti_agent_dispatch(). */
+void neti_context_set_log(struct neti_context *context, enum neti_log_level level,
+	neti_log_function function, void *data) NETI_NONNULL(1);
+/* The sentence of the last call that failed; "" when none did. Valid until the next call. */
+const char *neti_context_message(const struct neti_context *context) NETI_NONNULL(1);
+enum neti_trouble neti_context_trouble(const struct neti_context *context) NETI_NONNULL(1);
+
+/*
+ * Settings of this host: the keys of neti.yml(5). With every default in place when new.
+ */
+struct neti_settings;
+
+int neti_settings_new(struct neti_settings **ret_settings, struct neti_context *context)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+struct neti_settings *neti_settings_ref(struct neti_settings *settings) NETI_NONNULL(1);
+void neti_settings_unref(struct neti_settings *settings);
+/* Reads a file over what is there. On failure the settings are as before. */
+int neti_settings_load(struct neti_settings *settings, const char *path)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* One key; the value as it would stand in the file: "10s", "[80, 53/udp]". */
+int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* The folder of lock, status and state file. */
+const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_NONNULL(1);
+
+/*
+ * Members: a counted list of values that never change, sorted by overlay address.
+ */
+struct neti_member;
+struct neti_members;
+
+/* An empty list, and one more member for it; public_address may be NULL. */
+int neti_members_new(struct neti_members **ret_members, struct neti_context *context)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_members_add(struct neti_members *members, const char *id, const char *network,
+	const char *overlay, const char *private_address, const char *public_address)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3, 4, 5);
+struct neti_members *neti_members_ref(struct neti_members *members) NETI_NONNULL(1);
+void neti_members_unref(struct neti_members *members);
+size_t neti_members_count(const struct neti_members *members) NETI_NONNULL(1);
+/* The i-th, or NULL past the end; belongs to the list. */
+const struct neti_member *neti_members_get(const struct neti_members *members, size_t i)
+	NETI_NONNULL(1);
+/* By id, else by overlay, private or public address; NULL when there is none. */
+const struct neti_member *neti_members_find(const struct neti_members *members, const char *key)
+	NETI_NONNULL(1, 2);
+
+const char *neti_member_id(const struct neti_member *member) NETI_NONNULL(1);
+/* "" for a lease without a live member. */
+const char *neti_member_network(const struct neti_member *member) NETI_NONNULL(1);
+/* Writes the address and returns text; "" when there is none. */
+const char *neti_member_overlay(const struct neti_member *member, char text[NETI_ADDRESS_MAX])
+	NETI_NONNULL(1, 2);
+const char *neti_member_private(const struct neti_member *member, char text[NETI_ADDRESS_MAX])
+	NETI_NONNULL(1, 2);
+const char *neti_member_public(const struct neti_member *member, char text[NETI_ADDRESS_MAX])
+	NETI_NONNULL(1, 2);
+bool neti_member_live(const struct neti_member *member) NETI_NONNULL(1);
+/* Read only with NETI_LIST_DETAILS: else NULL, 0 and 0. */
+const char *neti_member_version(const struct neti_member *member) NETI_NONNULL(1);
+/* When it joined, in seconds of the epoch. */
+int64_t neti_member_since(const struct neti_member *member) NETI_NONNULL(1);
+/* The registry's revision that the member's kernel holds. */
+uint64_t neti_member_revision(const struct neti_member *member) NETI_NONNULL(1);
+
+/*
+ * Registry: leases, live members and fleet settings. These calls wait for the registry, at most
+ * the time-out (10 s unless set), and answer -ETIMEDOUT after it.
+ */
+struct neti_registry;
+
+/* Opens the registry that the settings name. Nothing is sent before the first call. */
+int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+struct neti_registry *neti_registry_ref(struct neti_registry *registry) NETI_NONNULL(1);
+void neti_registry_unref(struct neti_registry *registry);
+void neti_registry_set_timeout(struct neti_registry *registry, unsigned milliseconds)
+	NETI_NONNULL(1);
+#define NETI_REGISTER_TAKEOVER 1u /* do not mind a live member of this id at other addresses */
+/* Finds or takes the lease of an id (NULL: of the settings, else of this host). The first lease
+ * of all makes the fleet. 0 when it was there, 1 when it is new. Without an id and takeover:
+ * -EEXIST (NETI_TROUBLE_CONFLICT) when this host's id is live at other addresses. */
+int neti_registry_register(struct neti_registry *registry, const char *id, unsigned flags,
+	char ret_overlay[NETI_ADDRESS_MAX]) NETI_MUST_CHECK NETI_NONNULL(1, 4);
+
+#define NETI_LIST_DETAILS 1u /* version, since and revision too: one more read a member */
+#define NETI_LIST_LEASES 2u  /* also leases without a live member */
+int neti_registry_list(struct neti_registry *registry, unsigned flags,
+	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 3);
+/* The one member or lease that an id, overlay, private or public address belongs to, with its
+ * details, as a list of one. -ENOENT when there is none. */
+int neti_registry_lookup(struct neti_registry *registry, const char *key,
+	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */
+int neti_registry_release(struct neti_registry *registry, const char *id)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+
+/* Fleet-wide settings. init: 1 when made, 0 when there was a fleet already. */
+int neti_registry_fleet_init(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
+/* As JSON; the caller frees. */
+int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_registry_fleet_set(struct neti_registry *registry, const char *key, const char *value)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* Lets removals go that agents hold back now. */
+int neti_registry_fleet_accept(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
+
+/*
+ * Ruleset: what the kernel should hold, as a value. Needs neither registry nor root.
+ */
+struct neti_ruleset;
+
+/* For the host that the settings describe (id and network must be set there or be found), from
+ * a list of members. */
+int neti_ruleset_build(struct neti_ruleset **ret_ruleset, struct neti_settings *settings,
+	const struct neti_members *members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* The same from what a registry holds now, with the fleet's own settings. */
+int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+void neti_ruleset_unref(struct neti_ruleset *ruleset);
+/* As ipset save and iptables-save would print it; the caller frees. */
+int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* Peers and paths that differ, a line each, "+" and "-"; NULL is an empty ruleset. 1 when they
+ * differ, 0 and "" when not. The caller frees. */
+int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset *to,
+	char **ret_text) NETI_MUST_CHECK NETI_NONNULL(3);
+
+/*
+ * Engine: makes the kernel hold a ruleset. Needs CAP_NET_ADMIN and CAP_NET_RAW.
+ */
+struct neti_engine;
+
+int neti_engine_open(struct neti_engine **ret_engine, struct neti_context *context)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+void neti_engine_unref(struct neti_engine *engine);
+/* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
+ * -EPERM (NETI_TROUBLE_HELD) when more peers would be removed than the fleet's guard allows:
+ * nothing was done. */
+int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* The difference as a diff, "-" in the kernel and "+" wanted; the caller frees. 0 equal, 1
+ * different. Changes nothing. */
+int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
+	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* Takes away all that Neti put into the kernel, and nothing else. 1 when there was something. */
+int neti_engine_flush(struct neti_engine *engine) NETI_MUST_CHECK NETI_NONNULL(1);
+
+/*
+ * Agent: keeps this host in the fleet and the kernel in step with it, on a thread of its own.
+ */
+struct neti_agent;
+struct neti_event;
+
+enum neti_event_type {
+	NETI_EVENT_LOST = 1,	  /* events were dropped (never dispatched): read everything again */
+	NETI_EVENT_REGISTRY = 2,  /* registry state changed: text */
+	NETI_EVENT_REGISTERED = 3, /* this host's lease: member */
+	NETI_EVENT_JOINED = 4,	  /* this host's entry stands: member */
+	NETI_EVENT_MEMBERS = 5,	  /* the fleet changed: added, moved, removed */
+	NETI_EVENT_APPLIED = 6, /* the kernel holds a revision: revision, seconds */
+	NETI_EVENT_HELD = 7,	/* removals held back, or no longer: count */
+	NETI_EVENT_DRIFT = 8,	/* somebody changed our rules; they were repaired: text */
+	NETI_EVENT_TROUBLE = 9 /* something does not heal by itself: text, trouble */
+};
+
+typedef void (*neti_event_function)(void *data, const struct neti_event *event);
+
+/* Takes a copy of the settings. */
+int neti_agent_new(struct neti_agent **ret_agent, struct neti_settings *settings)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* Stops the agent and frees it. */
+void neti_agent_unref(struct neti_agent *agent);
+/* Before start. Both true unless set: be a member; make rules. */
+void neti_agent_set_member(struct neti_agent *agent, bool member) NETI_NONNULL(1);
+void neti_agent_set_rules(struct neti_agent *agent, bool rules) NETI_NONNULL(1);
+/* Before start. Take this host's id over from a live member that has other addresses. */
+void neti_agent_set_takeover(struct neti_agent *agent, bool takeover) NETI_NONNULL(1);
+void neti_agent_set_callback(struct neti_agent *agent, neti_event_function function, void *data)
+	NETI_NONNULL(1);
+/* One descriptor, valid from creation to the end and always the same: readable when there is
+ * something to dispatch. It belongs to the agent. */
+int neti_agent_fd(const struct neti_agent *agent) NETI_NONNULL(1);
+/* Starts the worker. Fails at once for what can be seen at once: settings, capabilities, a
+ * second agent in the same state_dir (-EBUSY). An unreachable registry is no failure. */
+int neti_agent_start(struct neti_agent *agent) NETI_MUST_CHECK NETI_NONNULL(1);
+/* Calls back for what has happened; never waits. The number of events. */
+int neti_agent_dispatch(struct neti_agent *agent) NETI_NONNULL(1);
+/* New settings: policy and addresses take effect at once, registry and state_dir at the next
+ * start. */
+int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* Leaves the fleet, keeps the rules, ends the worker. Waits for it (5 s at the most). */
+int neti_agent_stop(struct neti_agent *agent) NETI_NONNULL(1);
+/* The fleet as the worker sees it now. -ENODATA before the whole list was read. */
+int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_members)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* Milliseconds since the worker last went round its loop (at least once a second). */
+unsigned neti_agent_idle(const struct neti_agent *agent) NETI_NONNULL(1);
+
+enum neti_event_type neti_event_get_type(const struct neti_event *event) NETI_NONNULL(1);
+/* One sentence for every event. An event lives as long as the callback. */
+const char *neti_event_text(const struct neti_event *event) NETI_NONNULL(1);
+const struct neti_member *neti_event_member(const struct neti_event *event) NETI_NONNULL(1);
+/* The delta of NETI_EVENT_MEMBERS, NULL for others; moved: as they are now, removed: as they
+ * were. Belong to the event. */
+const struct neti_members *neti_event_added(const struct neti_event *event) NETI_NONNULL(1);
+const struct neti_members *neti_event_moved(const struct neti_event *event) NETI_NONNULL(1);
+const struct neti_members *neti_event_removed(const struct neti_event *event) NETI_NONNULL(1);
+uint64_t neti_event_revision(const struct neti_event *event) NETI_NONNULL(1);
+double neti_event_seconds(const struct neti_event *event) NETI_NONNULL(1);
+size_t neti_event_count(const struct neti_event *event) NETI_NONNULL(1);
+enum neti_trouble neti_event_trouble(const struct neti_event *event) NETI_NONNULL(1);
 
 #ifdef __cplusplus
 }

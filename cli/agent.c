@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * run and watch: the two commands that stay. One loop over the agent's descriptor and signals.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "netictl.h"
+#include "notify.h"
+
+struct loop {
+	struct netictl *netictl;
+	struct neti_agent *agent;
+	int signals;
+};
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void reload(struct loop *loop)
+{
+	struct netictl *netictl = loop->netictl;
+	struct neti_settings *fresh;
+
+	notify_state("RELOADING=1");
+	if (neti_settings_new(&fresh, netictl->context) < 0) {
+		say_failure(netictl);
+	} else {
+		if (load_settings(netictl, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0)
+			fprintf(stderr, "netictl: not reloaded, the old settings stay: %s\n",
+				neti_context_message(netictl->context));
+		else
+			say(netictl, "settings read again");
+		neti_settings_unref(fresh);
+	}
+	notify_state("READY=1");
+}
+
+/* False when it is time to end. */
+static bool take_signal(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	if (read(loop->signals, &info, sizeof(info)) != sizeof(info))
+		return true;
+	if (info.ssi_signo != SIGHUP)
+		return false;
+	reload(loop);
+	return true;
+}
+
+static void turn(struct loop *loop)
+{
+	struct pollfd fds[] = {
+		{ .fd = neti_agent_fd(loop->agent), .events = POLLIN },
+		{ .fd = loop->signals, .events = POLLIN },
+	};
+
+	do {
+		poll(fds, 2, notify_interval());
+		/* The watchdog is for the worker too: a stuck one is not vouched for. */
+		notify_alive(neti_agent_idle(loop->agent));
+		neti_agent_dispatch(loop->agent);
+	} while (!(fds[1].revents & POLLIN) || take_signal(loop));
+}
+
+static int stay(struct netictl *netictl, bool watch, neti_event_function function)
+{
+	struct loop loop = { .netictl = netictl, .signals = open_signals() };
+	int status = EXIT_DONE;
+
+	if (neti_agent_new(&loop.agent, netictl->settings) < 0) {
+		close(loop.signals);
+		return say_failure(netictl);
+	}
+	neti_agent_set_callback(loop.agent, function, netictl);
+	neti_agent_set_takeover(loop.agent, netictl->line.takeover);
+	neti_agent_set_member(loop.agent, !watch);
+	neti_agent_set_rules(loop.agent, !watch);
+	if (neti_agent_start(loop.agent) < 0) {
+		status = say_failure(netictl);
+	} else {
+		/* Ready is not "applied": with the registry away the rules stay as they are, and
+		 * that is no reason to be restarted. */
+		notify_state("READY=1");
+		turn(&loop);
+		notify_state("STOPPING=1");
+		neti_agent_stop(loop.agent);
+		neti_agent_dispatch(loop.agent);
+	}
+	neti_agent_unref(loop.agent);
+	close(loop.signals);
+	return status;
+}
+
+static void tell(void *data, const struct neti_event *event)
+{
+	const struct netictl *netictl = data;
+
+	if (neti_event_get_type(event) == NETI_EVENT_TROUBLE)
+		fprintf(stderr, "netictl: %s\n", neti_event_text(event));
+	else
+		say(netictl, "%s", neti_event_text(event));
+}
+
+int command_run(struct netictl *netictl)
+{
+	return stay(netictl, false, tell);
+}
+
+static void print_change(const struct netictl *netictl, const char *sign, const char *change,
+	const struct neti_member *member)
+{
+	char overlay[NETI_ADDRESS_MAX], private_address[NETI_ADDRESS_MAX], public_address[NETI_ADDRESS_MAX];
+	json_t *json;
+
+	if (netictl->line.json) {
+		json = json_pack("{s:s, s:o}", "change", change, "member", member_json(member));
+		json_dumpf(json, stdout, JSON_COMPACT);
+		json_decref(json);
+		putchar('\n');
+		return;
+	}
+	neti_member_public(member, public_address);
+	printf("%s %s %s %s %s %s\n", sign, neti_member_id(member), neti_member_network(member),
+		neti_member_overlay(member, overlay), neti_member_private(member, private_address),
+		*public_address ? public_address : "-");
+}
+
+static void print_changes(const struct netictl *netictl, const char *sign, const char *change,
+	const struct neti_members *members)
+{
+	for (size_t i = 0; i < neti_members_count(members); i++)
+		print_change(netictl, sign, change, neti_members_get(members, i));
+}
+
+static void print_event(void *data, const struct neti_event *event)
+{
+	const struct netictl *netictl = data;
+
+	if (neti_event_get_type(event) != NETI_EVENT_MEMBERS) {
+		say(netictl, "%s", neti_event_text(event));
+		return;
+	}
+	print_changes(netictl, "+", "added", neti_event_added(event));
+	print_changes(netictl, "~", "moved", neti_event_moved(event));
+	print_changes(netictl, "-", "removed", neti_event_removed(event));
+	fflush(stdout);
+}
+
+int command_watch(struct netictl *netictl)
+{
+	return stay(netictl, true, print_event);
+}

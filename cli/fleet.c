@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fleet init, show, set, accept: settings that all agents share.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "netictl.h"
+
+static int show(struct netictl *netictl, struct neti_registry *registry)
+{
+	char *text;
+	json_t *json;
+
+	if (neti_registry_fleet_show(registry, &text) < 0)
+		return say_failure(netictl);
+	json = json_loads(text, 0, NULL);
+	free(text);
+	return print_json(json);
+}
+
+static int init(struct netictl *netictl, struct neti_registry *registry)
+{
+	int result = neti_registry_fleet_init(registry);
+
+	if (result < 0)
+		return say_failure(netictl);
+	say(netictl, result ? "the fleet is made" : "the fleet was there already");
+	return EXIT_DONE;
+}
+
+static int set(struct netictl *netictl, struct neti_registry *registry)
+{
+	char **arguments = netictl->line.arguments;
+
+	if (neti_registry_fleet_set(registry, arguments[1], arguments[2]) < 0)
+		return say_failure(netictl);
+	return EXIT_DONE;
+}
+
+static int let_removals_go(struct netictl *netictl, struct neti_registry *registry)
+{
+	if (neti_registry_fleet_accept(registry) < 0)
+		return say_failure(netictl);
+	say(netictl, "every agent lets the removals go that it holds now");
+	return EXIT_DONE;
+}
+
+static const struct {
+	const char *name;
+	int arguments;
+	int (*work)(struct netictl *netictl, struct neti_registry *registry);
+} verbs[] = {
+	{ "init", 1, init },
+	{ "show", 1, show },
+	{ "set", 3, set },
+	{ "accept", 1, let_removals_go },
+};
+
+int command_fleet(struct netictl *netictl)
+{
+	struct neti_registry *registry;
+	size_t i, n = sizeof(verbs) / sizeof(*verbs);
+	int status;
+
+	for (i = 0; i < n && strcmp(verbs[i].name, netictl->line.arguments[0]) != 0; i++)
+		continue;
+	if (i == n)
+		return say_usage("fleet has no \"%s\": see netictl fleet --help",
+			netictl->line.arguments[0]);
+	if (netictl->line.count != verbs[i].arguments)
+		return say_usage("fleet %s takes %s: see netictl fleet --help", verbs[i].name,
+			verbs[i].arguments == 1 ? "no argument" : "KEY and VALUE");
+	if (neti_registry_open(&registry, netictl->settings) < 0)
+		return say_failure(netictl);
+	status = verbs[i].work(netictl, registry);
+	neti_registry_unref(registry);
+	return status;
+}

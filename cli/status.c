@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status: what the agent of this host wrote last, and whether it lives.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "netictl.h"
+
+/* The agent holds a lock on the file as long as it lives; asking does not take it. */
+static bool agent_lives(const char *state_dir)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	bool held;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lock", state_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return held;
+}
+
+static json_t *read_status(const char *state_dir)
+{
+	char path[PATH_MAX];
+	json_t *json, *applied;
+	json_int_t at;
+
+	snprintf(path, sizeof(path), "%s/status", state_dir);
+	json = json_load_file(path, 0, NULL);
+	applied = json_object_get(json, "applied");
+	at = json_integer_value(json_object_get(applied, "at"));
+	json_object_del(applied, "at");
+	json_object_set_new(applied, "age", at ? json_integer(time(NULL) - at) : json_null());
+	return json;
+}
+
+static void print_tables(json_t *tables)
+{
+	const char *name;
+	json_t *table;
+
+	json_object_foreach (tables, name, table) {
+		json_int_t entries = json_integer_value(json_object_get(table, "entries"));
+		json_int_t max = json_integer_value(json_object_get(table, "max"));
+
+		printf("table %s  %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT "\n", name,
+			entries, max);
+	}
+}
+
+static void print_value(const char *name, json_t *value)
+{
+	if (json_is_string(value))
+		printf("%-9s %s\n", name, *json_string_value(value) ? json_string_value(value) : "-");
+	else if (json_is_integer(value))
+		printf("%-9s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
+	else if (json_is_boolean(value))
+		printf("%-9s %s\n", name, json_is_true(value) ? "yes" : "no");
+}
+
+static void print_applied(json_t *applied)
+{
+	json_t *age = json_object_get(applied, "age");
+
+	if (!json_is_integer(age)) {
+		printf("%-9s %s\n", "applied", "not yet");
+		return;
+	}
+	printf("%-9s revision %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " s ago, in %.1f ms\n",
+		"applied", json_integer_value(json_object_get(applied, "revision")),
+		json_integer_value(age), json_real_value(json_object_get(applied, "seconds")) * 1e3);
+}
+
+static void print_status(json_t *status)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (status, name, value) {
+		if (strcmp(name, "applied") == 0)
+			print_applied(value);
+		else if (strcmp(name, "tables") == 0)
+			print_tables(value);
+		else
+			print_value(name, value);
+	}
+}
+
+int command_status(struct netictl *netictl)
+{
+	const char *state_dir = neti_settings_state_dir(netictl->settings);
+	json_t *status;
+
+	if (!agent_lives(state_dir)) {
+		fprintf(stderr, "netictl: no agent runs on this host (state_dir %s)\n", state_dir);
+		return EXIT_FAILED;
+	}
+	status = read_status(state_dir);
+	if (!status) {
+		fprintf(stderr, "netictl: the agent has not written %s/status yet\n", state_dir);
+		return EXIT_FAILED;
+	}
+	if (netictl->line.json)
+		return print_json(status);
+	print_status(status);
+	json_decref(status);
+	return EXIT_DONE;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the registry to the kernel: what comes in goes to the fleet, what the fleet lets pass
+ * becomes a ruleset, and the keeper makes the kernel hold it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../clock.h"
+#include "convergence.h"
+#include "intake.h"
+#include "state.h"
+
+/* Rule work stays under a twentieth of one core. */
+#define PACE 20
+#define CHECK_MS 10000
+#define STATUS_MS 500
+#define STATE_MS 5000
+#define RETRY_MAX_MS 30000
+
+void convergence_trouble(struct convergence *convergence, const struct error *error)
+{
+	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s", error->text);
+
+	if (event)
+		event->trouble = error->trouble;
+	events_post(convergence->events, event);
+	snprintf(convergence->status.trouble, sizeof(convergence->status.trouble), "%s", error->text);
+	convergence->status_stale = true;
+}
+
+/*
+ * Opening and settings.
+ */
+static int make_self(struct convergence *convergence, struct error *error)
+{
+	const struct settings *settings = convergence->settings;
+	struct member *self, fields = {
+		.id = settings->id ? settings->id : "",
+		.network = settings->network ? settings->network : "",
+		.version = neti_version(),
+		.private_address = settings->private_ip,
+		.public_address = settings->public_ip,
+		.live = true,
+	};
+
+	if (convergence->self)
+		fields.overlay = convergence->self->overlay;
+	if (member_new(&self, &fields) < 0)
+		return error_memory(error);
+	member_unref(convergence->self);
+	convergence->self = self;
+	convergence->status.id = self->id;
+	convergence->status.network = self->network;
+	return 0;
+}
+
+static int join(struct convergence *convergence, struct error *error)
+{
+	if (!convergence->options.member)
+		return 0;
+	return registry_join(convergence->registry, convergence->self,
+		convergence->options.takeover, error);
+}
+
+int convergence_open(struct convergence *convergence, const struct settings *settings,
+	const struct worker_options *options, struct events *events, const struct log *log,
+	struct error *error)
+{
+	const struct registry_handler handler = intake_handler(convergence);
+	int result;
+
+	*convergence = (struct convergence){
+		.options = *options, .events = events, .log = log, .fleet_due = -1,
+		.status = { .registry = "connecting" },
+	};
+	if (settings_copy(&convergence->settings, settings) < 0)
+		return error_memory(error);
+	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
+	result = make_self(convergence, error);
+	if (result == 0 && options->rules)
+		result = keeper_open(&convergence->keeper, log, error);
+	if (result == 0)
+		result = registry_open_by_settings(&convergence->registry, settings,
+			options->member ? &convergence->initial : NULL, &handler, log, error);
+	if (result == 0)
+		result = join(convergence, error);
+	if (result == 0 && registry_watch(convergence->registry) < 0)
+		result = error_memory(error);
+	return result;
+}
+
+void convergence_reload(struct convergence *convergence, struct settings *fresh)
+{
+	struct settings *old = convergence->settings;
+	bool moved = !address_equal(&old->private_ip, &fresh->private_ip) ||
+		     !address_equal(&old->public_ip, &fresh->public_ip) ||
+		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
+	struct error error;
+
+	convergence->settings = fresh;
+	convergence->rules_stale = true;
+	settings_free(old);
+	if (moved && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0))
+		convergence_trouble(convergence, &error);
+}
+
+void convergence_close(struct convergence *convergence)
+{
+	if (convergence->registry)
+		registry_close(convergence->registry);
+	if (convergence->keeper.engine)
+		keeper_close(&convergence->keeper);
+	fleet_free(convergence->fleet);
+	member_unref(convergence->self);
+	settings_free(convergence->settings);
+	*convergence = (struct convergence){ 0 };
+}
+
+/*
+ * One round.
+ */
+static int steal_list(struct neti_members **ret, struct member_list *list)
+{
+	struct neti_members *members = calloc(1, sizeof(*members));
+
+	if (!members)
+		return -ENOMEM;
+	members->references = 1;
+	members->list = *list;
+	*list = (struct member_list){ 0 };
+	*ret = members;
+	return 0;
+}
+
+static void post_delta(struct convergence *convergence, struct fleet_delta *delta)
+{
+	struct neti_event *event = event_new(NETI_EVENT_MEMBERS,
+		"%zu members: %zu added, %zu moved, %zu removed",
+		fleet_members(convergence->fleet)->length, delta->added.length, delta->moved.length,
+		delta->removed.length);
+
+	if (event && (steal_list(&event->added, &delta->added) < 0 ||
+			     steal_list(&event->moved, &delta->moved) < 0 ||
+			     steal_list(&event->removed, &delta->removed) < 0)) {
+		event_free(event);
+		event = NULL;
+	}
+	events_post(convergence->events, event);
+}
+
+static void note_held(struct convergence *convergence)
+{
+	size_t held = fleet_held(convergence->fleet) + convergence->keeper.held;
+	struct neti_event *event;
+
+	if (held == convergence->status.held)
+		return;
+	convergence->status.held = held;
+	convergence->status_stale = true;
+	event = event_new(NETI_EVENT_HELD, held ? "%zu removals are held back: they go when the "
+						  "members come back or \"netictl fleet accept\" "
+						  "lets them" :
+						  "%zu removals are held back", held);
+	if (event)
+		event->count = held;
+	events_post(convergence->events, event);
+}
+
+static bool step_fleet(struct convergence *convergence, int64_t now)
+{
+	struct fleet_delta delta = { 0 };
+	int result = fleet_step(convergence->fleet, now, &delta, &convergence->fleet_due);
+
+	if (result == -ENODATA) {
+		convergence->fleet_due = -1;
+		return false;
+	}
+	if (result < 0) {
+		convergence->fleet_due = now + 1000;
+		return false;
+	}
+	convergence->status_stale |= !convergence->status.ready;
+	convergence->status.ready = true;
+	if (result == 1) {
+		convergence->rules_stale = true;
+		convergence->state_stale = true;
+		post_delta(convergence, &delta);
+	}
+	fleet_delta_clear(&delta);
+	note_held(convergence);
+	return result == 1;
+}
+
+static void kernel_failed(struct convergence *convergence, const struct error *error, int64_t now)
+{
+	int64_t wait = 500ll << (convergence->failures < 6 ? convergence->failures : 6);
+
+	convergence->not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+	if (convergence->failures++ == 0 || error->trouble != NETI_TROUBLE_HELD)
+		convergence_trouble(convergence, error);
+}
+
+static void applied(struct convergence *convergence, const struct engine_report *report)
+{
+	struct status *status = &convergence->status;
+	struct neti_event *event;
+
+	convergence->rules_stale = false;
+	convergence->failures = 0;
+	status->peers = convergence->keeper.applied->n_peers;
+	status->revision = fleet_revision(convergence->fleet);
+	status->applied_at = time(NULL);
+	status->applied_seconds = report->seconds;
+	status->trouble[0] = '\0';
+	convergence->status_stale = true;
+	event = event_new(NETI_EVENT_APPLIED,
+		"the kernel holds revision %llu: %zu peers, %zu set changes, %zu chains, "
+		"%u commits, %.1f ms", (unsigned long long)status->revision, status->peers,
+		report->set_changes, report->chains_changed, report->commits, report->seconds * 1e3);
+	if (event) {
+		event->revision = status->revision;
+		event->seconds = report->seconds;
+	}
+	events_post(convergence->events, event);
+	registry_publish(convergence->registry, status->revision);
+}
+
+static void apply_rules(struct convergence *convergence, int64_t now)
+{
+	struct engine_report report = { 0 };
+	struct ruleset *wanted;
+	struct error error;
+
+	if (ruleset_build(&wanted, &convergence->settings->policy, &convergence->fleet_settings,
+		    convergence->self, fleet_members(convergence->fleet)) < 0) {
+		error_memory(&error);
+		kernel_failed(convergence, &error, now);
+		return;
+	}
+	if (keeper_apply(&convergence->keeper, &convergence->fleet_settings, wanted, &report,
+		    &error) < 0) {
+		ruleset_free(wanted);
+		kernel_failed(convergence, &error, now);
+	} else {
+		applied(convergence, &report);
+		convergence->check_due = now + CHECK_MS;
+	}
+	note_held(convergence);
+}
+
+static void check_rules(struct convergence *convergence, int64_t now)
+{
+	struct buffer diff = { 0 };
+	struct error error;
+	int result = keeper_check(&convergence->keeper, &diff, &error);
+
+	convergence->check_due = now + CHECK_MS;
+	if (result < 0) {
+		convergence->rules_stale = true;
+		kernel_failed(convergence, &error, now);
+	} else if (result == 1) {
+		convergence->status.repairs++;
+		convergence->status_stale = true;
+		log_warning(convergence->log, "drift:\n%s", buffer_text(&diff));
+		events_post(convergence->events, event_new(NETI_EVENT_DRIFT,
+			"somebody changed Neti's rules; they are as they should be again"));
+	}
+	buffer_clear(&diff);
+}
+
+static void write_files(struct convergence *convergence, int64_t now)
+{
+	const char *folder = convergence->settings->state_dir;
+	struct status *status = &convergence->status;
+	struct error error;
+
+	if (!convergence->options.member && !convergence->options.rules)
+		return;
+	if (convergence->status_stale && now >= convergence->status_due) {
+		convergence->status_stale = false;
+		convergence->status_due = now + STATUS_MS;
+		status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
+		status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
+		if (status_write(folder, status, &error) < 0)
+			log_warning(convergence->log, "%s", error.text);
+	}
+	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due) {
+		convergence->state_stale = false;
+		convergence->state_due = now + STATE_MS;
+		if (state_save(folder, &convergence->fleet_settings,
+			    fleet_members(convergence->fleet), &error) < 0)
+			log_warning(convergence->log, "%s", error.text);
+	}
+}
+
+static bool may_apply(const struct convergence *convergence)
+{
+	return convergence->options.rules && convergence->rules_stale &&
+	       convergence->status.ready && convergence->overlay_usable;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}
+
+static int64_t next_due(const struct convergence *convergence)
+{
+	int64_t due = convergence->fleet_due;
+
+	if (may_apply(convergence))
+		due = sooner(due, 0);
+	if (convergence->keeper.applied)
+		due = sooner(due, convergence->check_due);
+	if (due >= 0 && due < convergence->not_before)
+		due = convergence->not_before;
+	if (convergence->status_stale)
+		due = sooner(due, convergence->status_due);
+	if (convergence->state_stale)
+		due = sooner(due, convergence->state_due);
+	return due;
+}
+
+bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
+{
+	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
+	bool changed = false, worked = false;
+
+	if (convergence->fleet && now >= convergence->not_before) {
+		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
+			changed = step_fleet(convergence, now);
+		if (may_apply(convergence)) {
+			apply_rules(convergence, now);
+			worked = true;
+		} else if (convergence->keeper.applied && now >= convergence->check_due) {
+			check_rules(convergence, now);
+			worked = true;
+		}
+	}
+	write_files(convergence, now);
+	if (worked) {
+		cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+		now = clock_now() + (int64_t)(cost * 1000 * PACE);
+		if (now > convergence->not_before)
+			convergence->not_before = now;
+	}
+	*ret_due = next_due(convergence);
+	return changed;
+}
+
+void convergence_end(struct convergence *convergence)
+{
+	convergence->state_due = convergence->status_due = 0;
+	convergence->status_stale = true;
+	convergence->status.session[0] = '\0';
+	snprintf(convergence->status.registry, sizeof(convergence->status.registry), "left");
+	write_files(convergence, 0);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_CONVERGENCE_H
+#define NETI_CONVERGENCE_H
+/*
+ * What the worker carries from the registry to the kernel. One thread's own: no locks.
+ */
+#include "../fleet.h"
+#include "keeper.h"
+#include "status.h"
+#include "worker.h"
+
+struct convergence {
+	struct settings *settings;
+	struct worker_options options;
+	struct events *events;
+	const struct log *log;
+	struct registry *registry;
+	struct keeper keeper;
+	struct member *self;
+	struct fleet *fleet; /* NULL before the fleet's settings were read */
+	struct fleet_settings fleet_settings;
+	struct fleet_settings initial; /* what the first member of all makes the fleet with */
+	struct status status;
+	bool registered;
+	bool rules_stale;	/* view, policy or subnet is not what was applied */
+	bool status_stale;
+	bool state_stale;
+	bool overlay_usable;	/* no address of this host lies in it */
+	unsigned failures;	/* of the kernel, in a row */
+	int64_t not_before;	/* the pace: no rule work before */
+	int64_t fleet_due;	/* -1: none */
+	int64_t check_due;
+	int64_t status_due;
+	int64_t state_due;
+};
+
+int convergence_open(struct convergence *convergence, const struct settings *settings,
+	const struct worker_options *options, struct events *events, const struct log *log,
+	struct error *error);
+/* One round: whatever is due. True when the view changed; *ret_due is when to come again. */
+bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
+/* Tells the caller and the status file of something that does not heal by itself. */
+void convergence_trouble(struct convergence *convergence, const struct error *error);
+void convergence_reload(struct convergence *convergence, struct settings *fresh); /* steals */
+void convergence_end(struct convergence *convergence); /* the last words before the close */
+void convergence_close(struct convergence *convergence);
+
+#endif

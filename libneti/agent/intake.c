@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the registry says, taken into the fleet. Runs inside registry_process(), on the worker.
+ */
+#include <stdio.h>
+#include <errno.h>
+
+#include "../clock.h"
+#include "../identity.h"
+#include "intake.h"
+#include "state.h"
+
+static void on_state(void *data, enum store_state state, const char *detail)
+{
+	static const char *const names[] = {
+		[STORE_CONNECTING] = "connecting", [STORE_CONNECTED] = "connected",
+		[STORE_SUSPENDED] = "suspended",   [STORE_EXPIRED] = "expired",
+		[STORE_REFUSED] = "refused",
+	};
+	struct convergence *convergence = data;
+	struct status *status = &convergence->status;
+	uint64_t session = registry_session(convergence->registry);
+
+	snprintf(status->registry, sizeof(status->registry), "%s", names[state]);
+	status->session[0] = '\0';
+	if (session)
+		snprintf(status->session, sizeof(status->session), "0x%llx",
+			(unsigned long long)session);
+	convergence->status_stale = true;
+	events_post(convergence->events, event_new(NETI_EVENT_REGISTRY, "registry %s%s%s",
+						 names[state], detail ? ": " : "", detail ? detail : ""));
+}
+
+/* Members that an earlier agent let in, as far as the kernel still does. */
+static void seed_fleet(struct convergence *convergence)
+{
+	struct member_list members = { 0 };
+	struct fleet_settings fleet;
+	struct error error;
+	int result;
+
+	if (!convergence->options.rules)
+		return;
+	result = state_load(convergence->settings->state_dir, &fleet, &members, &error);
+	if (result == 0)
+		result = keeper_filter(&convergence->keeper, &convergence->settings->policy,
+			&convergence->fleet_settings, convergence->self, &members, &error);
+	if (result == 0 && fleet_seed(convergence->fleet, &members) < 0)
+		result = error_memory(&error);
+	if (result < 0 && result != -ENOENT)
+		log_warning(convergence->log, "%s", error.text);
+	member_list_clear(&members);
+}
+
+static void check_overlay(struct convergence *convergence)
+{
+	const struct prefix *subnet = &convergence->fleet_settings.overlay_subnet;
+	const struct settings *settings = convergence->settings;
+	char text[PREFIX_TEXT_MAX], own[PREFIX_TEXT_MAX];
+	struct error error;
+
+	convergence->status.addresses = prefix_count(subnet);
+	convergence->overlay_usable = identity_check_overlay(subnet, &error) == 0;
+	if (!convergence->overlay_usable)
+		convergence_trouble(convergence, &error);
+	if (settings->overlay_subnet_given && prefix_compare(&settings->overlay_subnet, subnet) != 0)
+		log_warning(convergence->log,
+			"overlay_subnet: the fleet's %s counts, not this host's %s",
+			prefix_format(subnet, text), prefix_format(&settings->overlay_subnet, own));
+}
+
+static void on_fleet(void *data, const struct fleet_settings *settings)
+{
+	struct convergence *convergence = data;
+	struct error error;
+
+	if (convergence->fleet && convergence->fleet_settings.shards != settings->shards) {
+		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"the fleet's shards changed from %u to %u: that is another fleet; restart to "
+			"follow it", convergence->fleet_settings.shards, settings->shards);
+		convergence_trouble(convergence, &error);
+		return;
+	}
+	convergence->fleet_settings = *settings;
+	convergence->rules_stale = true;
+	check_overlay(convergence);
+	if (convergence->fleet) {
+		fleet_configure(convergence->fleet, settings);
+	} else if (fleet_new(&convergence->fleet, settings) < 0) {
+		error_memory(&error);
+		convergence_trouble(convergence, &error);
+	} else {
+		seed_fleet(convergence);
+	}
+	convergence->fleet_due = 0;
+}
+
+static void on_shard(void *data, const struct fleet_reading *reading)
+{
+	struct convergence *convergence = data;
+
+	if (!convergence->fleet)
+		return;
+	if (fleet_shard(convergence->fleet, reading, clock_now()) < 0)
+		log_error(convergence->log, "shard %x was not taken in: out of memory",
+			reading->shard);
+	convergence->fleet_due = 0;
+}
+
+static void on_joined(void *data, const struct member *self)
+{
+	struct convergence *convergence = data;
+	struct neti_event *event;
+	struct member *copy;
+
+	if (member_new(&copy, self) < 0)
+		return;
+	member_unref(convergence->self);
+	convergence->self = copy;
+	address_format(&self->overlay, convergence->status.overlay);
+	convergence->status.trouble[0] = '\0';
+	convergence->status_stale = true;
+	for (int joined = convergence->registered; joined < 2; joined++) {
+		event = event_new(joined ? NETI_EVENT_JOINED : NETI_EVENT_REGISTERED, "%s %s as %s",
+			self->id, joined ? "is in the fleet" : "has its overlay address",
+			convergence->status.overlay);
+		if (event)
+			event->member = member_ref(copy);
+		events_post(convergence->events, event);
+	}
+	convergence->registered = true;
+}
+
+static void on_trouble(void *data, const struct error *error)
+{
+	convergence_trouble(data, error);
+}
+
+struct registry_handler intake_handler(struct convergence *convergence)
+{
+	return (struct registry_handler){
+		.state = on_state,
+		.fleet = on_fleet,
+		.shard = on_shard,
+		.joined = on_joined,
+		.trouble = on_trouble,
+		.data = convergence,
+	};
+}

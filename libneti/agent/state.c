@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state file: a line that says what it is and what its bytes add up to, the fleet's
+ * settings as in the registry, then the members' entries as in the registry, a line each.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../file.h"
+#include "../registry/entry.h"
+#include "state.h"
+
+#define STATE_NAME "fleet"
+#define STATE_VERSION 1
+
+/* FNV-1a, 64 bits: it has to notice a torn file, not an enemy. */
+static uint64_t checksum(const char *bytes, size_t length)
+{
+	uint64_t sum = 14695981039346656037u;
+
+	for (size_t i = 0; i < length; i++)
+		sum = (sum ^ (uint8_t)bytes[i]) * 1099511628211u;
+	return sum;
+}
+
+static int print_body(struct buffer *body, const struct fleet_settings *fleet,
+	const struct member_list *members, struct error *error)
+{
+	char name[ENTRY_NAME_MAX];
+
+	fleet_settings_print(fleet, body);
+	buffer_append(body, "\n", 1);
+	for (size_t i = 0; i < members->length; i++) {
+		if (entry_format(members->items[i], name, error) < 0)
+			return error->result;
+		buffer_print(body, "%s\n", name);
+	}
+	return buffer_result(body) < 0 ? error_memory(error) : 0;
+}
+
+int state_save(const char *state_dir, const struct fleet_settings *fleet,
+	const struct member_list *members, struct error *error)
+{
+	struct buffer body = { 0 }, text = { 0 };
+	int result = print_body(&body, fleet, members, error);
+
+	if (result == 0) {
+		buffer_print(&text, "neti-state %d %016" PRIx64 "\n", STATE_VERSION,
+			checksum(body.text, body.length));
+		buffer_append(&text, body.text, body.length);
+		result = buffer_result(&text) < 0 ? error_memory(error) : 0;
+	}
+	if (result == 0)
+		result = file_replace(state_dir, STATE_NAME, text.text, text.length, error);
+	buffer_clear(&body);
+	buffer_clear(&text);
+	return result;
+}
+
+static int bad(const char *state_dir, const char *why, struct error *error)
+{
+	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/%s is ignored: %s", state_dir,
+		STATE_NAME, why);
+}
+
+static int check_head(const char *state_dir, char *text, size_t length, char **ret_body,
+	struct error *error)
+{
+	char *newline = memchr(text, '\n', length);
+	uint64_t sum;
+	int version;
+
+	if (!newline || sscanf(text, "neti-state %d %" SCNx64 "\n", &version, &sum) != 2)
+		return bad(state_dir, "it is not a state file of Neti", error);
+	if (version != STATE_VERSION)
+		return bad(state_dir, "another version of Neti wrote it", error);
+	*ret_body = newline + 1;
+	if (checksum(*ret_body, length - (size_t)(*ret_body - text)) != sum)
+		return bad(state_dir, "it is torn (its checksum is wrong)", error);
+	return 0;
+}
+
+static int read_entry(const char *line, const struct fleet_settings *fleet, struct member_list *list,
+	struct error *error)
+{
+	struct address overlay = { 0 };
+	char first[ADDRESS_TEXT_MAX] = "";
+	struct member *member;
+	int result;
+
+	sscanf(line, "%45[^|]", first);
+	if (address_parse(first, &overlay) < 0)
+		return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "bad entry");
+	result = entry_parse(&member, line, fleet, entry_shard(&overlay, fleet->shards), error);
+	if (result < 0)
+		return result;
+	result = member_list_add(list, member);
+	member_unref(member);
+	return result < 0 ? error_memory(error) : 0;
+}
+
+static int read_body(const char *state_dir, char *body, struct fleet_settings *fleet,
+	struct member_list *members, struct error *error)
+{
+	char *next, *line = strtok_r(body, "\n", &next);
+
+	if (!line || fleet_settings_parse(fleet, line, strlen(line), error) < 0)
+		return bad(state_dir, "its fleet settings cannot be read", error);
+	while ((line = strtok_r(NULL, "\n", &next)))
+		if (read_entry(line, fleet, members, error) < 0)
+			return error->result == -ENOMEM ? error->result :
+							  bad(state_dir, "an entry cannot be read", error);
+	member_list_sort(members);
+	return 0;
+}
+
+int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_members, struct error *error)
+{
+	struct member_list members = { 0 };
+	struct fleet_settings fleet;
+	char *text = NULL, *body = NULL;
+	size_t length;
+	int result = file_read(state_dir, STATE_NAME, &text, &length, error);
+
+	if (result == 0)
+		result = check_head(state_dir, text, length, &body, error);
+	if (result == 0)
+		result = read_body(state_dir, body, &fleet, &members, error);
+	free(text);
+	if (result < 0) {
+		member_list_clear(&members);
+		return result;
+	}
+	*ret_fleet = fleet;
+	*ret_members = members;
+	return 0;
+}

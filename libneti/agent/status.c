@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Lock and status file. The lock is the kernel's (it goes with the process); the file beside it
+ * is for people and scripts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../file.h"
+#include "status.h"
+
+static int lock_taken(int fd, const char *path, struct error *error)
+{
+	char pid[16] = "";
+	ssize_t length = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	pid[length > 0 ? strcspn(pid, "\n") : 0] = '\0';
+	return error_set(error, -EBUSY, NETI_TROUBLE_BUSY,
+		"an agent runs already: process %s holds %s", *pid ? pid : "(unknown)", path);
+}
+
+int status_lock(const char *state_dir, struct error *error)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	int fd, result;
+
+	if (file_make_folder(state_dir, error) < 0)
+		return error->result;
+	snprintf(path, sizeof(path), "%s/lock", state_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot open %s: %s", path,
+			strerrordesc_np(errno));
+	/* An open-file lock: it survives other uses of the file in this process, and "netictl
+	 * status" can ask for it without taking it. */
+	if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+		result = lock_taken(fd, path, error);
+		close(fd);
+		return result;
+	}
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0) {
+		result = error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot write %s: %s", path,
+			strerrordesc_np(errno));
+		close(fd);
+		return result;
+	}
+	return fd;
+}
+
+static bool read_number(const char *path, uint64_t *ret)
+{
+	FILE *file = fopen(path, "re");
+	bool done = file && fscanf(file, "%" SCNu64, ret) == 1;
+
+	if (file)
+		fclose(file);
+	return done;
+}
+
+bool status_conntrack(uint64_t *ret_entries, uint64_t *ret_max)
+{
+	return read_number("/proc/sys/net/netfilter/nf_conntrack_count", ret_entries) &&
+	       read_number("/proc/sys/net/netfilter/nf_conntrack_max", ret_max) && *ret_max > 0;
+}
+
+static json_t *table(uint64_t entries, uint64_t max)
+{
+	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "max", (json_int_t)max);
+}
+
+static json_t *tables_of(const struct status *status)
+{
+	uint64_t entries, max;
+	json_t *tables = json_object();
+
+	json_object_set_new(tables, "neti-peers", table(status->peers, status->peers_max));
+	json_object_set_new(tables, "overlay", table(status->members, status->addresses));
+	if (status_conntrack(&entries, &max))
+		json_object_set_new(tables, "conntrack", table(entries, max));
+	return tables;
+}
+
+static json_t *json_of(const struct status *status)
+{
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
+			 "s:s, s:o}",
+		"pid", getpid(), "id", status->id, "network", status->network, "overlay",
+		status->overlay, "session", status->session, "registry", status->registry, "ready",
+		status->ready, "members", (json_int_t)status->members, "skipped",
+		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied", "revision",
+		(json_int_t)status->revision, "at", (json_int_t)status->applied_at, "seconds",
+		status->applied_seconds, "repairs", (json_int_t)status->repairs, "trouble",
+		status->trouble, "tables", tables_of(status));
+}
+
+int status_write(const char *state_dir, const struct status *status, struct error *error)
+{
+	json_t *json = json_of(status);
+	char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+	int result;
+
+	json_decref(json);
+	if (!text)
+		return error_memory(error);
+	result = file_replace(state_dir, "status", text, strlen(text), error);
+	free(text);
+	return result;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_API_H
+#define NETI_API_H
+/*
+ * The objects behind the public handles. Each holds a reference to its context, where its
+ * failures are told; the work is done by the layers below.
+ */
+#include "../engine/engine.h"
+#include "../error.h"
+#include "../fleet_settings.h"
+#include "../log.h"
+#include "../member.h"
+#include "../registry/registry.h"
+#include "../ruleset.h"
+#include "../settings.h"
+
+struct neti_context {
+	unsigned references;
+	struct log log;
+	struct error error;
+};
+
+struct neti_settings {
+	unsigned references;
+	struct neti_context *context;
+	struct settings *settings;
+};
+
+struct neti_members {
+	unsigned references;
+	struct neti_context *context; /* NULL in an event: nothing is added there */
+	struct member_list list;
+};
+
+struct neti_registry {
+	unsigned references;
+	struct neti_context *context;
+	struct settings *settings;
+	struct fleet_settings initial; /* what a fleet is made with */
+	struct registry *registry;
+	int timeout_ms;
+	int process; /* pid of the process that opened it */
+};
+
+struct neti_ruleset {
+	struct neti_context *context;
+	struct ruleset *ruleset;
+	struct fleet_settings fleet;
+};
+
+struct neti_engine {
+	struct neti_context *context;
+	struct engine *engine;
+};
+
+/* Keeps the error for neti_context_message() and returns its result. */
+int context_fail(struct neti_context *context, const struct error *error);
+/* The same for -ENOMEM and -EINVAL without more to say. */
+int context_fail_memory(struct neti_context *context);
+
+/* Opens what the settings name: credentials read, address put together. */
+int registry_open_by_settings(struct registry **ret, const struct settings *settings,
+	const struct fleet_settings *initial, const struct registry_handler *handler,
+	const struct log *log, struct error *error);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The registry, as the public calls give it: each call waits for its answer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "identity.h"
+
+#define TIMEOUT_DEFAULT_MS 10000
+
+int registry_open_by_settings(struct registry **ret, const struct settings *settings,
+	const struct fleet_settings *initial, const struct registry_handler *handler,
+	const struct log *log, struct error *error)
+{
+	struct registry_config config = {
+		.session_timeout_ms = settings->session_timeout_ms,
+		.log = log,
+		.initial = initial,
+		.exclude = settings->overlay_exclude,
+		.n_exclude = settings->n_overlay_exclude,
+	};
+	char *uri = NULL, *credentials = NULL;
+	int result = settings_registry(settings, &uri, error);
+
+	if (result == 0)
+		result = settings_credentials(settings, &credentials, error);
+	if (result == 0) {
+		config.uri = uri;
+		config.credentials = credentials;
+		result = registry_open(ret, &config, handler, error);
+	}
+	if (credentials)
+		explicit_bzero(credentials, strlen(credentials));
+	free(credentials);
+	free(uri);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
+{
+	static const struct registry_handler quiet;
+	struct neti_context *context = settings->context;
+	struct neti_registry *registry = calloc(1, sizeof(*registry));
+	struct error error;
+
+	if (!registry || settings_copy(&registry->settings, settings->settings) < 0) {
+		free(registry);
+		return context_fail_memory(context);
+	}
+	registry->references = 1;
+	registry->context = neti_context_ref(context);
+	registry->timeout_ms = TIMEOUT_DEFAULT_MS;
+	registry->process = getpid();
+	fleet_settings_default(&registry->initial, &registry->settings->overlay_subnet);
+	if (registry_open_by_settings(&registry->registry, registry->settings, &registry->initial,
+		    &quiet, &context->log, &error) < 0) {
+		context_fail(context, &error);
+		neti_registry_unref(registry);
+		return error.result;
+	}
+	*ret_registry = registry;
+	return 0;
+}
+
+NETI_EXPORT struct neti_registry *neti_registry_ref(struct neti_registry *registry)
+{
+	registry->references++;
+	return registry;
+}
+
+NETI_EXPORT void neti_registry_unref(struct neti_registry *registry)
+{
+	if (!registry || --registry->references > 0)
+		return;
+	if (registry->registry && registry->process == getpid())
+		registry_close(registry->registry);
+	settings_free(registry->settings);
+	neti_context_unref(registry->context);
+	free(registry);
+}
+
+NETI_EXPORT void neti_registry_set_timeout(struct neti_registry *registry, unsigned milliseconds)
+{
+	registry->timeout_ms = milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds;
+}
+
+/* Every call begins here. */
+static int enter(struct neti_registry *registry)
+{
+	struct error error;
+
+	if (registry->process == getpid())
+		return 0;
+	error_set(&error, -ECHILD, NETI_TROUBLE_SYSTEM,
+		"the registry was opened before fork(): open it again in this process");
+	return context_fail(registry->context, &error);
+}
+
+/* And ends here. */
+static int leave(struct neti_registry *registry, int result, const struct error *error)
+{
+	return result < 0 ? context_fail(registry->context, error) : result;
+}
+
+static bool lives_elsewhere(const struct member *member, const struct settings *settings)
+{
+	return strcmp(member->id, settings->id) == 0 &&
+	       (strcmp(member->network, settings->network) != 0 ||
+		       !address_equal(&member->private_address, &settings->private_ip) ||
+		       !address_equal(&member->public_address, &settings->public_ip));
+}
+
+static int refuse_conflict(struct neti_registry *registry, struct error *error)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct member_list members = { 0 };
+	int result = registry_members(registry->registry, &members, false, registry->timeout_ms, error);
+
+	for (size_t i = 0; i < members.length && result == 0; i++)
+		if (lives_elsewhere(members.items[i], registry->settings))
+			result = error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+				"%s is live at %s in network %s: give this host another id, or take "
+				"the id over", registry->settings->id,
+				address_format(&members.items[i]->private_address, text),
+				members.items[i]->network);
+	member_list_clear(&members);
+	return result;
+}
+
+static int take_lease(struct neti_registry *registry, const char *id, unsigned flags,
+	struct address *ret, struct error *error)
+{
+	int result = 0;
+
+	if (id && member_check_id(id) < 0)
+		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			"id \"%s\" is not 1 to %d printable characters without a space", id,
+			MEMBER_ID_MAX);
+	if (!id)
+		result = identity_complete(registry->settings, error);
+	if (result < 0)
+		return result;
+	result = registry_lease_take(registry->registry, id ? id : registry->settings->id, ret,
+		registry->timeout_ms, error);
+	if (result == 0 && !id && !(flags & NETI_REGISTER_TAKEOVER))
+		result = refuse_conflict(registry, error);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_register(struct neti_registry *registry, const char *id,
+	unsigned flags, char ret_overlay[NETI_ADDRESS_MAX])
+{
+	struct address overlay;
+	struct error error;
+	int result = enter(registry);
+
+	if (result < 0)
+		return result;
+	result = take_lease(registry, id, flags, &overlay, &error);
+	if (result >= 0)
+		address_format(&overlay, ret_overlay);
+	return leave(registry, result, &error);
+}
+
+/* Adds the leases that no live member has; both lists are sorted. */
+static int merge_leases(struct member_list *live, const struct member_list *leases)
+{
+	size_t n = live->length, i = 0;
+	int result = 0;
+
+	for (size_t j = 0; j < leases->length && result == 0; j++) {
+		while (i < n && member_compare_overlay(live->items[i], leases->items[j]) < 0)
+			i++;
+		if (i == n || member_compare_overlay(live->items[i], leases->items[j]) != 0)
+			result = member_list_add(live, leases->items[j]);
+	}
+	member_list_sort(live);
+	return result;
+}
+
+static int list_members(struct neti_registry *registry, unsigned flags, struct member_list *ret,
+	struct error *error)
+{
+	struct member_list leases = { 0 };
+	int result = registry_members(registry->registry, ret, flags & NETI_LIST_DETAILS,
+		registry->timeout_ms, error);
+
+	if (result < 0 || !(flags & NETI_LIST_LEASES))
+		return result;
+	result = registry_leases(registry->registry, &leases, registry->timeout_ms, error);
+	if (result == 0 && merge_leases(ret, &leases) < 0)
+		result = error_memory(error);
+	member_list_clear(&leases);
+	if (result < 0)
+		member_list_clear(ret);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flags,
+	struct neti_members **ret_members)
+{
+	struct neti_members *members;
+	struct error error;
+	int result = enter(registry);
+
+	if (result < 0)
+		return result;
+	result = neti_members_new(&members, registry->context);
+	if (result < 0)
+		return result;
+	result = list_members(registry, flags, &members->list, &error);
+	if (result < 0) {
+		neti_members_unref(members);
+		return context_fail(registry->context, &error);
+	}
+	*ret_members = members;
+	return 0;
+}
+
+static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
+	struct error *error)
+{
+	struct member_list members = { 0 };
+	struct member *found;
+	int result = list_members(registry, 0, &members, error);
+
+	if (result < 0)
+		return result;
+	found = member_list_find(&members, key);
+	if (!found)
+		result = list_members(registry, NETI_LIST_LEASES, &members, error);
+	if (result == 0 && !found)
+		found = member_list_find(&members, key);
+	if (result == 0 && !found)
+		result = error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+			"no member and no lease has the id or address \"%s\"", key);
+	if (result == 0 && found->live)
+		result = registry_details(registry->registry, found, ret, registry->timeout_ms, error);
+	else if (result == 0)
+		*ret = member_ref(found);
+	member_list_clear(&members);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,
+	struct neti_members **ret_members)
+{
+	struct neti_members *members;
+	struct member *member = NULL;
+	struct error error;
+	int result = enter(registry);
+
+	if (result == 0)
+		result = neti_members_new(&members, registry->context);
+	if (result < 0)
+		return result;
+	result = find_member(registry, key, &member, &error);
+	if (result == 0 && member_list_add(&members->list, member) < 0)
+		result = error_memory(&error);
+	member_unref(member);
+	if (result < 0) {
+		neti_members_unref(members);
+		return context_fail(registry->context, &error);
+	}
+	*ret_members = members;
+	return 0;
+}
+
+NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char *id)
+{
+	struct error error;
+	int result = enter(registry);
+
+	if (result == 0)
+		result = leave(registry,
+			registry_lease_release(registry->registry, id, registry->timeout_ms, &error),
+			&error);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
+{
+	struct fleet_settings settings;
+	struct error error;
+	int result = enter(registry);
+
+	if (result == 0)
+		result = leave(registry,
+			registry_fleet(registry->registry, &settings, registry->timeout_ms, &error), &error);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
+{
+	struct fleet_settings settings;
+	struct buffer json = { 0 };
+	struct error error;
+	char *text;
+	int result = enter(registry);
+
+	if (result < 0)
+		return result;
+	result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+	if (result < 0)
+		return context_fail(registry->context, &error);
+	fleet_settings_print(&settings, &json);
+	text = buffer_steal(&json);
+	if (!text) {
+		buffer_clear(&json);
+		return context_fail_memory(registry->context);
+	}
+	*ret_json = text;
+	return 0;
+}
+
+static int change_fleet(struct neti_registry *registry, const char *key, const char *value,
+	struct error *error)
+{
+	struct fleet_settings settings;
+	int result = registry_fleet(registry->registry, &settings, registry->timeout_ms, error);
+
+	if (result < 0)
+		return result;
+	if (key)
+		result = fleet_settings_set(&settings, key, value, error);
+	else
+		settings.accepted++;
+	if (result == 0)
+		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms, error);
+	return result;
+}
+
+NETI_EXPORT int neti_registry_fleet_set(struct neti_registry *registry, const char *key,
+	const char *value)
+{
+	struct error error;
+	int result = enter(registry);
+
+	return result < 0 ? result : leave(registry, change_fleet(registry, key, value, &error), &error);
+}
+
+NETI_EXPORT int neti_registry_fleet_accept(struct neti_registry *registry)
+{
+	struct error error;
+	int result = enter(registry);
+
+	return result < 0 ? result : leave(registry, change_fleet(registry, NULL, NULL, &error), &error);
+}

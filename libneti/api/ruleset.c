@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rulesets, as the public calls give them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "identity.h"
+
+static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
+	const struct settings *settings, const struct fleet_settings *fleet,
+	const struct member_list *members)
+{
+	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct member self = {
+		.id = settings->id,
+		.network = settings->network,
+		.private_address = settings->private_ip,
+		.public_address = settings->public_ip,
+	};
+
+	if (!ruleset || ruleset_build(&ruleset->ruleset, &settings->policy, fleet, &self, members) < 0) {
+		free(ruleset);
+		return context_fail_memory(context);
+	}
+	ruleset->context = neti_context_ref(context);
+	ruleset->fleet = *fleet;
+	*ret = ruleset;
+	return 0;
+}
+
+NETI_EXPORT int neti_ruleset_build(struct neti_ruleset **ret_ruleset,
+	struct neti_settings *settings, const struct neti_members *members)
+{
+	struct neti_context *context = settings->context;
+	struct fleet_settings fleet;
+	struct settings *complete;
+	struct error error;
+	int result;
+
+	if (settings_copy(&complete, settings->settings) < 0)
+		return context_fail_memory(context);
+	fleet_settings_default(&fleet, &complete->overlay_subnet);
+	result = identity_complete(complete, &error);
+	if (result < 0)
+		context_fail(context, &error);
+	else
+		result = new_ruleset(ret_ruleset, context, complete, &fleet, &members->list);
+	settings_free(complete);
+	return result;
+}
+
+NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
+{
+	struct neti_context *context = registry->context;
+	struct member_list members = { 0 };
+	struct fleet_settings fleet;
+	struct error error;
+	int result = identity_complete(registry->settings, &error);
+
+	if (result == 0 && registry->process != getpid())
+		result = error_set(&error, -ECHILD, NETI_TROUBLE_SYSTEM,
+			"the registry was opened before fork(): open it again in this process");
+	if (result == 0)
+		result = registry_fleet(registry->registry, &fleet, registry->timeout_ms, &error);
+	if (result >= 0)
+		result = identity_check_overlay(&fleet.overlay_subnet, &error);
+	if (result >= 0)
+		result = registry_members(registry->registry, &members, false, registry->timeout_ms,
+			&error);
+	if (result < 0)
+		return context_fail(context, &error);
+	result = new_ruleset(ret_ruleset, context, registry->settings, &fleet, &members);
+	member_list_clear(&members);
+	return result;
+}
+
+NETI_EXPORT void neti_ruleset_unref(struct neti_ruleset *ruleset)
+{
+	if (!ruleset)
+		return;
+	ruleset_free(ruleset->ruleset);
+	neti_context_unref(ruleset->context);
+	free(ruleset);
+}
+
+static int steal_text(struct neti_context *context, struct buffer *buffer, char **ret)
+{
+	char *text = buffer_steal(buffer);
+
+	if (!text) {
+		buffer_clear(buffer);
+		return context_fail_memory(context);
+	}
+	*ret = text;
+	return 0;
+}
+
+NETI_EXPORT int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
+{
+	struct buffer text = { 0 };
+
+	engine_render(NULL, ruleset->ruleset, &text);
+	return steal_text(ruleset->context, &text, ret_text);
+}
+
+static void print_peers(struct buffer *text, char sign, const struct address *peers, size_t n)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		buffer_print(text, "%c peer %s\n", sign, address_format(&peers[i], address));
+}
+
+static void print_paths(struct buffer *text, char sign, const struct path *paths, size_t n)
+{
+	char overlay[ADDRESS_TEXT_MAX], target[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		buffer_print(text, "%c path %s to %s\n", sign,
+			address_format(&paths[i].overlay, overlay),
+			address_format(&paths[i].target, target));
+}
+
+NETI_EXPORT int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset *to,
+	char **ret_text)
+{
+	struct neti_context *context = from ? from->context : to ? to->context : NULL;
+	struct buffer text = { 0 };
+	struct ruleset_diff diff;
+	int result, changed;
+
+	if (!context)
+		return -EINVAL;
+	if (ruleset_diff(&diff, from ? from->ruleset : NULL, to ? to->ruleset : NULL) < 0)
+		return context_fail_memory(context);
+	changed = !ruleset_diff_empty(&diff);
+	print_peers(&text, '-', diff.peers_removed, diff.n_peers_removed);
+	print_peers(&text, '+', diff.peers_added, diff.n_peers_added);
+	print_paths(&text, '-', diff.paths_removed, diff.n_paths_removed);
+	print_paths(&text, '+', diff.paths_added, diff.n_paths_added);
+	print_paths(&text, '~', diff.paths_changed, diff.n_paths_changed);
+	if (diff.policy_changed)
+		buffer_print(&text, "~ policy\n");
+	ruleset_diff_clear(&diff);
+	result = steal_text(context, &text, ret_text);
+	return result < 0 ? result : changed;
+}

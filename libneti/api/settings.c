@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Settings, as the public calls give them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "api.h"
+
+NETI_EXPORT int neti_settings_new(struct neti_settings **ret_settings, struct neti_context *context)
+{
+	struct neti_settings *settings = calloc(1, sizeof(*settings));
+
+	if (!settings || settings_new(&settings->settings) < 0) {
+		free(settings);
+		return context_fail_memory(context);
+	}
+	settings->references = 1;
+	settings->context = neti_context_ref(context);
+	*ret_settings = settings;
+	return 0;
+}
+
+NETI_EXPORT struct neti_settings *neti_settings_ref(struct neti_settings *settings)
+{
+	settings->references++;
+	return settings;
+}
+
+NETI_EXPORT void neti_settings_unref(struct neti_settings *settings)
+{
+	if (!settings || --settings->references > 0)
+		return;
+	settings_free(settings->settings);
+	neti_context_unref(settings->context);
+	free(settings);
+}
+
+NETI_EXPORT int neti_settings_load(struct neti_settings *settings, const char *path)
+{
+	struct error error;
+
+	if (settings_load(settings->settings, path, &settings->context->log, &error) < 0)
+		return context_fail(settings->context, &error);
+	return 0;
+}
+
+NETI_EXPORT int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
+{
+	struct error error;
+
+	if (settings_set(settings->settings, key, value, &error) < 0)
+		return context_fail(settings->context, &error);
+	return 0;
+}
+
+NETI_EXPORT const char *neti_settings_state_dir(const struct neti_settings *settings)
+{
+	return settings->settings->state_dir;
+}

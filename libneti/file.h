@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_FILE_H
+#define NETI_FILE_H
+/*
+ * Files of our own, written whole or not at all.
+ */
+#include <stddef.h>
+
+#include "error.h"
+
+/* Makes the folder and what is missing above it, mode 0755. */
+int file_make_folder(const char *path, struct error *error);
+/* Writes a new file beside the old one, syncs it and renames it: a reader sees old or new. */
+int file_replace(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error);
+/* The caller frees. -ENOENT without a sentence's weight: the caller decides what it means. */
+int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,
+	struct error *error);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Builds and compares rulesets. Pure: no engine's word and no library but libc.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ruleset.h"
+
+/* Where a member is reached from here, and from where it is seen: unset when nowhere. */
+static struct address road_to(const struct fleet_settings *fleet, const struct member *self,
+	const struct member *member)
+{
+	if (strcmp(member->network, self->network) == 0 ||
+		fleet_settings_peered(fleet, member->network, self->network))
+		return member->private_address;
+	return member->public_address;
+}
+
+static bool is_self(const struct member *self, const struct member *member)
+{
+	return self->id && strcmp(self->id, member->id) == 0;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+static size_t sort_addresses(struct address *addresses, size_t n)
+{
+	size_t kept = 0;
+
+	if (n == 0)
+		return 0;
+	qsort(addresses, n, sizeof(*addresses), compare_addresses);
+	for (size_t i = 1; i < n; i++)
+		if (!address_equal(&addresses[kept], &addresses[i]))
+			addresses[++kept] = addresses[i];
+	return kept + 1;
+}
+
+static void add_member(struct ruleset *ruleset, const struct fleet_settings *fleet,
+	const struct member *self, const struct member *member)
+{
+	struct address road = road_to(fleet, self, member);
+
+	if (!address_is_set(&road) || !prefix_contains(&ruleset->overlay, &member->overlay))
+		return;
+	ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
+	if (!is_self(self, member))
+		ruleset->peers[ruleset->n_peers++] = road;
+}
+
+int ruleset_build(struct ruleset **ret, const struct policy *policy,
+	const struct fleet_settings *fleet, const struct member *self,
+	const struct member_list *members)
+{
+	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+
+	if (!ruleset)
+		return -ENOMEM;
+	ruleset->overlay = fleet->overlay_subnet;
+	ruleset->paths = calloc(members->length + 1, sizeof(*ruleset->paths));
+	ruleset->peers = calloc(members->length + 1, sizeof(*ruleset->peers));
+	if (!ruleset->paths || !ruleset->peers || policy_copy(&ruleset->policy, policy) < 0) {
+		ruleset_free(ruleset);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < members->length; i++)
+		if (i == 0 || member_compare_overlay(members->items[i - 1], members->items[i]) != 0)
+			add_member(ruleset, fleet, self, members->items[i]);
+	ruleset->n_peers = sort_addresses(ruleset->peers, ruleset->n_peers);
+	*ret = ruleset;
+	return 0;
+}
+
+struct ruleset *ruleset_free(struct ruleset *ruleset)
+{
+	if (!ruleset)
+		return NULL;
+	free(ruleset->paths);
+	free(ruleset->peers);
+	policy_clear(&ruleset->policy);
+	free(ruleset);
+	return NULL;
+}
+
+static int diff_peers(struct ruleset_diff *diff, const struct ruleset *from, const struct ruleset *to)
+{
+	size_t i = 0, j = 0;
+
+	diff->peers_added = calloc(to->n_peers + 1, sizeof(*diff->peers_added));
+	diff->peers_removed = calloc(from->n_peers + 1, sizeof(*diff->peers_removed));
+	if (!diff->peers_added || !diff->peers_removed)
+		return -ENOMEM;
+	while (i < from->n_peers || j < to->n_peers) {
+		int order = i == from->n_peers ? 1 :
+			    j == to->n_peers   ? -1 :
+						 address_compare(&from->peers[i], &to->peers[j]);
+
+		if (order < 0)
+			diff->peers_removed[diff->n_peers_removed++] = from->peers[i];
+		if (order > 0)
+			diff->peers_added[diff->n_peers_added++] = to->peers[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return 0;
+}
+
+static int diff_paths(struct ruleset_diff *diff, const struct ruleset *from, const struct ruleset *to)
+{
+	size_t i = 0, j = 0;
+
+	diff->paths_added = calloc(to->n_paths + 1, sizeof(*diff->paths_added));
+	diff->paths_removed = calloc(from->n_paths + 1, sizeof(*diff->paths_removed));
+	diff->paths_changed = calloc(to->n_paths + 1, sizeof(*diff->paths_changed));
+	if (!diff->paths_added || !diff->paths_removed || !diff->paths_changed)
+		return -ENOMEM;
+	while (i < from->n_paths || j < to->n_paths) {
+		int order = i == from->n_paths ? 1 :
+			    j == to->n_paths   ? -1 :
+			    address_compare(&from->paths[i].overlay, &to->paths[j].overlay);
+
+		if (order < 0)
+			diff->paths_removed[diff->n_paths_removed++] = from->paths[i];
+		else if (order > 0)
+			diff->paths_added[diff->n_paths_added++] = to->paths[j];
+		else if (!address_equal(&from->paths[i].target, &to->paths[j].target))
+			diff->paths_changed[diff->n_paths_changed++] = to->paths[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return 0;
+}
+
+int ruleset_diff(struct ruleset_diff *ret, const struct ruleset *from, const struct ruleset *to)
+{
+	static const struct ruleset nothing;
+	struct ruleset_diff diff = { 0 };
+
+	from = from ? from : &nothing;
+	to = to ? to : &nothing;
+	if (diff_peers(&diff, from, to) < 0 || diff_paths(&diff, from, to) < 0) {
+		ruleset_diff_clear(&diff);
+		return -ENOMEM;
+	}
+	diff.policy_changed = prefix_compare(&from->overlay, &to->overlay) != 0 ||
+			      !policy_equal(&from->policy, &to->policy);
+	*ret = diff;
+	return 0;
+}
+
+bool ruleset_diff_empty(const struct ruleset_diff *diff)
+{
+	return !diff->policy_changed && !diff->n_peers_added && !diff->n_peers_removed &&
+	       !diff->n_paths_added && !diff->n_paths_removed && !diff->n_paths_changed;
+}
+
+void ruleset_diff_clear(struct ruleset_diff *diff)
+{
+	free(diff->peers_added);
+	free(diff->peers_removed);
+	free(diff->paths_added);
+	free(diff->paths_removed);
+	free(diff->paths_changed);
+	*diff = (struct ruleset_diff){ 0 };
+}
+
+size_t ruleset_path_index(const struct ruleset *ruleset, const struct address *overlay)
+{
+	size_t low = 0, high = ruleset->n_paths;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (address_compare(&ruleset->paths[middle].overlay, overlay) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rulesets: the road to each member, who is a peer, and the difference of two.
+ */
+#include "members.h"
+#include "ruleset.h"
+#include "test.h"
+
+static struct fleet_settings fleet;
+static struct member_list list;
+static struct policy policy;
+static struct member *self;
+static struct ruleset *ruleset, *other;
+static struct ruleset_diff diff;
+
+static void setup(void)
+{
+	struct prefix overlay;
+
+	ck_assert_int_eq(prefix_parse("192.168.0.0/18", &overlay), 0);
+	fleet_settings_default(&fleet, &overlay);
+	self = test_member("hudson ec2 192.168.0.1 10.0.0.11 198.51.100.11");
+	test_list_add(&list, member_ref(self));
+	test_list_add(&list, test_member("sierra ec2 192.168.0.2 10.0.0.12 198.51.100.12"));
+	test_list_add(&list, test_member("walden vpc 192.168.0.3 10.0.0.11 203.0.113.11"));
+	test_list_add(&list, test_member("inward vpc 192.168.0.4 10.0.0.14 -"));
+}
+
+static void teardown(void)
+{
+	ruleset = ruleset_free(ruleset);
+	other = ruleset_free(other);
+	ruleset_diff_clear(&diff);
+	member_list_clear(&list);
+	self = member_unref(self);
+}
+
+static struct ruleset *build(void)
+{
+	struct ruleset *built;
+
+	ck_assert_int_eq(ruleset_build(&built, &policy, &fleet, self, &list), 0);
+	return built;
+}
+
+static const char *target(const struct ruleset *rules, const char *overlay)
+{
+	static char text[ADDRESS_TEXT_MAX];
+	struct address address;
+	size_t i;
+
+	ck_assert_int_eq(address_parse(overlay, &address), 0);
+	i = ruleset_path_index(rules, &address);
+	if (i == rules->n_paths || !address_equal(&rules->paths[i].overlay, &address))
+		return "none";
+	return address_format(&rules->paths[i].target, text);
+}
+
+START_TEST(best_road)
+{
+	ruleset = build();
+	ck_assert_str_eq(target(ruleset, "192.168.0.1"), "10.0.0.11");
+	ck_assert_str_eq(target(ruleset, "192.168.0.2"), "10.0.0.12");
+	ck_assert_str_eq(target(ruleset, "192.168.0.3"), "203.0.113.11");
+	ck_assert_str_eq(target(ruleset, "192.168.0.4"), "none");
+}
+END_TEST
+
+START_TEST(peers_as_they_are_seen)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	ruleset = build();
+	ck_assert_uint_eq(ruleset->n_peers, 2); /* neither self nor who has no road */
+	ck_assert_str_eq(address_format(&ruleset->peers[0], text), "10.0.0.12");
+	ck_assert_str_eq(address_format(&ruleset->peers[1], text), "203.0.113.11");
+}
+END_TEST
+
+START_TEST(peered_networks)
+{
+	struct error error;
+
+	ck_assert_int_eq(fleet_settings_set(&fleet, "peered", "[[\"vpc\", \"ec2\"]]", &error), 0);
+	ruleset = build();
+	ck_assert_str_eq(target(ruleset, "192.168.0.4"), "10.0.0.14");
+}
+END_TEST
+
+START_TEST(outside_the_subnet)
+{
+	test_list_add(&list, test_member("stray ec2 192.168.64.1 10.0.0.99 -"));
+	ruleset = build();
+	ck_assert_uint_eq(ruleset->n_paths, 3);
+	ck_assert_uint_eq(ruleset->n_peers, 2);
+}
+END_TEST
+
+START_TEST(policy_is_a_sorted_copy)
+{
+	struct port_range ports[] = { { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 80, 80 }, { IPPROTO_UDP, 53, 53 } };
+
+	policy = (struct policy){ .open_ports = ports, .n_open_ports = 3 };
+	ruleset = build();
+	ck_assert_uint_eq(ruleset->policy.n_open_ports, 2);
+	ck_assert_int_eq(ruleset->policy.open_ports[0].protocol, IPPROTO_TCP);
+	ck_assert_ptr_ne(ruleset->policy.open_ports, ports);
+}
+END_TEST
+
+START_TEST(difference)
+{
+	ruleset = build();
+	member_unref(list.items[1]);
+	list.items[1] = test_member("sierra vpc 192.168.0.2 10.0.0.12 203.0.113.12");
+	member_unref(list.items[3]);
+	list.items[3] = test_member("newton ec2 192.168.0.5 10.0.0.15 -");
+	other = build();
+	ck_assert_int_eq(ruleset_diff(&diff, ruleset, other), 0);
+	ck_assert_uint_eq(diff.n_peers_added, 2);
+	ck_assert_uint_eq(diff.n_peers_removed, 1);
+	ck_assert_uint_eq(diff.n_paths_added, 1);
+	ck_assert_uint_eq(diff.n_paths_changed, 1);
+	ck_assert_uint_eq(diff.n_paths_removed, 0);
+	ck_assert(!diff.policy_changed);
+	ck_assert(!ruleset_diff_empty(&diff));
+}
+END_TEST
+
+START_TEST(no_difference)
+{
+	ruleset = build();
+	other = build();
+	ck_assert_int_eq(ruleset_diff(&diff, ruleset, other), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+	other->policy.reject_all = !other->policy.reject_all;
+	ck_assert_int_eq(ruleset_diff(&diff, ruleset, other), 0);
+	ck_assert(diff.policy_changed);
+}
+END_TEST
+
+START_TEST(against_nothing)
+{
+	ruleset = build();
+	ck_assert_int_eq(ruleset_diff(&diff, NULL, ruleset), 0);
+	ck_assert_uint_eq(diff.n_paths_added, ruleset->n_paths);
+	ck_assert_uint_eq(diff.n_peers_added, ruleset->n_peers);
+	ruleset_diff_clear(&diff);
+	ck_assert_int_eq(ruleset_diff(&diff, ruleset, NULL), 0);
+	ck_assert_uint_eq(diff.n_paths_removed, ruleset->n_paths);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("ruleset");
+	TCase *tests = tcase_create("all");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, best_road);
+	tcase_add_test(tests, peers_as_they_are_seen);
+	tcase_add_test(tests, peered_networks);
+	tcase_add_test(tests, outside_the_subnet);
+	tcase_add_test(tests, policy_is_a_sorted_copy);
+	tcase_add_test(tests, difference);
+	tcase_add_test(tests, no_difference);
+	tcase_add_test(tests, against_nothing);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
