@@ -52,14 +52,14 @@ static void make_directory(void)
 	setenv("XTABLES_LOCKFILE", lock, 1);
 }
 
-static bool write_file(const char *path, const char *format, unsigned value)
+static bool write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");
 	bool good;
 
 	if (!file)
 		return false;
-	fprintf(file, format, value);
+	fputs(text, file);
 	good = fflush(file) == 0;
 	fclose(file);
 	return good;
@@ -67,14 +67,15 @@ static bool write_file(const char *path, const char *format, unsigned value)
 
 static bool leave(void)
 {
-	unsigned user = geteuid(), group = getegid();
+	char user[32], group[32];
 
-	if (user == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0)
+	snprintf(user, sizeof(user), "0 %u 1", geteuid());
+	snprintf(group, sizeof(group), "0 %u 1", getegid());
+	if (geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0)
 		return true;
 	return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-	       write_file("/proc/self/setgroups", "deny%.0u", 0) &&
-	       write_file("/proc/self/uid_map", "0 %u 1", user) &&
-	       write_file("/proc/self/gid_map", "0 %u 1", group);
+	       write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/uid_map", user) && write_file("/proc/self/gid_map", group);
 }
 
 static void raise_loopback(void)

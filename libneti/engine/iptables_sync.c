@@ -325,14 +325,23 @@ static int change_node(struct tree *tree, const struct prefix *node)
 	return root || tree->new.length ? sync_chain(tree->xtables, &tree->new, tree->sync) : 0;
 }
 
+/* Parents refer to their children, so all are emptied before the first is deleted. */
+static int empty_node(struct tree *tree, const struct prefix *node)
+{
+	int r = render_both(tree, node);
+
+	if (r < 0 || tree->new.length || !tree->old.length)
+		return r;
+	return xtables_empty(tree->xtables, tree->old.name);
+}
+
 static int drop_node(struct tree *tree, const struct prefix *node)
 {
 	int r = render_both(tree, node);
 
 	if (r < 0 || tree->new.length || !tree->old.length)
 		return r;
-	r = empty_chain(tree->xtables, tree->old.name, tree->sync);
-	return r < 0 ? r : drop_chain(tree->xtables, tree->old.name, tree->sync);
+	return drop_chain(tree->xtables, tree->old.name, tree->sync);
 }
 
 static int each_node(struct tree *tree, int (*work)(struct tree *, const struct prefix *))
@@ -372,6 +381,8 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 		r = each_node(&tree, change_node);
 	if (r == 0)
 		r = change_node(&tree, &to->overlay);
+	if (r == 0)
+		r = each_node(&tree, empty_node);
 	if (r == 0)
 		r = each_node(&tree, drop_node);
 	chain_clear(&tree.old);
