@@ -1182,6 +1182,7 @@ Suite *test_suite(void)
 {
 	Suite *suite = suite_create("registry");
 	TCase *sqlite = tcase_create("sqlite");
+	TCase *zookeeper = tcase_create("zookeeper");
 
 	tcase_add_unchecked_fixture(sqlite, make_folder, remove_folder);
 	tcase_add_checked_fixture(sqlite, use_sqlite, NULL);
@@ -1190,8 +1191,9 @@ Suite *test_suite(void)
 	tcase_add_test(sqlite, file_change_is_seen_quickly);
 	tcase_add_test(sqlite, bad_files_are_refused);
 	suite_add_tcase(suite, sqlite);
-	(void)start_server;
-	(void)stop_server;
-	(void)use_zookeeper;
+	tcase_add_unchecked_fixture(zookeeper, start_server, stop_server);
+	tcase_add_checked_fixture(zookeeper, use_zookeeper, NULL);
+	add_common(zookeeper);
+	suite_add_tcase(suite, zookeeper);
 	return suite;
 }
