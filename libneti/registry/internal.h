@@ -27,6 +27,7 @@ struct layout {
 	bool known;	/* settings are as last read */
 	bool dirty;	/* to be read */
 	bool busy;
+	bool ours;	/* this registry made the fleet */
 	bool missing;	/* read, not there, and not ours to make */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
