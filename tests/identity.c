@@ -3,7 +3,6 @@
  * What the host says of itself. Addresses and routes are set in a network namespace of
  * the test's own, on its loopback interface, which needs no tool and no module.
  */
-#define _GNU_SOURCE /* unshare */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>

@@ -121,15 +121,15 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	host->fleet = *settings;
 }
 
-static void on_shard(void *data, unsigned shard, const struct member_list *members, size_t skipped)
+static void on_shard(void *data, const struct fleet_reading *reading)
 {
 	struct host *host = data;
 
 	host->reads++;
-	host->skipped += skipped;
-	member_list_clear(&host->shards[shard]);
-	for (size_t i = 0; i < members->length; i++)
-		member_list_add(&host->shards[shard], members->items[i]);
+	host->skipped += reading->bad;
+	member_list_clear(&host->shards[reading->shard]);
+	for (size_t i = 0; i < reading->members->length; i++)
+		member_list_add(&host->shards[reading->shard], reading->members->items[i]);
 }
 
 static void on_joined(void *data, const struct member *self)

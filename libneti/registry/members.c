@@ -156,6 +156,24 @@ int registry_members(struct registry *registry, struct member_list *ret, bool de
 	return 0;
 }
 
+int registry_details(struct registry *registry, struct member *member, struct member **ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading a member");
+	struct survey survey = { .registry = registry };
+	struct gather_plan data = { GATHER_GET, 1, detail_path, detail_take, &survey };
+	int result = wait_fleet(registry, &deadline, error);
+
+	if (result == 0 && member_list_add(&survey.members, member) < 0)
+		result = error_memory(error);
+	if (result == 0)
+		result = wait_gather(registry, &data, &deadline, error);
+	if (result == 0)
+		*ret = member_ref(survey.members.items[0]);
+	member_list_clear(&survey.members);
+	return result;
+}
+
 int registry_shard_find(struct registry *registry, const char *id, const struct address *overlay,
 	const struct deadline *deadline, struct member **ret, struct error *error)
 {

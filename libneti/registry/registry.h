@@ -8,6 +8,7 @@
  * answer -EDEADLK there, and registry_close() must not be called. The layout (paths, entry names,
  * JSON) is a contract with other versions.
  */
+#include "../fleet.h"
 #include "../fleet_settings.h"
 #include "../member.h"
 #include "store.h"
@@ -30,8 +31,8 @@ struct registry_handler {
 	void (*state)(void *data, enum store_state state, const char *detail);
 	/* Read for the first time, and after every change. */
 	void (*fleet)(void *data, const struct fleet_settings *settings);
-	/* One shard as just read; skipped: bad entries in it. */
-	void (*shard)(void *data, unsigned shard, const struct member_list *members, size_t skipped);
+	/* One shard as just read. */
+	void (*shard)(void *data, const struct fleet_reading *reading);
 	/* This host's entry stands (again, after an expiry). */
 	void (*joined)(void *data, const struct member *self);
 	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials. Told
@@ -81,6 +82,9 @@ int registry_lease_holder(struct registry *registry, const struct address *overl
 int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms, struct error *error);
 /* Gives it back: -EBUSY while a member is live with it. */
 int registry_lease_release(struct registry *registry, const char *id, int timeout_ms, struct error *error);
+/* One live member with version, since and revision; without them when it left meanwhile. */
+int registry_details(struct registry *registry, struct member *member, struct member **ret,
+	int timeout_ms, struct error *error);
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
 	struct error *error);

@@ -49,11 +49,16 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 {
 	struct roster_shard *shard = &registry->roster.shards[number];
 	struct member_list members = { 0 };
+	struct fleet_reading reading = {
+		.shard = number,
+		.members = &members,
+		.revision = answer->revision,
+	};
 
-	shard->skipped = parse(registry, number, answer, shard->skipped, &members);
+	shard->skipped = reading.bad = parse(registry, number, answer, shard->skipped, &members);
 	member_list_sort(&members);
 	if (registry->handler.shard)
-		registry->handler.shard(registry->handler.data, number, &members, shard->skipped);
+		registry->handler.shard(registry->handler.data, &reading);
 	member_list_clear(&members);
 }
 

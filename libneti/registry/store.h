@@ -64,6 +64,7 @@ struct store_answer {
 	size_t size;
 	const char *const *names; /* children */
 	size_t n_names;
+	uint64_t revision; /* children: of the store, when a child came or went last */
 	bool owned;	 /* get: ephemeral */
 	bool own;	 /* get: ephemeral, of this session */
 	int version;	 /* get */

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The iptables engine: the order of work. Runs no program.
+ *
+ * Adding: the peer set first, so that no rule ever asks a set that lacks a member; then nat,
+ * then filter. nat before filter, because NETI-OUTPUT refuses every overlay address that has
+ * no path yet; the other way round each member would be refused between the two commits, while
+ * with nat first the host is for that moment as open as it was. Surplus peers leave last, when
+ * no path leads to them any more. Taking away goes the other way: filter, nat, sets.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine_ops.h"
+#include "iptables_sets.h"
+#include "iptables_sync.h"
+#include "xtables_lock.h"
+
+#define ATTEMPTS 5 /* at a table that somebody else keeps changing without the lock */
+
+struct iptables {
+	struct engine engine;
+	bool ipv6_missed; /* said once */
+};
+
+static const char *const set_names[SETS] = {
+	[SET_PEERS] = "neti-peers", [SET_DENIED] = "neti-denied"
+};
+
+static bool has_capability(const struct __user_cap_data_struct data[2], unsigned capability)
+{
+	return data[capability / 32].effective & (1u << (capability % 32));
+}
+
+static int check_privilege(struct error *error)
+{
+	static const struct {
+		unsigned number;
+		const char *name;
+	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" }, { CAP_NET_RAW, "CAP_NET_RAW" } };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0; /* then the kernel will say it itself */
+	for (size_t i = 0; i < 2; i++)
+		if (!has_capability(data, needed[i].number))
+			return error_set(error, -EPERM, NETI_TROUBLE_PRIVILEGE,
+				"%s is missing: changing the kernel's rules needs it", needed[i].name);
+	return 0;
+}
+
+static int check_sets(struct error *error)
+{
+	static const struct {
+		const char *type, *what, *module;
+	} needed[] = {
+		{ NULL, "ip_set", "ip_set" },
+		{ "hash:ip", "set type hash:ip", "ip_set_hash_ip" },
+		{ "hash:ip,port", "set type hash:ip,port", "ip_set_hash_ipport" },
+	};
+
+	for (size_t i = 0; i < 3; i++)
+		if (netlink_set_type(needed[i].type) < 0)
+			return error_set(error, -EPROTONOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+				"the kernel has no %s: modprobe %s", needed[i].what,
+				needed[i].module);
+	return 0;
+}
+
+static int iptables_open(struct engine *engine, struct error *error)
+{
+	static const uint16_t no_sets[SETS];
+	static const enum table tables[] = { TABLE_FILTER, TABLE_NAT };
+	struct xtables *xtables = NULL;
+	int r = check_privilege(error);
+
+	(void)engine;
+	if (r == 0)
+		r = check_sets(error);
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		if (xtables_exists(tables[i]))
+			continue;
+		r = xtables_open(&xtables, tables[i], no_sets, error);
+		if (r == 0)
+			xtables = xtables_close(xtables);
+	}
+	return r < 0 ? r : xtables_check(error);
+}
+
+static void iptables_close(struct engine *engine)
+{
+	(void)engine;
+}
+
+/* IPv6 switched off as a whole has no packets either. */
+static bool ipv6_is_off(struct iptables *iptables)
+{
+	if (access("/proc/thread-self/net/if_inet6", F_OK) == 0)
+		return false;
+	if (!iptables->ipv6_missed)
+		log_info(iptables->engine.config.log,
+			"this kernel has no IPv6: no ip6tables rules are made");
+	iptables->ipv6_missed = true;
+	return true;
+}
+
+/* Reading a table that is not in use would bring it into being. */
+static bool is_skipped(struct iptables *iptables, const struct ruleset *wanted, enum table table)
+{
+	if (!wanted || (table == TABLE_FILTER6 && !wanted->policy.reject_all))
+		return !xtables_exists(table);
+	return table == TABLE_FILTER6 && ipv6_is_off(iptables);
+}
+
+static void find_indexes(const char *const names[SETS], uint16_t ret[SETS])
+{
+	for (enum set set = 0; set < SETS; set++)
+		ret[set] = xtables_set_index(names[set]);
+}
+
+/* One table's work; from and diff NULL: whatever it holds. */
+struct change {
+	struct iptables *iptables;
+	const struct ruleset *from, *to;
+	const struct ruleset_diff *diff;
+	uint16_t sets[SETS];
+	struct engine_report *report;
+	char kept[CHAIN_NAME_MAX];
+};
+
+static int say_failed(enum table table, int r, struct error *error)
+{
+	const char *program = table == TABLE_FILTER6 ? "ip6tables" : "iptables";
+	const char *name = render_table_name(table);
+
+	if (r == -ENOMEM)
+		return error_memory(error);
+	if (r == -ESTALE)
+		return error_set(error, r, NETI_TROUBLE_KERNEL,
+			"the %s table %s holds something else than was put there", program, name);
+	return error_set(error, r, NETI_TROUBLE_KERNEL, "cannot change the %s table %s: %s", program,
+		name, strerror(-r));
+}
+
+static int try_table(struct change *change, enum table table, struct error *error)
+{
+	struct sync sync = { 0 };
+	struct xtables *xtables;
+	int r = xtables_open(&xtables, table, change->sets, error);
+
+	if (r < 0)
+		return r;
+	r = change->diff ? sync_tree(xtables, change->from, change->to, change->diff, &sync) :
+			   sync_table(xtables, change->to, &sync);
+	if (r < 0) {
+		r = say_failed(table, r, error);
+	} else if (sync.changed) {
+		r = xtables_commit(xtables, error);
+		change->report->commits += r == 0;
+		change->report->chains_changed += r == 0 ? sync.changed : 0;
+	}
+	if (r == 0 && *sync.kept)
+		memcpy(change->kept, sync.kept, sizeof(change->kept));
+	xtables_close(xtables);
+	return r;
+}
+
+static int change_table(struct change *change, enum table table, struct error *error)
+{
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; r == -EAGAIN && i < ATTEMPTS; i++)
+		r = try_table(change, table, error);
+	return r;
+}
+
+/* The tables of a list, under one lock. */
+static int change_tables(struct change *change, const enum table *tables, size_t n,
+	struct error *error)
+{
+	const struct engine_config *config = &change->iptables->engine.config;
+	int r = 0, lock = -1;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (is_skipped(change->iptables, change->to, tables[i]))
+			continue;
+		if (lock < 0)
+			r = lock = xtables_lock(config->lock_timeout_ms,
+				    &change->report->lock_seconds, error);
+		if (r >= 0)
+			r = change_table(change, tables[i], error);
+	}
+	if (lock >= 0)
+		xtables_unlock(lock);
+	if (r == 0 && *change->kept)
+		log_warning(config->log,
+			"chain %s stays: a rule that Neti did not make refers to it", change->kept);
+	return r;
+}
+
+/* A set of the wrong type cannot be swapped with one of the right type, and a set that a rule
+ * refers to can neither be renamed nor destroyed. So the rules move to a spare set first, and
+ * back when the wrong one is gone. */
+static int replace_wrong_sets(struct iptables *iptables, const struct ruleset *wanted,
+	struct engine_report *report, struct error *error)
+{
+	struct change change = { .iptables = iptables, .to = wanted, .report = report };
+	static const enum table filter[] = { TABLE_FILTER };
+	const char *names[SETS];
+	struct members_diff diff = { 0 };
+	struct set_state state;
+	bool wrong[SETS] = { false };
+	int r = 0;
+
+	for (enum set set = 0; r == 0 && set < SETS; set++) {
+		names[set] = render_sets[set].name;
+		r = iptables_set_state(set, names[set], &state, error);
+		wrong[set] = r == 0 && state.exists && !state.right;
+		if (wrong[set])
+			names[set] = render_sets[set].spare;
+	}
+	if (r < 0 || (!wrong[SET_PEERS] && !wrong[SET_DENIED]))
+		return r;
+	r = iptables_sets_fill(wanted, names, &diff, report, error);
+	members_diff_clear(&diff);
+	find_indexes(names, change.sets);
+	if (r == 0)
+		r = change_tables(&change, filter, 1, error);
+	for (enum set set = 0; r == 0 && set < SETS; set++)
+		if (wrong[set])
+			r = iptables_set_destroy(render_sets[set].name, error);
+	return r;
+}
+
+/* The kernel's set and DNAT hold one family; another one is a mistake of who built the ruleset. */
+static int check_families(const struct ruleset *wanted, struct error *error)
+{
+	char text[ADDRESS_TEXT_MAX];
+	const struct address *bad = NULL;
+
+	for (size_t i = 0; i < wanted->n_peers; i++)
+		if (wanted->peers[i].family != AF_INET)
+			bad = &wanted->peers[i];
+	for (size_t i = 0; i < wanted->n_paths; i++)
+		if (wanted->paths[i].overlay.family != AF_INET ||
+			wanted->paths[i].target.family != AF_INET)
+			bad = &wanted->paths[i].target;
+	if (wanted->overlay.address.family != AF_INET)
+		bad = &wanted->overlay.address;
+	if (!bad)
+		return 0;
+	return error_set(error, -EAFNOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+		"the iptables engine cannot lead to %s: the overlay and its members are IPv4",
+		address_format(bad, text));
+}
+
+static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
+	struct engine_report *report, struct error *error)
+{
+	static const enum table tables[] = { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6 };
+	struct iptables *iptables = (struct iptables *)engine;
+	struct change change = { .iptables = iptables, .to = wanted, .report = report };
+	struct members_diff diff = { 0 };
+	int r = check_families(wanted, error);
+
+	if (r == 0)
+		r = replace_wrong_sets(iptables, wanted, report, error);
+	if (r == 0)
+		r = iptables_sets_fill(wanted, set_names, &diff, report, error);
+	if (r < 0)
+		return r;
+	find_indexes(set_names, change.sets);
+	r = change_tables(&change, tables, 3, error);
+	if (r == 0)
+		r = iptables_sets_change(NULL, 0, diff.surplus, diff.n_surplus, report, error);
+	if (r == 0)
+		r = iptables_sets_destroy(set_names, error);
+	members_diff_clear(&diff);
+	return r;
+}
+
+static bool same_overrides(const struct policy *a, const struct policy *b)
+{
+	if (a->n_nat_overrides != b->n_nat_overrides)
+		return false;
+	for (size_t i = 0; i < a->n_nat_overrides; i++)
+		if (!address_equal(&a->nat_overrides[i].from, &b->nat_overrides[i].from) ||
+			!address_equal(&a->nat_overrides[i].to, &b->nat_overrides[i].to))
+			return false;
+	return true;
+}
+
+/* Policy that the nat table shows: then it is compared as a whole. */
+static bool nat_policy_changed(const struct ruleset *from, const struct ruleset *to)
+{
+	return prefix_compare(&from->overlay, &to->overlay) != 0 ||
+	       from->policy.forwarded != to->policy.forwarded ||
+	       !same_overrides(&from->policy, &to->policy);
+}
+
+static int update_tables(struct iptables *iptables, const struct ruleset *from,
+	const struct ruleset *to, const struct ruleset_diff *diff, struct engine_report *report,
+	struct error *error)
+{
+	static const enum table tables[] = { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6 };
+	struct change change = { .iptables = iptables, .from = from, .to = to, .report = report };
+	bool all = diff->policy_changed && nat_policy_changed(from, to);
+	int r = 0;
+
+	find_indexes(set_names, change.sets);
+	if (!all && diff->n_paths_added + diff->n_paths_removed + diff->n_paths_changed) {
+		change.diff = diff;
+		r = change_tables(&change, tables, 1, error);
+		change.diff = NULL;
+	}
+	if (r == 0 && diff->policy_changed)
+		r = change_tables(&change, all ? tables : tables + 1, all ? 3 : 2, error);
+	return r;
+}
+
+/* libipset does not say it by number, so ask when something went wrong. */
+static int explain_set(int r, struct error *error)
+{
+	struct set_state state;
+	struct error other;
+
+	if (iptables_set_state(SET_PEERS, set_names[SET_PEERS], &state, &other) < 0 || state.right)
+		return r;
+	return error_set(error, -ESTALE, NETI_TROUBLE_KERNEL, "set %s is not what was put there",
+		set_names[SET_PEERS]);
+}
+
+static int iptables_update(struct engine *engine, const struct ruleset *from,
+	const struct ruleset *to, struct engine_report *report, struct error *error)
+{
+	struct ruleset_diff diff = { 0 };
+	int r;
+
+	if (!from)
+		return iptables_apply(engine, to, report, error);
+	r = check_families(to, error);
+	if (r < 0)
+		return r;
+	if (ruleset_diff(&diff, from, to) < 0)
+		return error_memory(error);
+	r = iptables_sets_change(diff.peers_added, diff.n_peers_added, NULL, 0, report, error);
+	if (r == 0)
+		r = update_tables((struct iptables *)engine, from, to, &diff, report, error);
+	if (r == 0)
+		r = iptables_sets_change(NULL, 0, diff.peers_removed, diff.n_peers_removed, report,
+			error);
+	if (r == -EIO)
+		r = explain_set(r, error);
+	ruleset_diff_clear(&diff);
+	return r;
+}
+
+static int print_table(const struct ruleset *wanted, enum table table, const uint16_t sets[SETS],
+	struct buffer *diff, struct error *error)
+{
+	struct buffer text = { 0 };
+	struct xtables *xtables;
+	int r = xtables_open(&xtables, table, sets, error);
+
+	if (r < 0)
+		return r;
+	r = sync_print(xtables, wanted, &text);
+	if (r == 0 && text.length) {
+		buffer_print(diff, "  *%s%s\n", render_table_name(table),
+			table == TABLE_FILTER6 ? " # ip6tables" : "");
+		buffer_append(diff, text.text, text.length);
+	}
+	buffer_clear(&text);
+	xtables_close(xtables);
+	return r < 0 ? say_failed(table, r, error) : 0;
+}
+
+static int iptables_compare(struct engine *engine, const struct ruleset *wanted,
+	struct buffer *diff, struct error *error)
+{
+	struct iptables *iptables = (struct iptables *)engine;
+	size_t before = diff->length;
+	uint16_t sets[SETS];
+	int r = check_families(wanted, error);
+
+	if (r == 0)
+		r = iptables_sets_print(wanted, diff, error);
+	find_indexes(set_names, sets);
+	for (enum table table = 0; r == 0 && table < TABLES; table++)
+		if (!is_skipped(iptables, wanted, table))
+			r = print_table(wanted, table, sets, diff, error);
+	if (r < 0)
+		return r;
+	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;
+}
+
+static int iptables_flush(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	static const enum table tables[] = { TABLE_FILTER, TABLE_FILTER6, TABLE_NAT };
+	struct change change = { .iptables = (struct iptables *)engine, .report = report };
+	int r;
+
+	find_indexes(set_names, change.sets);
+	r = change_tables(&change, tables, 3, error);
+	if (r == 0)
+		r = iptables_sets_destroy(NULL, error);
+	if (r == 0 && *change.kept)
+		r = error_set(error, -EBUSY, NETI_TROUBLE_BUSY,
+			"chain %s stays: a rule that Neti did not make refers to it", change.kept);
+	return r;
+}
+
+static int iptables_peers(struct engine *engine, struct address **ret, size_t *ret_n,
+	struct error *error)
+{
+	struct members_diff diff = { 0 };
+	int r = iptables_set_diff(set_names[SET_PEERS], NULL, &diff, error);
+
+	(void)engine;
+	if (r < 0)
+		return r;
+	*ret = diff.surplus;
+	*ret_n = diff.n_surplus;
+	diff.surplus = NULL;
+	members_diff_clear(&diff);
+	return 0;
+}
+
+const struct engine_ops iptables_engine = {
+	.name = "iptables",
+	.size = sizeof(struct iptables),
+	.open = iptables_open,
+	.close = iptables_close,
+	.apply = iptables_apply,
+	.update = iptables_update,
+	.compare = iptables_compare,
+	.flush = iptables_flush,
+	.peers = iptables_peers,
+	.render = render_text,
+};

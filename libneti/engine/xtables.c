@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only file that calls libiptc and libip6tc: one table of function pointers for each, so
+ * that everything above is written once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libiptc/libip6tc.h>
+#include <libiptc/libiptc.h>
+#include <linux/netfilter/ipset/ip_set.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "xtables.h"
+#include "xtables_entry.h"
+
+struct xtables {
+	enum table table;
+	const struct family *family;
+	struct xtc_handle *handle;
+	const uint16_t *sets;
+	const void **rules;
+	size_t n_rules, size;
+};
+
+struct family {
+	uint8_t family;
+	const char *program, *names; /* what to say, and where the tables in use are listed */
+	const struct xtc_ops *ops;
+	const void *(*first)(const char *chain, struct xtc_handle *handle);
+	const void *(*next)(const void *entry, struct xtc_handle *handle);
+	const char *(*target)(const void *entry, struct xtc_handle *handle);
+	int (*insert)(const char *chain, const void *entry, unsigned position,
+		struct xtc_handle *handle);
+	int (*append)(const char *chain, const void *entry, struct xtc_handle *handle);
+	int (*delete)(const char *chain, unsigned position, struct xtc_handle *handle);
+	int (*drop)(const char *chain, struct xtc_handle *handle);
+	int (*references)(unsigned *ret, const char *chain, struct xtc_handle *handle);
+};
+
+/* The libraries' functions differ in their entry's type alone. */
+#define WRAP(prefix)                                                                               \
+	static const void *prefix##_first(const char *chain, struct xtc_handle *handle)            \
+	{                                                                                          \
+		return prefix##_first_rule(chain, handle);                                         \
+	}                                                                                          \
+	static const void *prefix##_next(const void *entry, struct xtc_handle *handle)             \
+	{                                                                                          \
+		return prefix##_next_rule(entry, handle);                                          \
+	}                                                                                          \
+	static const char *prefix##_target(const void *entry, struct xtc_handle *handle)           \
+	{                                                                                          \
+		return prefix##_get_target(entry, handle);                                         \
+	}                                                                                          \
+	static int prefix##_insert(const char *chain, const void *entry, unsigned position,        \
+		struct xtc_handle *handle)                                                         \
+	{                                                                                          \
+		return prefix##_insert_entry(chain, entry, position, handle);                      \
+	}                                                                                          \
+	static int prefix##_append(const char *chain, const void *entry, struct xtc_handle *handle) \
+	{                                                                                          \
+		return prefix##_append_entry(chain, entry, handle);                                \
+	}
+
+#define WRAPPED(prefix)                                                                            \
+	.ops = &prefix##_ops, .first = prefix##_first, .next = prefix##_next,                      \
+	.target = prefix##_target, .insert = prefix##_insert, .append = prefix##_append,           \
+	.delete = prefix##_delete_num_entry, .drop = prefix##_delete_chain,                        \
+	.references = prefix##_get_references
+
+WRAP(iptc)
+WRAP(ip6tc)
+
+static const struct family families[] = {
+	{ AF_INET, "iptables", "/proc/thread-self/net/ip_tables_names", WRAPPED(iptc) },
+	{ AF_INET6, "ip6tables", "/proc/thread-self/net/ip6_tables_names", WRAPPED(ip6tc) },
+};
+
+static const struct family *family_of(enum table table)
+{
+	return &families[render_table_family(table) == AF_INET6];
+}
+
+bool xtables_exists(enum table table)
+{
+	FILE *names = fopen(family_of(table)->names, "re");
+	char line[64];
+	bool found = false;
+
+	if (!names)
+		return false;
+	while (!found && fgets(line, sizeof(line), names)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strcmp(line, render_table_name(table)) == 0;
+	}
+	fclose(names);
+	return found;
+}
+
+int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
+	struct error *error)
+{
+	struct xtables *xtables = calloc(1, sizeof(*xtables));
+	const struct family *family = family_of(table);
+	const char *name = render_table_name(table);
+	int r;
+
+	if (!xtables)
+		return error_memory(error);
+	*xtables = (struct xtables){ .table = table, .family = family, .sets = sets };
+	errno = 0;
+	xtables->handle = family->ops->init(name);
+	if (xtables->handle) {
+		*ret = xtables;
+		return 0;
+	}
+	r = errno ? -errno : -EIO;
+	free(xtables);
+	if (r == -EPERM)
+		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
+			"not permitted to read the %s table %s: CAP_NET_ADMIN and CAP_NET_RAW are needed",
+			family->program, name);
+	if (r == -ENOMEM)
+		return error_memory(error);
+	return error_set(error, r, NETI_TROUBLE_UNSUPPORTED,
+		"the kernel has no %s table %s: modprobe %s_%s", family->program, name,
+		family->family == AF_INET6 ? "ip6table" : "iptable", name);
+}
+
+struct xtables *xtables_close(struct xtables *xtables)
+{
+	if (!xtables)
+		return NULL;
+	xtables->family->ops->free(xtables->handle);
+	free(xtables->rules);
+	free(xtables);
+	return NULL;
+}
+
+enum table xtables_table(const struct xtables *xtables)
+{
+	return xtables->table;
+}
+
+bool xtables_has(struct xtables *xtables, const char *chain)
+{
+	return xtables->family->ops->is_chain(chain, xtables->handle);
+}
+
+unsigned xtables_references(struct xtables *xtables, const char *chain)
+{
+	unsigned n = 0;
+
+	xtables->family->references(&n, chain, xtables->handle);
+	return n;
+}
+
+int xtables_own_chains(struct xtables *xtables, char (**ret)[CHAIN_NAME_MAX], size_t *ret_n)
+{
+	const struct xtc_ops *ops = xtables->family->ops;
+	char(*names)[CHAIN_NAME_MAX] = NULL;
+	size_t n = 0, size = 0;
+
+	for (const char *name = ops->first_chain(xtables->handle); name;
+		name = ops->next_chain(xtables->handle)) {
+		if (!render_is_own(name))
+			continue;
+		if (n == size) {
+			void *more = realloc(names, (size = size ? 2 * size : 64) * sizeof(*names));
+
+			if (!more) {
+				free(names);
+				return -ENOMEM;
+			}
+			names = more;
+		}
+		snprintf(names[n++], sizeof(*names), "%s", name);
+	}
+	*ret = names;
+	*ret_n = n;
+	return 0;
+}
+
+/* The library's own function aborts on verdicts that it does not know. */
+static const char *label_of(struct xtables *xtables, const void *entry)
+{
+	int verdict;
+	const char *name = entry_target(entry, xtables->family->family, &verdict);
+
+	if (*name)
+		return name;
+	switch (verdict) {
+	case -NF_ACCEPT - 1:
+		return "ACCEPT";
+	case -NF_DROP - 1:
+		return "DROP";
+	case XT_RETURN:
+		return "RETURN";
+	}
+	return verdict < 0 ? "?" : xtables->family->target(entry, xtables->handle);
+}
+
+static int remember(struct xtables *xtables, const void *entry)
+{
+	if (xtables->n_rules == xtables->size) {
+		size_t size = xtables->size ? 2 * xtables->size : 64;
+		const void **rules = realloc(xtables->rules, size * sizeof(*rules));
+
+		if (!rules)
+			return -ENOMEM;
+		xtables->rules = rules;
+		xtables->size = size;
+	}
+	xtables->rules[xtables->n_rules++] = entry;
+	return 0;
+}
+
+int xtables_rules(struct xtables *xtables, const char *chain, const void *const **ret,
+	size_t *ret_n)
+{
+	const struct family *family = xtables->family;
+	int r = 0;
+
+	if (!xtables_has(xtables, chain))
+		return -ENOENT;
+	xtables->n_rules = 0;
+	for (const void *entry = family->first(chain, xtables->handle); r == 0 && entry;
+		entry = family->next(entry, xtables->handle))
+		r = remember(xtables, entry);
+	*ret = xtables->rules;
+	*ret_n = xtables->n_rules;
+	return r;
+}
+
+bool xtables_same(struct xtables *xtables, const void *entry, const struct rule *rule)
+{
+	uint8_t family = xtables->family->family;
+	struct entry wanted;
+
+	entry_encode(rule, family, xtables->sets, &wanted);
+	return entry_same(entry, family, label_of(xtables, entry), &wanted);
+}
+
+bool xtables_chain_same(struct xtables *xtables, const struct chain *chain)
+{
+	const struct family *family = xtables->family;
+	const void *entry;
+	size_t i = 0;
+
+	errno = 0;
+	entry = family->first(chain->name, xtables->handle);
+	if (!entry && errno == ENOENT)
+		return false;
+	for (; entry && i < chain->length; i++, entry = family->next(entry, xtables->handle))
+		if (!xtables_same(xtables, entry, &chain->rules[i]))
+			return false;
+	return !entry && i == chain->length;
+}
+
+int xtables_decode(struct xtables *xtables, const void *entry, struct rule *ret)
+{
+	int r = entry_decode(entry, xtables->family->family, label_of(xtables, entry), xtables->sets,
+		ret);
+
+	return r == 0 && !xtables_same(xtables, entry, ret) ? -EINVAL : r;
+}
+
+static int result(int success)
+{
+	return success ? 0 : errno ? -errno : -EIO;
+}
+
+int xtables_create(struct xtables *xtables, const char *chain)
+{
+	return result(xtables->family->ops->create_chain(chain, xtables->handle));
+}
+
+int xtables_insert(struct xtables *xtables, const char *chain, size_t position,
+	const struct rule *rule)
+{
+	struct entry entry;
+
+	entry_encode(rule, xtables->family->family, xtables->sets, &entry);
+	return result(xtables->family->insert(chain, entry.bytes, (unsigned)position,
+		xtables->handle));
+}
+
+int xtables_append(struct xtables *xtables, const char *chain, const struct rule *rule)
+{
+	struct entry entry;
+
+	entry_encode(rule, xtables->family->family, xtables->sets, &entry);
+	return result(xtables->family->append(chain, entry.bytes, xtables->handle));
+}
+
+int xtables_delete(struct xtables *xtables, const char *chain, size_t position)
+{
+	return result(xtables->family->delete(chain, (unsigned)position, xtables->handle));
+}
+
+int xtables_empty(struct xtables *xtables, const char *chain)
+{
+	return result(xtables->family->ops->flush_entries(chain, xtables->handle));
+}
+
+int xtables_drop(struct xtables *xtables, const char *chain)
+{
+	return result(xtables->family->drop(chain, xtables->handle));
+}
+
+/* A commit zeroes the policy counters of built-in chains unless they are set. */
+static void keep_policy_counters(struct xtables *xtables)
+{
+	const struct xtc_ops *ops = xtables->family->ops;
+	struct xt_counters counters;
+
+	for (const char *chain = ops->first_chain(xtables->handle); chain;
+		chain = ops->next_chain(xtables->handle)) {
+		const char *policy = ops->get_policy(chain, &counters, xtables->handle);
+
+		if (!policy)
+			break; /* built-in chains come first */
+		ops->set_policy(chain, policy, &counters, xtables->handle);
+	}
+}
+
+int xtables_commit(struct xtables *xtables, struct error *error)
+{
+	int r;
+
+	keep_policy_counters(xtables);
+	errno = 0;
+	if (xtables->family->ops->commit(xtables->handle))
+		return 0;
+	r = errno ? -errno : -EIO;
+	return error_set(error, r, NETI_TROUBLE_KERNEL, "the kernel refused the %s table %s: %s",
+		xtables->family->program, render_table_name(xtables->table), strerror(-r));
+}
+
+static int open_raw(void)
+{
+	return socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+}
+
+uint16_t xtables_set_index(const char *name)
+{
+	struct ip_set_req_version version = { .op = IP_SET_OP_VERSION };
+	struct ip_set_req_get_set request = { .op = IP_SET_OP_GET_BYNAME };
+	socklen_t version_size = sizeof(version), size = sizeof(request);
+	uint16_t index = IPSET_INVALID_ID;
+	int fd = open_raw();
+
+	if (fd < 0)
+		return index;
+	strncpy(request.set.name, name, sizeof(request.set.name) - 1);
+	if (getsockopt(fd, SOL_IP, SO_IP_SET, &version, &version_size) == 0) {
+		request.version = version.version;
+		if (getsockopt(fd, SOL_IP, SO_IP_SET, &request, &size) == 0)
+			index = request.set.index;
+	}
+	close(fd);
+	return index;
+}
+
+int xtables_check(struct error *error)
+{
+	static const struct {
+		const char *name, *module;
+		int option;
+		uint8_t revision;
+	} needed[] = {
+		{ "set", "xt_set", IPT_SO_GET_REVISION_MATCH, 4 },
+		{ "conntrack", "xt_conntrack", IPT_SO_GET_REVISION_MATCH, 3 },
+		{ "SET", "xt_set", IPT_SO_GET_REVISION_TARGET, 3 },
+		{ "DNAT", "xt_nat", IPT_SO_GET_REVISION_TARGET, 2 },
+		{ "REJECT", "ipt_REJECT", IPT_SO_GET_REVISION_TARGET, 0 },
+	};
+	int fd = open_raw(), r = 0;
+
+	if (fd < 0)
+		return error_set(error, -errno, NETI_TROUBLE_PRIVILEGE,
+			"cannot open a raw socket: CAP_NET_RAW is needed");
+	for (size_t i = 0; r == 0 && i < sizeof(needed) / sizeof(needed[0]); i++) {
+		struct xt_get_revision asked = { .revision = needed[i].revision };
+		socklen_t size = sizeof(asked);
+
+		strncpy(asked.name, needed[i].name, sizeof(asked.name) - 1);
+		if (getsockopt(fd, SOL_IP, needed[i].option, &asked, &size) < 0)
+			r = error_set(error, -EPROTONOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+				"the kernel has no %s %s of revision %u for iptables: modprobe %s",
+				needed[i].option == IPT_SO_GET_REVISION_MATCH ? "match" : "target",
+				needed[i].name, needed[i].revision, needed[i].module);
+	}
+	close(fd);
+	return r;
+}

@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The engine against a real kernel, in namespaces of its own, with iptables and ipset as
+ * independent witnesses.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "netns.h"
+#include "rules.h"
+#include "test.h"
+
+/* What stands in the kernel without counters, comments and what the tools make up. */
+#define SNAPSHOT                                                                                   \
+	"{ iptables-legacy-save; ip6tables-legacy-save; } | "                                      \
+	"grep -v '^#' | sed 's/ \\[[0-9]*:[0-9]*\\]$//'; ipset save | "                            \
+	"sed 's/ initval.*//;s/ bucketsize [0-9]*//' | LC_ALL=C sort"
+
+static struct error error;
+static struct engine_report report;
+
+static struct engine *open_engine(void)
+{
+	static const struct engine_config config = { .lock_timeout_ms = 2000 };
+	struct engine *engine = NULL;
+
+	ck_assert_msg(engine_open(&engine, NULL, &config, &error) == 0, "%s", error.text);
+	return engine;
+}
+
+static void apply(struct engine *engine, const struct ruleset *rules)
+{
+	ck_assert_msg(engine_apply(engine, rules, &report, &error) == 0, "%s", error.text);
+}
+
+static void update(struct engine *engine, const struct ruleset *from, const struct ruleset *to)
+{
+	ck_assert_msg(engine_update(engine, from, to, &report, &error) == 0, "%s", error.text);
+}
+
+static void flush(struct engine *engine)
+{
+	ck_assert_msg(engine_flush(engine, &report, &error) == 0, "%s", error.text);
+}
+
+/* The caller frees. */
+static char *difference(struct engine *engine, const struct ruleset *rules)
+{
+	struct buffer diff = { 0 };
+	int r = engine_compare(engine, rules, &diff, &error);
+
+	ck_assert_msg(r >= 0, "%s", error.text);
+	ck_assert_int_eq(r, *buffer_text(&diff) != '\0');
+	return buffer_steal(&diff);
+}
+
+static void assert_equal(struct engine *engine, const struct ruleset *rules)
+{
+	char *diff = difference(engine, rules);
+
+	ck_assert_str_eq(diff, "");
+	free(diff);
+}
+
+static void assert_difference(struct engine *engine, const struct ruleset *rules, const char *line)
+{
+	char *diff = difference(engine, rules);
+
+	ck_assert_msg(strstr(diff, line) != NULL, "no \"%s\" in:\n%s", line, diff);
+	free(diff);
+}
+
+static bool has_line(const char *command, const char *line)
+{
+	char *text = netns_output("%s", command);
+	bool found = strstr(text, line) != NULL;
+
+	free(text);
+	return found;
+}
+
+/* Everything at once: every kind of rule in both families. */
+static struct ruleset *rich(void)
+{
+	struct ruleset *rules = rules_new("192.168.0.0/18");
+
+	rules_fill(rules, 40);
+	rules_member(rules, "192.168.17.3", "10.9.0.1");
+	rules_member(rules, "192.168.63.254", "54.1.2.3");
+	rules_trust(rules, "10.77.0.0/16");
+	rules_trust(rules, "fd00:77::/32");
+	rules_ssh(rules, "203.0.113.7/32");
+	rules_ssh(rules, "0.0.0.0/0");
+	rules_ssh(rules, "2001:db8::/32");
+	rules_open(rules, IPPROTO_TCP, 80, 80);
+	rules_open(rules, IPPROTO_TCP, 8000, 8100);
+	rules_open(rules, IPPROTO_UDP, 53, 53);
+	rules_override(rules, "172.31.0.2", "10.0.0.2");
+	rules_override(rules, "192.168.5.5", "10.0.0.3");
+	rules->policy.reject_all = true;
+	rules->policy.forwarded = true;
+	return rules;
+}
+
+static void write_golden(const struct ruleset *rules)
+{
+	struct buffer text = { 0 };
+	char path[96];
+	FILE *file;
+
+	ck_assert_int_eq(engine_render(NULL, rules, &text), 0);
+	snprintf(path, sizeof(path), "%s/golden", netns_directory());
+	file = fopen(path, "we");
+	fputs(buffer_text(&text), file);
+	fclose(file);
+	buffer_clear(&text);
+}
+
+/* Chains come in another order, so rules are put in order of their chains on both sides. */
+static void assert_golden(const struct ruleset *rules)
+{
+	static const char *const sides[][2] = {
+		{ "# iptables", "iptables-legacy-save" }, { "# ip6tables", "ip6tables-legacy-save" }
+	};
+	const char *directory = netns_directory();
+
+	write_golden(rules);
+	for (size_t i = 0; i < 2; i++)
+		netns_do("cd %s; export LC_ALL=C; awk '/^# /{on=($0==\"%s\")} on' golden > part;"
+			 "%s > real;"
+			 "for f in part real; do grep -h '^:NETI' $f | sort > $f.chains;"
+			 "grep -h '^-A' $f | sort -s -k2,2 > $f.rules; done;"
+			 "diff part.chains real.chains && diff part.rules real.rules",
+			directory, sides[i][0], sides[i][1]);
+	netns_do("cd %s; export LC_ALL=C; awk '/^# /{on=($0==\"# ipset\")} on && !/^#/' golden | "
+		 "sort > part; ipset save | sed 's/ bucketsize.*//' | sort > real; diff part real",
+		directory);
+}
+
+START_TEST(test_golden)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, rules);
+	ck_assert_uint_eq(report.commits, 3);
+	assert_golden(rules);
+	assert_equal(engine, rules);
+	rules->policy.reject_all = false;
+	rules->policy.forwarded = false;
+	rules->policy.icmp = false;
+	apply(engine, rules);
+	assert_golden(rules);
+	assert_equal(engine, rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+START_TEST(test_again_changes_nothing)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, rules);
+	apply(engine, rules);
+	ck_assert_uint_eq(report.commits, 0);
+	ck_assert_uint_eq(report.set_changes, 0);
+	ck_assert_uint_eq(report.chains_changed, 0);
+	update(engine, rules, rules);
+	ck_assert_uint_eq(report.commits, 0);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* What the tools save they must be able to put back, byte for byte. */
+START_TEST(test_save_and_restore)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, rules);
+	netns_do("cd %s; for p in iptables ip6tables; do $p-legacy-save > $p.saved;"
+		 "$p-legacy-restore < $p.saved; $p-legacy-save > $p.again;"
+		 "grep -v '^#' $p.saved > 1; grep -v '^#' $p.again > 2; diff 1 2; done",
+		netns_directory());
+	assert_equal(engine, rules);
+	apply(engine, rules);
+	ck_assert_uint_eq(report.commits, 0);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+START_TEST(test_update)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rich(), *to = rules_copy(from);
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, from);
+
+	rules_member(to, "192.168.40.9", "10.9.0.2"); /* a branch that is new from the root */
+	update(engine, from, to);
+	ck_assert_uint_eq(report.commits, 1);
+	ck_assert_uint_eq(report.set_changes, 1);
+	ck_assert_uint_eq(report.chains_changed, 4);
+	assert_equal(engine, to);
+
+	rules_member(from, "192.168.40.9", "10.9.0.2");
+	rules_member(to, "192.168.0.7", "10.9.0.7"); /* another target, in place */
+	update(engine, from, to);
+	ck_assert_uint_eq(report.commits, 1);
+	ck_assert_uint_eq(report.set_changes, 2);
+	ck_assert_uint_eq(report.chains_changed, 1);
+	assert_equal(engine, to);
+
+	rules_member(from, "192.168.0.7", "10.9.0.7");
+	rules_remove(to, "192.168.40.9");
+	update(engine, from, to);
+	ck_assert_uint_eq(report.commits, 1);
+	assert_equal(engine, to);
+	assert_golden(to);
+
+	rules_remove(from, "192.168.40.9");
+	rules_open(to, IPPROTO_TCP, 9000, 9000);
+	update(engine, from, to);
+	ck_assert_uint_eq(report.commits, 2); /* both families' filter, not nat */
+	assert_equal(engine, to);
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
+/* Random steps, each compared with what applying from nothing would give. */
+START_TEST(test_update_random)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rules_new("192.168.0.0/19"), *to;
+	char overlay[32], target[32];
+
+	if (!netns_start(&self))
+		return;
+	srand(7);
+	engine = open_engine();
+	apply(engine, from);
+	for (unsigned round = 0; round < 150; round++) {
+		to = rules_copy(from);
+		for (int i = rand() % 6; i >= 0; i--) {
+			snprintf(overlay, sizeof(overlay), "192.168.%d.%d", rand() % 4 * 8,
+				rand() % 3 * 16 + rand() % 4 + 1);
+			snprintf(target, sizeof(target), "10.%d.0.%d", rand() % 3, rand() % 250 + 1);
+			if (rand() % 3)
+				rules_member(to, overlay, target);
+			else
+				rules_remove(to, overlay);
+		}
+		update(engine, from, to);
+		assert_equal(engine, to);
+		rules_free(from);
+		from = to;
+	}
+	assert_golden(from);
+	engine_close(engine);
+	rules_free(from);
+}
+END_TEST
+
+/* Only what peers are seen from changed: no table is read, so no lock is needed. */
+START_TEST(test_update_peers_only)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rich(), *to = rules_copy(from);
+	int lock;
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, from);
+	to->peers[to->n_peers - 1].bytes[3] = 99;
+	lock = open(getenv("XTABLES_LOCKFILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+	update(engine, from, to);
+	ck_assert_uint_eq(report.commits, 0);
+	ck_assert_uint_eq(report.set_changes, 2);
+	close(lock);
+	assert_equal(engine, to);
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
+START_TEST(test_update_sees_strangeness)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rich(), *to = rules_copy(from);
+	char *before, *after;
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, from);
+	rules_member(to, "192.168.0.7", "10.9.0.7");
+	netns_do("iptables-legacy -t nat -F NETI-192.168.0.0/28");
+	before = netns_output("iptables-legacy-save -t nat | grep -v ^#");
+	ck_assert_int_eq(engine_update(engine, from, to, &report, &error), -ESTALE);
+	ck_assert_uint_eq(report.commits, 0);
+	after = netns_output("iptables-legacy-save -t nat | grep -v ^#");
+	ck_assert_str_eq(before, after);
+	apply(engine, to);
+	assert_equal(engine, to);
+
+	netns_do("iptables-legacy -t nat -I OUTPUT -j ACCEPT");
+	rules_member(from, "192.168.0.7", "10.9.0.7");
+	rules_member(to, "192.168.0.7", "10.9.0.8");
+	ck_assert_int_eq(engine_update(engine, from, to, &report, &error), -ESTALE);
+	flush(engine);
+	ck_assert_int_eq(engine_update(engine, from, to, &report, &error), -ESTALE);
+	free(before);
+	free(after);
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
+static void make_foreign(void)
+{
+	netns_do("iptables-legacy -A INPUT -s 1.2.3.4 -j DROP; iptables-legacy -N foreign;"
+		 "iptables-legacy -A foreign -m comment --comment x -j ACCEPT;"
+		 "iptables-legacy -A FORWARD -i lo -j foreign; iptables-legacy -P FORWARD DROP;"
+		 "iptables-legacy -t nat -A POSTROUTING -o eth9 -j MASQUERADE;"
+		 "iptables-legacy -t nat -A OUTPUT -d 9.9.9.9 -j DNAT --to-destination 8.8.8.8;"
+		 "iptables-legacy -t nat -N zzz; ip6tables-legacy -A INPUT -s fd01::1 -j DROP;"
+		 "iptables-legacy -A INPUT -i lo -p udp --dport 99;"
+		 "ipset create foreign hash:net; ipset add foreign 10.0.0.0/8");
+}
+
+START_TEST(test_foreign_survives)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+	char *before, *after;
+
+	if (!netns_start(&self))
+		return;
+	make_foreign();
+	engine = open_engine();
+	before = netns_output(SNAPSHOT);
+	apply(engine, rules);
+	netns_do("iptables-legacy -S INPUT | sed -n 2p | grep -x -- '-A INPUT -j NETI-INPUT'");
+	netns_do("ipset test foreign 10.1.1.1");
+	flush(engine);
+	after = netns_output(SNAPSHOT);
+	ck_assert_str_eq(before, after);
+	free(before);
+	free(after);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* Rule counters and policy counters: those of nat and of IPv6 too. */
+START_TEST(test_counters_survive)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rules_new("192.168.0.0/18"), *to;
+
+	if (!netns_start(&self))
+		return;
+	netns_do("iptables-legacy -A OUTPUT -p udp --dport 99;"
+		 "iptables-legacy -P FORWARD DROP;"
+		 "for i in 1 2 3; do echo x > /dev/udp/127.0.0.1/99; done 2> /dev/null || "
+		 "bash -c 'for i in 1 2 3; do echo x > /dev/udp/127.0.0.1/99; done'");
+	rules_fill(from, 20);
+	to = rules_copy(from);
+	rules_open(to, IPPROTO_TCP, 80, 80);
+	engine = open_engine();
+	apply(engine, from);
+	update(engine, from, to);
+	apply(engine, from);
+	netns_do("iptables-legacy-save -c -t filter | grep -x -- '\\[3:90\\] -A OUTPUT -p udp -m udp --dport 99'");
+	netns_do("iptables-legacy-save -c -t filter | grep '^:OUTPUT ACCEPT \\[6:264\\]'");
+	netns_do("iptables-legacy-save -c -t filter | grep '^:FORWARD DROP'");
+	flush(engine);
+	netns_do("iptables-legacy-save -c -t filter | grep -x -- '\\[3:90\\] -A OUTPUT -p udp -m udp --dport 99'");
+	netns_do("iptables-legacy-save -c -t filter | grep '^:OUTPUT ACCEPT \\[6:264\\]'");
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
+START_TEST(test_jump_goes_first)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, rules);
+	netns_do("iptables-legacy -I INPUT -s 1.2.3.4 -j DROP; iptables-legacy -A INPUT -j NETI-INPUT");
+	assert_difference(engine, rules, "- -A INPUT -j NETI-INPUT # rule 2\n");
+	assert_difference(engine, rules, "- -A INPUT -j NETI-INPUT # rule 3\n");
+	assert_difference(engine, rules, "+ -A INPUT -j NETI-INPUT # rule 1\n");
+	apply(engine, rules);
+	ck_assert_uint_eq(report.commits, 1);
+	assert_equal(engine, rules);
+	netns_do("[ \"$(iptables-legacy -S INPUT | grep -v ^-P)\" = \"-A INPUT -j NETI-INPUT\n"
+		 "-A INPUT -s 1.2.3.4/32 -j DROP\" ]");
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+START_TEST(test_drift)
+{
+	static const struct {
+		const char *damage, *line;
+	} cases[] = {
+		{ "iptables-legacy -F NETI-INPUT", "+ -A NETI-INPUT -i lo -j ACCEPT\n" },
+		{ "iptables-legacy -t nat -D OUTPUT -d 192.168.0.0/18 -j NETI-OVERLAY",
+			"+ -A OUTPUT -d 192.168.0.0/18 -j NETI-OVERLAY # rule 2\n" },
+		{ "iptables-legacy -I NETI-INPUT 3 -s 6.6.6.6 -j ACCEPT",
+			"- -A NETI-INPUT -s 6.6.6.6/32 -j ACCEPT\n" },
+		{ "iptables-legacy -I NETI-INPUT 3 -m mac --mac-source 02:00:00:00:00:01 -j ACCEPT",
+			"- -A NETI-INPUT # rule 3, which Neti did not make\n" },
+		{ "iptables-legacy -t nat -R NETI-192.168.17.0/28 1 -d 192.168.17.3 -j DNAT "
+		  "--to-destination 6.6.6.6",
+			"- -A NETI-192.168.17.0/28 -d 192.168.17.3/32 -j DNAT --to-destination 6.6.6.6\n"
+			"" },
+		{ "iptables-legacy -t nat -N NETI-192.168.32.0/28", "- :NETI-192.168.32.0/28 - [0:0]\n" },
+		{ "ipset del neti-peers 10.0.0.5", "+ add neti-peers 10.0.0.5\n" },
+		{ "ipset add neti-peers 66.6.6.6", "- add neti-peers 66.6.6.6\n" },
+		{ "ip6tables-legacy -F; ip6tables-legacy -X", "+ :NETI-INPUT - [0:0]\n" },
+		{ "iptables-legacy -F; iptables-legacy -X; ipset destroy neti-peers",
+			"+ create neti-peers hash:ip family inet hashsize 1024 maxelem 1048576\n" },
+		{ "iptables-legacy -A OUTPUT -d 172.16.0.0/12 -j NETI-OUTPUT",
+			"- -A OUTPUT -d 172.16.0.0/12 -j NETI-OUTPUT # rule 2\n" },
+	};
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, rules);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		netns_do("%s", cases[i].damage);
+		assert_difference(engine, rules, cases[i].line);
+		apply(engine, rules);
+		assert_equal(engine, rules);
+		assert_golden(rules);
+	}
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* A set with another type, while our rules and nobody else's refer to it. */
+START_TEST(test_wrong_set_type)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	netns_do("ipset create neti-peers hash:net; ipset create neti-denied hash:ip");
+	assert_difference(engine, rules, "- create neti-peers hash:net family inet");
+	assert_difference(engine, rules, "+ create neti-peers hash:ip family inet");
+	apply(engine, rules);
+	assert_equal(engine, rules);
+
+	netns_do("iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
+		 "ipset create neti-peers hash:ip timeout 60; ipset add neti-peers 1.2.3.4;"
+		 "iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT");
+	assert_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 65536 timeout 60\n");
+	apply(engine, rules);
+	assert_equal(engine, rules);
+	assert_golden(rules);
+
+	netns_do("iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
+		 "ipset create neti-peers hash:net;"
+		 "iptables-legacy -A INPUT -m set --match-set neti-peers src -j ACCEPT");
+	ck_assert_int_eq(engine_apply(engine, rules, &report, &error), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(error.text, "neti-peers"));
+	netns_do("iptables-legacy -S NETI-INPUT | grep neti-peers-new"); /* members go on being let in */
+	netns_do("iptables-legacy -D INPUT -m set --match-set neti-peers src -j ACCEPT");
+	apply(engine, rules);
+	assert_equal(engine, rules);
+	assert_golden(rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+START_TEST(test_flush)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+	char *before, *after;
+
+	if (!netns_start(&self))
+		return;
+	netns_do("ip6tables-legacy -S"); /* looking at a table brings it into being */
+	engine = open_engine();
+	before = netns_output(SNAPSHOT);
+	apply(engine, rules);
+	flush(engine);
+	after = netns_output(SNAPSHOT);
+	ck_assert_str_eq(before, after);
+	flush(engine);
+	ck_assert_uint_eq(report.commits, 0);
+
+	apply(engine, rules);
+	netns_do("iptables-legacy -A FORWARD -i lo -j NETI-INPUT");
+	ck_assert_int_eq(engine_flush(engine, &report, &error), -EBUSY);
+	ck_assert_str_eq(error.text,
+		"chain NETI-INPUT stays: a rule that Neti did not make refers to it");
+	ck_assert(!has_line("iptables-legacy-save", "NETI-OUTPUT"));
+	ck_assert(!has_line("ipset list -n", "neti-"));
+	netns_do("iptables-legacy -D FORWARD -i lo -j NETI-INPUT");
+	flush(engine);
+	free(after);
+	after = netns_output(SNAPSHOT);
+	ck_assert_str_eq(before, after);
+
+	apply(engine, rules);
+	netns_do("iptables-legacy -A FORWARD -m set --match-set neti-peers src");
+	ck_assert_int_eq(engine_flush(engine, &report, &error), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(error.text, "neti-peers"));
+	ck_assert(!has_line("ipset list -n", "neti-denied"));
+	free(before);
+	free(after);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+START_TEST(test_lock)
+{
+	static const struct engine_config config = { .lock_timeout_ms = 50 };
+	struct netns_host self;
+	struct engine *engine = NULL;
+	struct ruleset *rules = rich();
+	char wanted[64];
+	int lock;
+
+	if (!netns_start(&self))
+		return;
+	ck_assert_int_eq(engine_open(&engine, "iptables", &config, &error), 0);
+	lock = open(getenv("XTABLES_LOCKFILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+	ck_assert_int_eq(engine_apply(engine, rules, &report, &error), -EBUSY);
+	ck_assert_int_eq(error.trouble, NETI_TROUBLE_BUSY);
+	snprintf(wanted, sizeof(wanted), "(process %d)", getpid());
+	ck_assert_msg(strstr(error.text, wanted) != NULL, "%s", error.text);
+	ck_assert(report.lock_seconds >= 0.05 && report.lock_seconds < 1);
+	assert_difference(engine, rules, "+ :NETI-INPUT"); /* reading needs no lock */
+	close(lock);
+	apply(engine, rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+static void drop_capability(unsigned capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	ck_assert_int_eq(syscall(SYS_capget, &header, data), 0);
+	data[0].effective &= ~(1u << capability);
+	ck_assert_int_eq(syscall(SYS_capset, &header, data), 0);
+}
+
+START_TEST(test_privilege)
+{
+	struct netns_host self;
+	struct engine *engine = NULL;
+
+	if (!netns_start(&self))
+		return;
+	drop_capability(CAP_NET_RAW);
+	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &error), -EPERM);
+	ck_assert_int_eq(error.trouble, NETI_TROUBLE_PRIVILEGE);
+	ck_assert_ptr_nonnull(strstr(error.text, "CAP_NET_RAW"));
+	drop_capability(CAP_NET_ADMIN);
+	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &error), -EPERM);
+	ck_assert_ptr_nonnull(strstr(error.text, "CAP_NET_ADMIN"));
+	ck_assert_ptr_null(engine);
+	ck_assert_int_eq(engine_open(&engine, "carrier-pigeon", NULL, &error), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_peers)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rules_new("192.168.0.0/18");
+	struct address *peers = NULL;
+	size_t n = 7;
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	ck_assert_int_eq(engine_peers(engine, &peers, &n, &error), 0);
+	ck_assert_uint_eq(n, 0);
+	free(peers);
+	rules_fill(rules, 3000);
+	apply(engine, rules);
+	ck_assert_int_eq(engine_peers(engine, &peers, &n, &error), 0);
+	ck_assert_uint_eq(n, 3000);
+	for (size_t i = 0; i < n; i++)
+		ck_assert(address_equal(&peers[i], &rules->peers[i]));
+	free(peers);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* Nothing that the engine opens may be inherited by a program that the host runs. */
+START_TEST(test_no_descriptor_is_left)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = rich();
+	char *before, *after;
+
+	if (!netns_start(&self))
+		return;
+	before = netns_output("ls /proc/%d/fd | wc -l", getpid());
+	engine = open_engine();
+	apply(engine, rules);
+	after = netns_output("ls /proc/%d/fd | wc -l", getpid());
+	ck_assert_str_eq(before, after);
+	free(before);
+	free(after);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("engine");
+	TCase *tcase = tcase_create("kernel");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_golden);
+	tcase_add_test(tcase, test_again_changes_nothing);
+	tcase_add_test(tcase, test_save_and_restore);
+	tcase_add_test(tcase, test_update);
+	tcase_add_test(tcase, test_update_random);
+	tcase_add_test(tcase, test_update_peers_only);
+	tcase_add_test(tcase, test_update_sees_strangeness);
+	tcase_add_test(tcase, test_foreign_survives);
+	tcase_add_test(tcase, test_counters_survive);
+	tcase_add_test(tcase, test_jump_goes_first);
+	tcase_add_test(tcase, test_drift);
+	tcase_add_test(tcase, test_wrong_set_type);
+	tcase_add_test(tcase, test_flush);
+	tcase_add_test(tcase, test_lock);
+	tcase_add_test(tcase, test_privilege);
+	tcase_add_test(tcase, test_peers);
+	tcase_add_test(tcase, test_no_descriptor_is_left);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
