@@ -97,6 +97,7 @@ struct host {
 	struct member_list shards[SHARDS];
 	size_t skipped;
 	unsigned reads, joins, troubles, fleets;
+	uint64_t revision; /* of the shard read last */
 	enum store_state state;
 	unsigned expiries, suspensions;
 	struct fleet_settings fleet;
@@ -128,6 +129,7 @@ static void on_shard(void *data, const struct fleet_reading *reading)
 
 	host->reads++;
 	host->skipped += reading->bad;
+	host->revision = reading->revision;
 	member_list_clear(&host->shards[reading->shard]);
 	for (size_t i = 0; i < reading->members->length; i++)
 		member_list_add(&host->shards[reading->shard], reading->members->items[i]);
@@ -679,6 +681,7 @@ START_TEST(join_and_leave_are_seen)
 	struct host host, watcher;
 	struct error error;
 	unsigned reads;
+	uint64_t revision;
 
 	NEED_STORE();
 	watcher_open(&watcher);
@@ -690,6 +693,8 @@ START_TEST(join_and_leave_are_seen)
 	ck_assert_uint_eq(watcher.reads, reads + 1); /* one shard, not the fleet */
 	ck_assert(address_equal(&sees(&watcher, "web-1")->overlay, &host.overlay));
 	ck_assert(sees(&watcher, "web-1")->live);
+	revision = watcher.revision;
+	ck_assert_uint_gt(revision, 0);
 	ck_assert_int_eq(registry_publish(host.registry, 4711), 0);
 	pump_for(200, &host);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
@@ -703,6 +708,7 @@ START_TEST(join_and_leave_are_seen)
 	member_list_clear(&members);
 	host_close(&host);
 	UNTIL(!sees(&watcher, "web-1"), &watcher);
+	ck_assert_uint_gt(watcher.revision, revision);
 	host_close(&watcher);
 }
 END_TEST

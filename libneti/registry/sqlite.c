@@ -625,6 +625,7 @@ static int children_now(struct sqlite *sqlite, const char *path, bool watch, str
 	code = step(get);
 	if (code != SQLITE_ROW)
 		return code == SQLITE_DONE ? -ENOENT : translate(code);
+	pending->answer.revision = (uint64_t)sqlite3_column_int64(get, 6);
 	bind_text(list, 1, path);
 	sqlite3_bind_int64(list, 2, (int64_t)strlen(path) + 1 + (strcmp(path, "/") != 0));
 	while (result == 0 && (code = sqlite3_step(list)) == SQLITE_ROW)

@@ -215,10 +215,13 @@ static int copy_names(struct item *item, const struct String_vector *strings)
 	return 0;
 }
 
-static void on_strings(int code, const struct String_vector *strings, const void *data)
+static void on_strings(int code, const struct String_vector *strings, const struct Stat *stat,
+	const void *data)
 {
 	struct item *item = (struct item *)data;
 
+	if (code == ZOK)
+		item->answer.revision = (uint64_t)stat->pzxid;
 	answer(item, code == ZOK ? copy_names(item, strings) : translate(code));
 }
 
@@ -551,7 +554,7 @@ static int zk_children(struct store *store, const char *path, bool watch, store_
 
 	if (result < 0)
 		return result;
-	return launched(item, zoo_awget_children(zk->handle, path, watch ? on_node : NULL, zk,
+	return launched(item, zoo_awget_children2(zk->handle, path, watch ? on_node : NULL, zk,
 				      on_strings, item));
 }
 
