@@ -7,11 +7,7 @@
  * process(), on the caller's thread; handles are made and closed there and nowhere else.
  */
 #define THREADED
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +20,7 @@
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
+#include "close_on_exec.h"
 #include "store.h"
 #include "zookeeper_log.h"
 
@@ -400,64 +397,15 @@ static void end_session(struct zk *zk, struct item *rest)
 	see_off(zk, take_queue(zk));
 }
 
-/* --- its socket, which it makes without close-on-exec -------------------------------------- */
-
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
-	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
-
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-	return a->ss_family == AF_INET6 && a6->sin6_port == b6->sin6_port &&
-	       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
-}
-
-/* As the client makes them: non-blocking, undelayed, to this server, and open across exec. */
-static bool is_client_socket(int fd, const struct sockaddr_storage *server)
-{
-	struct sockaddr_storage peer;
-	socklen_t size = sizeof(peer), int_size = sizeof(int);
-	int undelayed = 0, flags = fcntl(fd, F_GETFD);
-
-	return flags >= 0 && !(flags & FD_CLOEXEC) && (fcntl(fd, F_GETFL) & O_NONBLOCK) &&
-	       getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-	       same_host(&peer, server) &&
-	       getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &undelayed, &int_size) == 0 && undelayed;
-}
-
-/*
- * The client does not show its socket, so it is looked for among all of the process's, once a
- * connection. A program that is executed while a connection is being made may still inherit it.
- */
-static void close_on_exec(zhandle_t *handle)
-{
-	struct sockaddr_storage server;
-	socklen_t size = sizeof(server);
-	struct dirent *entry;
-	DIR *all;
-
-	if (!zookeeper_get_connected_host(handle, (struct sockaddr *)&server, &size))
-		return;
-	all = opendir("/proc/self/fd");
-	if (!all)
-		return;
-	while ((entry = readdir(all))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && is_client_socket(fd, &server))
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
-	closedir(all);
-}
-
 /* --- the caller's thread: events --------------------------------------------------------- */
 
 static void connected(struct zk *zk)
 {
-	close_on_exec(zk->handle);
+	struct sockaddr_storage server;
+	socklen_t size = sizeof(server);
+
+	if (zookeeper_get_connected_host(zk->handle, (struct sockaddr *)&server, &size))
+		close_on_exec(&server);
 	zk->session = zoo_client_id(zk->handle)->client_id;
 	zk->outage_at = 0;
 	close_probe(zk);
