@@ -27,7 +27,6 @@ struct layout {
 	bool known;	/* settings are as last read */
 	bool dirty;	/* to be read */
 	bool busy;
-	bool missing;	/* read, not there, and not ours to make */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
 	size_t pending; /* answers awaited while making */
