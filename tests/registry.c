@@ -736,6 +736,7 @@ START_TEST(join_and_leave_are_seen)
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(members.length, 1);
 	ck_assert_str_eq(members.items[0]->version, "0.1.0");
+	ck_assert_uint_eq(members.items[0]->revision, 4711);
 	ck_assert_int_gt(members.items[0]->since, 1600000000);
 	member_list_clear(&members);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, false, WAIT_MS, &error), 0);

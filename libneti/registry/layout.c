@@ -145,7 +145,9 @@ static int make_whole(struct registry *registry, const char *json)
 	for (size_t i = 1 + FOLDERS; i < n; i++)
 		paths[i] = shard_path(registry, (unsigned)(i - 1 - FOLDERS));
 	for (size_t i = 0; i < n; i++)
-		operations[i] = (struct store_operation){ .kind = STORE_CREATE, .path = paths[i].text };
+		operations[i] = (struct store_operation){
+			.kind = STORE_CREATE, .path = paths[i].text
+		};
 	operations[0].bytes = json;
 	operations[0].size = strlen(json);
 	result = registry->backend->multi(registry->store, operations, n, made_whole, registry);
@@ -214,7 +216,6 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 	bool first = !layout->known;
 
 	layout->known = true;
-	layout->missing = false;
 	layout->error.result = 0;
 	layout->trouble[0] = '\0';
 	if (!first && same(&layout->settings, settings))
@@ -243,8 +244,8 @@ static void parse(struct registry *registry, const struct store_answer *answer)
 		take_over(registry, &settings);
 		return;
 	}
-	error_set(&layout->error, error.result, error.trouble, "registry %s, fleet settings: %.300s",
-		registry->uri, error.text);
+	error_set(&layout->error, error.result, error.trouble,
+		"registry %s, fleet settings: %.300s", registry->uri, error.text);
 	registry_trouble(registry, &layout->error, layout->trouble);
 }
 
@@ -267,7 +268,6 @@ static void read_done(void *data, const struct store_answer *answer)
 		make(registry);
 		return;
 	}
-	layout->missing = true;
 	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
 	error_set(&layout->error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
 		"there is no fleet at %s: make it with netictl fleet init, or register a host",

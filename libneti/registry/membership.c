@@ -161,7 +161,6 @@ static void entered(void *data, const struct store_answer *answer)
 		return;
 	}
 	membership->published = membership->publishing;
-	membership->publish_at = registry_now() + PUBLISH_MS;
 	membership->renew_at = registry_now() + RENEW_MS;
 	hold(registry);
 }

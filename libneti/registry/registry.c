@@ -88,7 +88,7 @@ int registry_explain(const struct registry *registry, int result, const char *do
 
 	if (result == -EACCES) {
 		trouble = NETI_TROUBLE_DENIED;
-		why = "it refuses these credentials";
+		why = "access is denied";
 	} else if (registry_lost(result)) {
 		why = "the connection was lost";
 	}
@@ -139,6 +139,15 @@ void registry_kick(struct registry *registry)
 
 /* --- events of the store ----------------------------------------------------------------- */
 
+static void refused(struct registry *registry)
+{
+	struct error error;
+
+	error_set(&error, -EACCES, NETI_TROUBLE_DENIED, "registry %s: %s", registry->uri,
+		*registry->detail ? registry->detail : "access is denied");
+	registry_trouble(registry, &error, registry->layout.trouble);
+}
+
 static void on_state(void *data, enum store_state state, const char *detail)
 {
 	static const char *const words[] = {
@@ -161,6 +170,8 @@ static void on_state(void *data, enum store_state state, const char *detail)
 	}
 	if (registry->handler.state)
 		registry->handler.state(registry->handler.data, state, detail);
+	if (state == STORE_REFUSED)
+		refused(registry);
 }
 
 static void on_changed(void *data, const char *path)
@@ -215,7 +226,8 @@ static const struct store_backend *find_backend(const char *uri)
 
 static int bad_uri(const char *uri, const char *what, struct error *error)
 {
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "registry \"%.200s\": %s", uri, what);
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "registry \"%.200s\": %s", uri,
+		what);
 }
 
 static bool is_root(const char *root)
@@ -246,7 +258,7 @@ static int split_uri(struct registry *registry, char **ret_address, struct error
 			length--;
 		root = strcspn(address, "/");
 		if (root >= length)
-			return bad_uri(uri, "a root such as /neti is missing behind the hosts", error);
+			return bad_uri(uri, "no root such as /neti behind the hosts", error);
 		if (length - root > REGISTRY_ROOT_MAX)
 			return bad_uri(uri, "the root is too long", error);
 		memcpy(registry->root, address + root, length - root);

@@ -473,7 +473,8 @@ static int get_now(struct sqlite *sqlite, const char *path, bool watch, struct p
 	return result;
 }
 
-static int sqlite_get(struct store *store, const char *path, bool watch, store_done done, void *data)
+static int sqlite_get(struct store *store, const char *path, bool watch, store_done done,
+	void *data)
 {
 	struct sqlite *sqlite = sqlite_of(store);
 	struct pending *pending;
@@ -507,7 +508,8 @@ static int add_name(struct pending *pending, size_t *size, const char *name)
 
 /* The statement that reads "grown" is reset only at the end: while it is open, both see one
  * state of the file. */
-static int children_now(struct sqlite *sqlite, const char *path, bool watch, struct pending *pending)
+static int children_now(struct sqlite *sqlite, const char *path, bool watch,
+	struct pending *pending)
 {
 	sqlite3_stmt *get = prepared(sqlite, NODE_GET), *list = prepared(sqlite, NODE_CHILDREN);
 	int code, result = 0;

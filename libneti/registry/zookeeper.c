@@ -592,10 +592,12 @@ static void write_operation(const struct zk *zk, zoo_op_t *op, const struct stor
 
 	switch (from->kind) {
 	case STORE_CREATE:
-		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_PERSISTENT, NULL, 0);
+		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_PERSISTENT,
+			NULL, 0);
 		break;
 	case STORE_CREATE_EPHEMERAL:
-		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_EPHEMERAL, NULL, 0);
+		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_EPHEMERAL,
+			NULL, 0);
 		break;
 	case STORE_DELETE:
 		zoo_delete_op_init(op, from->path, from->version);
