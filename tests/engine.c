@@ -7,14 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/netlink.h"
+#include "engine/xtables.h"
 #include "netns.h"
 #include "rules.h"
 #include "test.h"
@@ -509,9 +513,9 @@ START_TEST(test_wrong_set_type)
 	assert_equal(engine, rules);
 
 	netns_do("iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
-		 "ipset create neti-peers hash:ip timeout 60; ipset add neti-peers 1.2.3.4;"
+		 "ipset create neti-peers hash:ip timeout 60 maxelem 2000000; ipset add neti-peers 1.2.3.4;"
 		 "iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT");
-	assert_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 65536 timeout 60\n");
+	assert_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 2000000 timeout 60\n");
 	apply(engine, rules);
 	assert_equal(engine, rules);
 	assert_golden(rules);
@@ -602,6 +606,47 @@ START_TEST(test_lock)
 }
 END_TEST
 
+/* Somebody who takes no lock makes commits fail with EAGAIN: they are tried again. */
+START_TEST(test_others_without_lock)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rich(), *to = rules_copy(from);
+	pid_t other;
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, from);
+	other = fork();
+	if (other == 0) {
+		setenv("XTABLES_LOCKFILE", "/dev/null", 1);
+		for (;;)
+			netns_do("for t in nat filter; do iptables-legacy -t $t -A OUTPUT -s 1.2.3.4;"
+				 "iptables-legacy -t $t -D OUTPUT -s 1.2.3.4; done || true");
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		int r;
+
+		rules_member(to, "192.168.0.7", i % 2 ? "10.9.0.7" : "10.9.0.8");
+		to->policy.icmp = i % 2;
+		r = engine_update(engine, from, to, &report, &error);
+		if (r == -ESTALE) /* its own stale commit has undone ours */
+			r = engine_apply(engine, to, &report, &error);
+		ck_assert_msg(r == 0, "%s", error.text);
+		rules_member(from, "192.168.0.7", i % 2 ? "10.9.0.7" : "10.9.0.8");
+		from->policy.icmp = i % 2;
+	}
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	apply(engine, to);
+	assert_equal(engine, to);
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
 static void drop_capability(unsigned capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -628,6 +673,24 @@ START_TEST(test_privilege)
 	ck_assert_ptr_nonnull(strstr(error.text, "CAP_NET_ADMIN"));
 	ck_assert_ptr_null(engine);
 	ck_assert_int_eq(engine_open(&engine, "carrier-pigeon", NULL, &error), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_what_the_kernel_has)
+{
+	struct netns_host self;
+
+	if (!netns_start(&self))
+		return;
+	ck_assert_int_eq(netlink_set_type(NULL), 0);
+	ck_assert_int_eq(netlink_set_type("hash:ip"), 0);
+	ck_assert_int_lt(netlink_set_type("hash:nothing"), 0);
+	ck_assert_int_eq(xtables_check(&error), 0);
+	ck_assert(!xtables_exists(TABLE_NAT));
+	netns_do("iptables-legacy -t nat -S");
+	ck_assert(xtables_exists(TABLE_NAT));
+	ck_assert(!xtables_exists(TABLE_FILTER));
+	ck_assert(!xtables_exists(TABLE_FILTER6));
 }
 END_TEST
 
@@ -699,7 +762,9 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_wrong_set_type);
 	tcase_add_test(tcase, test_flush);
 	tcase_add_test(tcase, test_lock);
+	tcase_add_test(tcase, test_others_without_lock);
 	tcase_add_test(tcase, test_privilege);
+	tcase_add_test(tcase, test_what_the_kernel_has);
 	tcase_add_test(tcase, test_peers);
 	tcase_add_test(tcase, test_no_descriptor_is_left);
 	suite_add_tcase(suite, tcase);

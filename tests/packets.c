@@ -235,7 +235,7 @@ END_TEST
 /* What the probers of the window test count, in memory that they share. */
 struct counts {
 	atomic_bool end;
-	atomic_uint sent_member, sent_stranger, connected, failed;
+	atomic_uint sent_member, sent_stranger, connected, failed, refused;
 };
 
 static pid_t prober(const struct netns_host *host, struct counts *counts,
@@ -399,6 +399,45 @@ START_TEST(test_no_window)
 }
 END_TEST
 
+static void probe_refusal(struct counts *counts)
+{
+	int r = netns_connect(OVERLAY, 7000, 1);
+
+	atomic_fetch_add(r == 0 ? &counts->connected : &counts->failed, 1);
+	atomic_fetch_add(&counts->refused, r == -EHOSTUNREACH);
+}
+
+/* Without rules nobody answers; "host unreachable" for a member can come from our rules alone. */
+START_TEST(test_switching_on_and_off_refuses_no_member)
+{
+	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t children[4];
+
+	if (!start())
+		return;
+	netns_enter(&member);
+	netns_listen("0.0.0.0", 7000);
+	netns_enter(&self);
+	rules_fill(rules, 2000);
+	rules_member(rules, OVERLAY, MEMBER);
+	for (size_t i = 0; i < 4; i++)
+		children[i] = prober(&self, counts, probe_refusal);
+	for (unsigned round = 0; round < 60; round++) {
+		apply();
+		usleep(500);
+		ck_assert_int_eq(engine_flush(engine, &report, &error), 0);
+	}
+	atomic_store(&counts->end, true);
+	for (size_t i = 0; i < 4; i++)
+		waitpid(children[i], NULL, 0);
+	ck_assert_uint_gt(counts->connected, 0);
+	ck_assert_uint_gt(counts->failed, 0);
+	ck_assert_uint_eq(counts->refused, 0);
+	stop();
+}
+END_TEST
+
 START_TEST(test_no_window_while_a_set_is_replaced)
 {
 	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
@@ -448,6 +487,7 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_forwarded);
 	tcase_add_test(tcase, test_ipv6);
 	tcase_add_test(tcase, test_no_window);
+	tcase_add_test(tcase, test_switching_on_and_off_refuses_no_member);
 	tcase_add_test(tcase, test_no_window_while_a_set_is_replaced);
 	suite_add_tcase(suite, tcase);
 	return suite;

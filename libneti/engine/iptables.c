@@ -19,7 +19,7 @@
 #include "iptables_sync.h"
 #include "xtables_lock.h"
 
-#define ATTEMPTS 5 /* at a table that somebody else keeps changing without the lock */
+#define ATTEMPTS 10 /* at a table that somebody else keeps changing without the lock */
 
 struct iptables {
 	struct engine engine;
@@ -169,11 +169,13 @@ static int try_table(struct change *change, enum table table, struct error *erro
 	return r;
 }
 
+/* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit
+ * and the counters that follow it. */
 static int change_table(struct change *change, enum table table, struct error *error)
 {
 	int r = -EAGAIN;
 
-	for (unsigned i = 0; r == -EAGAIN && i < ATTEMPTS; i++)
+	for (unsigned i = 0; (r == -EAGAIN || r == -EINVAL) && i < ATTEMPTS; i++)
 		r = try_table(change, table, error);
 	return r;
 }
