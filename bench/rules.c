@@ -398,8 +398,9 @@ static void leave(void)
 		must(unshare(CLONE_NEWNET) == 0, "no network namespace", NULL);
 		return;
 	}
-	must(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0, "no network namespace", NULL);
+	must(unshare(CLONE_NEWUSER) == 0, "no user namespace", NULL);
 	map_self("/proc/self/uid_map", user);
+	must(unshare(CLONE_NEWNET) == 0, "no network namespace", NULL);
 }
 
 int main(int argc, char **argv)
