@@ -2,14 +2,22 @@
 #ifndef NETI_IDENTITY_H
 #define NETI_IDENTITY_H
 /*
- * Who this host is, where the settings leave it open: machine-id, the source address of the
- * default route; and whether the overlay subnet is free on this host.
+ * Who this host is, where the settings leave it open: machine-id, the source address of
+ * the default route; and whether the overlay subnet is free on this host.
  */
 #include "settings.h"
 
-/* Fills id and private_ip where they are not set; network must be set. */
+/* Fills id and private_ip where they are not set; network must be set. All of it or
+ * nothing. */
 int identity_complete(struct settings *settings, struct error *error);
-/* -EADDRINUSE when an address of this host other than loopback lies in the prefix. */
+/*
+ * -EADDRINUSE when an address of this host, or the subnet behind one of its interfaces,
+ * overlaps the prefix; 127.0.0.0/8 and ::1 do not count.
+ */
 int identity_check_overlay(const struct prefix *overlay, struct error *error);
+/* The id in a machine-id(5) file. The caller frees. */
+int identity_machine_id(const char *path, char **ret, struct error *error);
+/* The address the kernel would send from on its default route; no packet leaves. */
+int identity_source_address(struct address *ret, struct error *error);
 
 #endif

@@ -2,7 +2,8 @@
 #ifndef NETI_SETTINGS_H
 #define NETI_SETTINGS_H
 /*
- * The settings of one host, from neti.yml and from calls. Pure: reads a file, asks no kernel.
+ * The settings of one host, from neti.yml and from calls. Pure: reads a file, asks no
+ * kernel.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 #include "log.h"
 #include "policy.h"
 
-enum identity { IDENTITY_HOST, IDENTITY_EC2 };
+/* Where id and private_ip come from when they are not set. */
+enum identity { IDENTITY_HOST };
 
 struct zk_hosts {
 	char *network;
@@ -45,13 +47,39 @@ struct settings {
 int settings_new(struct settings **ret);
 struct settings *settings_free(struct settings *settings);
 int settings_copy(struct settings **ret, const struct settings *settings);
-/* Reads a YAML file over what is there; on failure settings is as before. */
-int settings_load(struct settings *settings, const char *path, const struct log *log, struct error *error);
+/*
+ * Reads a YAML file over what is there: keys it names are replaced, null means the
+ * default. On failure settings is as before. Keys of the first system without a meaning
+ * are warned about.
+ */
+int settings_load(struct settings *settings, const char *path, const struct log *log,
+	struct error *error);
+/* The same for text in memory; path stands in the sentences alone. */
+int settings_parse(struct settings *settings, const char *path, const char *text,
+	size_t size, const struct log *log, struct error *error);
 /* One key, its value as it would stand in the file ("[80, 53/udp]"). */
-int settings_set(struct settings *settings, const char *key, const char *value, struct error *error);
-/* The registry's address: registry itself, or the zk_hosts of the own network. The caller frees. */
+int settings_set(struct settings *settings, const char *key, const char *value,
+	struct error *error);
+/* The registry's address: registry itself, or the zk_hosts of the own network. The caller
+ * frees. */
 int settings_registry(const struct settings *settings, char **ret, struct error *error);
-/* The table's keys in order, NULL after the last: for manuals and tests. */
+/*
+ * What the first line of credentials_file holds, "user:password"; NULL when the key is
+ * not set. A file that others than its owner may read or write is refused. The caller
+ * frees.
+ */
+int settings_credentials(
+	const struct settings *settings, char **ret, struct error *error);
+
+/*
+ * The table, for manuals and tests: NULL after the last key. A default is as it would
+ * stand in the file, and NULL when there is none; an obsolete key still loads and means
+ * nothing.
+ */
 const char *settings_key(size_t n);
+const char *settings_type(size_t n);
+const char *settings_default(size_t n);
+const char *settings_help(size_t n);
+const char *settings_obsolete_key(size_t n);
 
 #endif

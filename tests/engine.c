@@ -3,7 +3,6 @@
  * The engine against a real kernel, in namespaces of its own, with iptables and ipset as
  * independent witnesses.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -2,7 +2,6 @@
 /*
  * Namespaces, cables, commands and probes for tests. Never touches the machine's own.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 /*
  * What the rules do to packets: a host with a member on one cable and a stranger on another.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>

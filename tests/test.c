@@ -26,6 +26,15 @@ void test_note_skip(const char *format, ...)
 	atomic_fetch_add(skipped, 1);
 }
 
+const char *test_source_path(const char *name)
+{
+	static char path[4096];
+	const char *srcdir = getenv("srcdir"); /* automake sets it */
+
+	snprintf(path, sizeof(path), "%s/%s", srcdir ? srcdir : ".", name);
+	return path;
+}
+
 int main(void)
 {
 	SRunner *runner = srunner_create(test_suite());
@@ -34,6 +43,7 @@ int main(void)
 	skipped = mmap(NULL, sizeof(*skipped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (skipped == MAP_FAILED)
 		return EXIT_FAILURE;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* what a test printed before it died counts too */
 	srunner_run_all(runner, CK_ENV);
 	run = srunner_ntests_run(runner);
 	failed = srunner_ntests_failed(runner);

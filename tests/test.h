@@ -16,6 +16,9 @@ Suite *test_suite(void);
 		test_note_skip(__VA_ARGS__);                                                       \
 		return;                                                                            \
 	} while (0)
+/* A file of the source tree by its name below it ("tests/data/x"); lasts until the next call. */
+const char *test_source_path(const char *name);
+
 void test_note_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

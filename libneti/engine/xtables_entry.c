@@ -3,7 +3,6 @@
  * Rules as kernel bytes. The revisions are the newest that iptables-save of this decade
  * prints: a lower one is taken by the kernel too, but cannot be saved and restored.
  */
-#define _GNU_SOURCE /* memccpy */
 #include <errno.h>
 #include <netinet/in.h> /* before the kernel headers, which then leave its types alone */
 #include <linux/netfilter/nf_conntrack_common.h>

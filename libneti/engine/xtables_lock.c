@@ -3,7 +3,6 @@
  * Takes the lock file of iptables with a deadline. iptables without -w waits for ever while
  * we hold it: hold it for milliseconds and run nothing under it.
  */
-#define _GNU_SOURCE /* secure_getenv */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

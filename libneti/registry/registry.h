@@ -4,8 +4,11 @@
 /*
  * Where leases and live members are kept: the layout of the registry over any store.
  * One thread uses a registry; handlers run inside registry_process() and inside the calls
- * that wait. The layout (paths, entry names, JSON) is a contract with other versions.
+ * that wait. A handler may call registry_watch(), _join() and _publish(); the calls that wait
+ * answer -EDEADLK there, and registry_close() must not be called. The layout (paths, entry names,
+ * JSON) is a contract with other versions.
  */
+#include "../fleet.h"
 #include "../fleet_settings.h"
 #include "../member.h"
 #include "store.h"
@@ -13,13 +16,13 @@
 struct registry;
 
 struct registry_config {
-	const char *uri; /* zookeeper://h1:2181,h2:2181/root or sqlite:/path */
+	const char *uri; /* zookeeper://h1:2181,h2:2181/root or sqlite:/path; all is copied */
 	const char *credentials;
 	unsigned session_timeout_ms;
 	const struct log *log;
 	/* What the fleet is made with when there is none yet; NULL: that is an error. */
 	const struct fleet_settings *initial;
-	const struct prefix *exclude; /* addresses never given to this host; borrowed */
+	const struct prefix *exclude; /* addresses never given to this host */
 	size_t n_exclude;
 };
 
@@ -28,11 +31,12 @@ struct registry_handler {
 	void (*state)(void *data, enum store_state state, const char *detail);
 	/* Read for the first time, and after every change. */
 	void (*fleet)(void *data, const struct fleet_settings *settings);
-	/* One shard as just read; skipped: bad entries in it. */
-	void (*shard)(void *data, unsigned shard, const struct member_list *members, size_t skipped);
+	/* One shard as just read. */
+	void (*shard)(void *data, const struct fleet_reading *reading);
 	/* This host's entry stands (again, after an expiry). */
 	void (*joined)(void *data, const struct member *self);
-	/* Something that does not heal by itself: a conflict, exhausted subnet, refused credentials. */
+	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials. Told
+	 * once while it lasts; it is tried again all the same, and "joined" follows when it worked. */
 	void (*trouble)(void *data, const struct error *error);
 	void *data;
 };
@@ -42,21 +46,30 @@ int registry_open(struct registry **ret, const struct registry_config *config,
 struct registry *registry_close(struct registry *registry); /* leaves: the entry goes with the session */
 int registry_descriptor(struct registry *registry);
 int registry_process(struct registry *registry);
-uint64_t registry_session(struct registry *registry);
+uint64_t registry_session(struct registry *registry); /* 0: none */
 unsigned registry_timeout(struct registry *registry); /* negotiated session time-out, ms */
 
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
 int registry_watch(struct registry *registry); /* fleet settings and every shard */
-/* Takes the lease, then holds the entry. self->overlay may be unset. Called again with other
- * addresses it moves the member in one multi-operation. */
+/*
+ * Takes the lease, then holds the entry. self->overlay may be unset; when it is set and the
+ * registry knows no lease of the id (it was emptied), that address is asked for. Called again
+ * with other addresses it moves the member in one multi-operation. takeover counts until the
+ * member has joined once. The lease's time is renewed at the join and once a day.
+ */
 int registry_join(struct registry *registry, const struct member *self, bool takeover, struct error *error);
-int registry_publish(struct registry *registry, uint64_t revision); /* into the entry's data */
+/* Into the entry's data: at once, then at most every ten seconds, the latest. */
+int registry_publish(struct registry *registry, uint64_t revision);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
- * for). Outputs are untouched on failure. */
+ * for; negative: for ever). Outputs are untouched on failure. */
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error);
-/* Finds or makes the fleet's settings (made only with config.initial). */
+/* From now on this registry may make the fleet, as with config.initial. 1 made, 0 found. */
+int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial, int timeout_ms,
+	struct error *error);
+/* Finds the fleet's settings; makes them only where that is allowed. */
 int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms, struct error *error);
+/* -EAGAIN when somebody changed them since this registry read them. */
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings, int timeout_ms,
 	struct error *error);
 /* 0 found, 1 newly taken. */
@@ -67,9 +80,14 @@ int registry_lease_find(struct registry *registry, const char *id, struct addres
 /* The id that holds an overlay address; the caller frees. */
 int registry_lease_holder(struct registry *registry, const struct address *overlay, char **ret,
 	int timeout_ms, struct error *error);
-/* Leases as members that are not live, sorted by overlay address. */
+/* Leases as members that are not live, sorted by overlay address; since: when the lease was last
+ * taken, joined with or renewed. */
 int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms, struct error *error);
+/* Gives it back: -EBUSY while a member is live with it. */
 int registry_lease_release(struct registry *registry, const char *id, int timeout_ms, struct error *error);
+/* One live member with version, since and revision; without them when it left meanwhile. */
+int registry_details(struct registry *registry, struct member *member, struct member **ret,
+	int timeout_ms, struct error *error);
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
 	struct error *error);

@@ -5,8 +5,10 @@
  * A small tree of nodes with sessions, ephemeral nodes, one-shot watches and atomic
  * multi-operations: what a registry needs of its server. ZooKeeper has it, SQLite plays it.
  *
- * One thread uses a store. Calls only start work; every answer comes from store_process(), in
- * order of completion. A call that returns -errno gives no answer.
+ * One thread uses a store. Calls only start work; every answer comes from process(), in order
+ * of completion. A call that returns -errno gives no answer: -ENOTCONN when the store is not
+ * CONNECTED. Every call is answered before EXPIRED is told. A watch is left only by a read that
+ * succeeded; it outlives SUSPENDED and dies with the session.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +24,7 @@ enum store_state {
 	STORE_CONNECTED,
 	STORE_SUSPENDED,  /* connection lost; the session may live on */
 	STORE_EXPIRED,	  /* ephemeral nodes and watches are gone; CONNECTING follows by itself */
-	STORE_REFUSED	  /* the credentials were refused; final */
+	STORE_REFUSED	  /* credentials refused, or the file is lost; final */
 };
 
 struct store_config {
@@ -54,13 +56,15 @@ struct store_operation {
 
 struct store_answer {
 	/* 0; -ENOENT, -EEXIST, -EAGAIN (version), -ENOTEMPTY, -EACCES, -EINVAL;
-	 * -ECONNRESET: connection lost, the outcome is unknown; -ESTALE: the session expired */
+	 * -ECONNRESET: connection lost, the outcome is unknown; -ESTALE: the session expired;
+	 * any other: the store is in trouble (-ENOSPC, -EBUSY), nothing was done */
 	int result;
 	size_t failed; /* multi: which operation has that result */
 	const char *bytes; /* get; NUL-terminated behind size */
 	size_t size;
 	const char *const *names; /* children */
 	size_t n_names;
+	uint64_t revision; /* children: of the store, when a child came or went last */
 	bool owned;	 /* get: ephemeral */
 	bool own;	 /* get: ephemeral, of this session */
 	int version;	 /* get */
@@ -71,9 +75,11 @@ struct store_answer {
 typedef void (*store_done)(void *data, const struct store_answer *answer);
 
 struct store_backend {
-	const char *scheme; /* "zookeeper", "sqlite" */
+	const char *scheme; /* with its punctuation: "zookeeper://", "sqlite:" */
+	bool rooted;	    /* behind the scheme stands ADDRESS/ROOT, many fleets share a store */
 	int (*open)(struct store **ret, const struct store_config *config, struct error *error);
-	void (*close)(struct store *store); /* closes the session: its ephemeral nodes go */
+	void (*close)(struct store *store); /* closes the session: its ephemeral nodes go; no
+					       answers any more */
 	int (*descriptor)(struct store *store); /* poll for reading; never changes */
 	int (*process)(struct store *store);
 	uint64_t (*session)(struct store *store); /* 0: none */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the host itself can say of its identity. Asks the kernel and machine-id, never the
+ * network; what cannot be found is an error that names the key to set.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "identity.h"
+
+#define MACHINE_ID_PATH "/etc/machine-id"
+#define MACHINE_ID_LENGTH 32
+
+static int fail(struct error *error, int result, const char *sentence)
+{
+	return error_set(error, result, NETI_TROUBLE_SETTINGS, "%s", sentence);
+}
+
+/* First boots leave the file empty or with the word "uninitialized". */
+static int check_machine_id(const char *path, const char *text, struct error *error)
+{
+	if (strlen(text) == MACHINE_ID_LENGTH &&
+		strspn(text, "0123456789abcdef") == MACHINE_ID_LENGTH &&
+		strspn(text, "0") != MACHINE_ID_LENGTH)
+		return 0;
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		"id is not set, and %s holds no machine id: set id in the settings",
+		path);
+}
+
+int identity_machine_id(const char *path, char **ret, struct error *error)
+{
+	char text[MACHINE_ID_LENGTH + 3] = "", *copy;
+	FILE *file = fopen(path, "re");
+	int result;
+
+	if (!file)
+		return error_set(error, -errno, NETI_TROUBLE_SETTINGS,
+			"id is not set, and %s cannot be read (%m): set id in the "
+			"settings",
+			path);
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	result = check_machine_id(path, text, error);
+	if (result < 0)
+		return result;
+	copy = strdup(text);
+	if (!copy)
+		return error_memory(error);
+	*ret = copy;
+	return 0;
+}
+
+static int ask_source(int fd, struct address *ret, struct error *error)
+{
+	/* TEST-NET-1 (RFC 5737), discard port: only a default route leads there. */
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9),
+		.sin_addr.s_addr = htonl(0xc0000201) };
+	struct sockaddr_in local = { 0 };
+	socklen_t length = sizeof(local);
+	struct address address;
+
+	if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) < 0 ||
+		getsockname(fd, (struct sockaddr *)&local, &length) < 0)
+		return error_set(error, -errno, NETI_TROUBLE_SETTINGS,
+			"private_ip is not set, and this host has no default route (%m): "
+			"set "
+			"private_ip in the settings");
+	address = address_from_ipv4(local.sin_addr);
+	if (!address_is_unicast(&address))
+		return fail(error, -EADDRNOTAVAIL,
+			"private_ip is not set, and the default route has no source "
+			"address: set "
+			"private_ip in the settings");
+	*ret = address;
+	return 0;
+}
+
+int identity_source_address(struct address *ret, struct error *error)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result;
+
+	if (fd < 0)
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
+			"no socket can be opened: %m");
+	result = ask_source(fd, ret, error);
+	close(fd);
+	return result;
+}
+
+int identity_complete(struct settings *settings, struct error *error)
+{
+	struct address address = settings->private_ip;
+	char *id = settings->id;
+	int result = 0;
+
+	if (!settings->network)
+		return fail(error, -EINVAL,
+			"network is not set: set it to the name of this host's network, "
+			"such as "
+			"network: vpc");
+	if (!address_is_set(&address))
+		result = identity_source_address(&address, error);
+	if (result == 0 && !id)
+		result = identity_machine_id(MACHINE_ID_PATH, &id, error);
+	if (result < 0)
+		return result;
+	settings->private_ip = address;
+	settings->id = id;
+	return 0;
+}
+
+static bool read_sockaddr(const struct sockaddr *from, struct address *ret)
+{
+	struct address address = { 0 };
+
+	if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
+		return false;
+	address.family = (uint8_t)from->sa_family;
+	if (address.family == AF_INET)
+		memcpy(address.bytes,
+			&((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+	else
+		memcpy(address.bytes,
+			&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+			16);
+	*ret = address;
+	return true;
+}
+
+static unsigned mask_length(const struct sockaddr *mask, const struct address *address)
+{
+	struct address bits;
+	unsigned length = 0;
+
+	if (!read_sockaddr(mask, &bits))
+		return address_bits(address);
+	for (unsigned i = 0; i < address_bits(address) / 8; i++)
+		length += (unsigned)__builtin_popcount(bits.bytes[i]);
+	return length;
+}
+
+/* The address itself, and the far end of a point-to-point link; each with its subnet. */
+static int check_end(const struct ifaddrs *interface, const struct sockaddr *end,
+	const struct prefix *overlay, struct error *error)
+{
+	char subnet_text[PREFIX_TEXT_MAX], overlay_text[PREFIX_TEXT_MAX];
+	char address_text[ADDRESS_TEXT_MAX];
+	struct address address;
+	struct prefix subnet;
+
+	if (!read_sockaddr(end, &address) || !address_is_unicast(&address))
+		return 0;
+	subnet = prefix_of(&address, mask_length(interface->ifa_netmask, &address));
+	if (!prefix_overlaps(overlay, &subnet))
+		return 0;
+	return error_set(error, -EADDRINUSE, NETI_TROUBLE_SETTINGS,
+		"overlay_subnet %s is not free on this host: interface %s has %s in %s",
+		prefix_format(overlay, overlay_text), interface->ifa_name,
+		address_format(&address, address_text),
+		prefix_format(&subnet, subnet_text));
+}
+
+static int check_interface(const struct ifaddrs *interface, const struct prefix *overlay,
+	struct error *error)
+{
+	int result = check_end(interface, interface->ifa_addr, overlay, error);
+
+	if (result == 0 && interface->ifa_flags & IFF_POINTOPOINT)
+		result = check_end(interface, interface->ifa_dstaddr, overlay, error);
+	return result;
+}
+
+int identity_check_overlay(const struct prefix *overlay, struct error *error)
+{
+	struct ifaddrs *interfaces;
+	int result = 0;
+
+	if (getifaddrs(&interfaces) < 0)
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
+			"the addresses of this host cannot be listed: %m");
+	for (struct ifaddrs *i = interfaces; result == 0 && i; i = i->ifa_next)
+		result = check_interface(i, overlay, error);
+	freeifaddrs(interfaces);
+	return result;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Names and data of the nodes below ip-map. Strictness comes from one rule: a name counts only
+ * when writing what was read gives the same name again, so no two names mean one member.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "entry.h"
+
+#define FIELDS 5
+#define QUOTED_MAX 80 /* bytes of a bad name that go into a message */
+#define VERSION_MAX 64
+
+/* Characters that mean nothing in a path, in an entry or to a shell. */
+static bool is_plain(char c)
+{
+	return isalnum((unsigned char)c) || (c && strchr("-_.~:@+=,", c));
+}
+
+const char *entry_encode_id(const char *id, char text[ENTRY_ID_TEXT_MAX])
+{
+	bool dots = strcmp(id, ".") == 0 || strcmp(id, "..") == 0; /* no names in a tree */
+	char *out = text;
+
+	for (; *id && out < text + ENTRY_ID_TEXT_MAX - 3; id++) {
+		if (is_plain(*id) && !dots)
+			*out++ = *id;
+		else
+			out += sprintf(out, "%%%02X", (unsigned char)*id);
+	}
+	*out = '\0';
+	return text;
+}
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *digit = c ? strchr(digits, c) : NULL;
+
+	return digit ? (int)(digit - digits) : -1;
+}
+
+int entry_decode_id(const char *text, char id[MEMBER_ID_MAX + 1])
+{
+	size_t length = 0;
+
+	for (; *text; text++) {
+		char c = *text;
+
+		if (length == MEMBER_ID_MAX)
+			return -EINVAL;
+		if (c == '%') {
+			int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
+
+			if (low < 0)
+				return -EINVAL;
+			c = (char)(high << 4 | low);
+			text += 2;
+		}
+		id[length++] = c;
+	}
+	id[length] = '\0';
+	return strlen(id) == length ? member_check_id(id) : -EINVAL;
+}
+
+static int check_fields(const struct member *member, const char **what)
+{
+	*what = "the overlay address is not one of a host";
+	if (!address_is_unicast(&member->overlay))
+		return -EINVAL;
+	*what = "the private address is not one of a host";
+	if (!address_is_unicast(&member->private_address))
+		return -EINVAL;
+	*what = "the public address is not one of a host";
+	if (address_is_set(&member->public_address) && !address_is_unicast(&member->public_address))
+		return -EINVAL;
+	*what = "the network's name is empty, too long or has characters that are not allowed";
+	if (member_check_network(member->network) < 0)
+		return -EINVAL;
+	*what = "the id is empty, too long or has characters that are not allowed";
+	return member_check_id(member->id);
+}
+
+static void write_name(const struct member *member, char name[ENTRY_NAME_MAX])
+{
+	char overlay[ADDRESS_TEXT_MAX], private[ADDRESS_TEXT_MAX], public[ADDRESS_TEXT_MAX];
+	char id[ENTRY_ID_TEXT_MAX];
+
+	snprintf(name, ENTRY_NAME_MAX, "%s|%s|%s|%s|%s", address_format(&member->overlay, overlay),
+		address_format(&member->private_address, private),
+		address_format(&member->public_address, public), member->network,
+		entry_encode_id(member->id, id));
+}
+
+int entry_format(const struct member *member, char name[ENTRY_NAME_MAX], struct error *error)
+{
+	const char *what;
+
+	if (check_fields(member, &what) < 0)
+		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "member %.*s: %s",
+			MEMBER_ID_MAX, member->id, what);
+	write_name(member, name);
+	return 0;
+}
+
+/* Bytes of a stranger, made fit for a log. */
+static int refuse(struct error *error, const char *name, const char *what)
+{
+	char quoted[QUOTED_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < QUOTED_MAX && name[i]; i++)
+		quoted[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '?';
+	quoted[i] = '\0';
+	return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY, "registry entry \"%s%s\": %s",
+		quoted, name[i] ? "..." : "", what);
+}
+
+static size_t split(char *text, char *fields[FIELDS])
+{
+	size_t n = 0;
+
+	for (char *next = text; next; n++) {
+		char *field = strsep(&next, "|");
+
+		if (n < FIELDS)
+			fields[n] = field;
+	}
+	return n;
+}
+
+static int check_place(const struct member *member, const struct fleet_settings *fleet,
+	unsigned shard, const char *name, struct error *error)
+{
+	char subnet[PREFIX_TEXT_MAX], what[160];
+	unsigned right;
+
+	if (!prefix_contains(&fleet->overlay_subnet, &member->overlay)) {
+		snprintf(what, sizeof(what), "the overlay address lies outside of %s",
+			prefix_format(&fleet->overlay_subnet, subnet));
+		return refuse(error, name, what);
+	}
+	right = entry_shard(&member->overlay, fleet->shards);
+	if (right != shard) {
+		snprintf(what, sizeof(what), "it stands in shard %02x and belongs to %02x", shard,
+			right);
+		return refuse(error, name, what);
+	}
+	return 0;
+}
+
+int entry_parse(struct member **ret, const char *name, const struct fleet_settings *fleet,
+	unsigned shard, struct error *error)
+{
+	char copy[ENTRY_NAME_MAX], again[ENTRY_NAME_MAX], id[MEMBER_ID_MAX + 1];
+	struct member member = { .id = id, .live = true };
+	char *fields[FIELDS];
+	const char *what;
+	int result;
+
+	if (strlen(name) >= sizeof(copy))
+		return refuse(error, name, "too long");
+	strcpy(copy, name);
+	if (split(copy, fields) != FIELDS)
+		return refuse(error, name, "not five fields separated by |");
+	member.network = fields[3];
+	if (address_parse(fields[0], &member.overlay) < 0)
+		return refuse(error, name, "the overlay address is not an address");
+	if (address_parse(fields[1], &member.private_address) < 0)
+		return refuse(error, name, "the private address is not an address");
+	if (*fields[2] && address_parse(fields[2], &member.public_address) < 0)
+		return refuse(error, name, "the public address is not an address");
+	if (entry_decode_id(fields[4], id) < 0)
+		return refuse(error, name, "the id cannot be decoded");
+	if (check_fields(&member, &what) < 0)
+		return refuse(error, name, what);
+	write_name(&member, again);
+	if (strcmp(name, again) != 0)
+		return refuse(error, name, "not in its only right form");
+	result = check_place(&member, fleet, shard, name, error);
+	if (result < 0)
+		return result;
+	return member_new(ret, &member) < 0 ? error_memory(error) : 0;
+}
+
+unsigned entry_shard(const struct address *overlay, unsigned shards)
+{
+	uint64_t rest = 0;
+
+	for (unsigned i = 0; i < address_bits(overlay) / 8; i++)
+		rest = (rest << 8 | overlay->bytes[i]) % shards;
+	return (unsigned)rest;
+}
+
+const char *entry_shard_name(unsigned shard, char text[9])
+{
+	snprintf(text, 9, "%02x", shard);
+	return text;
+}
+
+int entry_print_data(const struct member *member, struct buffer *json)
+{
+	json_t *root = json_pack("{s:s, s:I, s:I}", "version",
+		member->version ? member->version : "", "since", (json_int_t)member->since,
+		"revision", (json_int_t)member->revision);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	json_decref(root);
+	if (!text)
+		return -ENOMEM;
+	buffer_append(json, text, strlen(text));
+	free(text);
+	return buffer_result(json);
+}
+
+static bool is_version(const char *text)
+{
+	if (!text || !*text || strlen(text) > VERSION_MAX)
+		return false;
+	for (; *text; text++)
+		if (!isgraph((unsigned char)*text))
+			return false;
+	return true;
+}
+
+int entry_with_data(struct member **ret, const struct member *member, const char *json, size_t size)
+{
+	struct member fields = *member;
+	json_t *root = size ? json_loadb(json, size, 0, NULL) : NULL;
+	const char *version = json_string_value(json_object_get(root, "version"));
+	json_int_t since = json_integer_value(json_object_get(root, "since"));
+	json_int_t revision = json_integer_value(json_object_get(root, "revision"));
+	int result;
+
+	if (is_version(version))
+		fields.version = version;
+	if (since > 0)
+		fields.since = since;
+	if (revision > 0)
+		fields.revision = (uint64_t)revision;
+	result = member_new(ret, &fields);
+	json_decref(root);
+	return result;
+}

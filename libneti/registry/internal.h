@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_REGISTRY_INTERNAL_H
+#define NETI_REGISTRY_INTERNAL_H
+/*
+ * What the files of the registry share. Everything that lasts is a small machine with at most
+ * one request under way (the roster: one a shard). A machine is kicked after every event and
+ * starts what it has to do and can do now; its answers only note the outcome and kick again.
+ * Requests are all answered before an expiry is told, so no answer meets a later session.
+ */
+#include "entry.h"
+#include "registry.h"
+
+#define REGISTRY_ROOT_MAX 256
+#define REGISTRY_PATH_MAX (REGISTRY_ROOT_MAX + ENTRY_NAME_MAX + 32)
+#define REGISTRY_RETRY_MS 1000 /* after trouble that may be over soon */
+#define REGISTRY_AGAIN_MS 50   /* after losing a race */
+#define MEMBERSHIP_OTHERS 3
+
+struct path {
+	char text[REGISTRY_PATH_MAX];
+};
+
+/* ROOT/fleet and the folders below ROOT. */
+struct layout {
+	struct fleet_settings initial, settings;
+	bool has_initial;
+	bool known;	/* settings are as last read */
+	bool dirty;	/* to be read */
+	bool busy;
+	bool ours;	/* this registry made the fleet */
+	bool missing;	/* read, not there, and not ours to make */
+	bool repair;	/* something below ROOT is missing: make what is */
+	int version;
+	size_t pending; /* answers awaited while making */
+	int made;	/* how that went: the first failure */
+	bool pieces;	/* the whole cannot be made in one: parts of it are there */
+	int64_t retry_at;
+	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
+	struct error error; /* result < 0: why the settings cannot be read or made */
+};
+
+/* result: 0 found, 1 taken, or -errno with the error. Once. */
+typedef void (*lease_done)(void *data, int result, const struct address *overlay,
+	const struct error *error);
+
+struct lease_take {
+	struct registry *registry;
+	char id[MEMBER_ID_MAX + 1];
+	struct address wanted; /* tried first when there is no lease; or unset */
+	struct address drawn;
+	unsigned draws, lists, repairs;
+	bool busy;
+	int64_t retry_at;
+	lease_done done; /* NULL: nobody waits for it any more */
+	void *data;
+	struct lease_take *next;
+};
+
+struct membership {
+	struct member *wanted; /* NULL: not joined */
+	bool takeover;
+	bool dirty; /* lease and entry are to be looked at, from the beginning */
+	bool check; /* only whether the entry is still there, and ours */
+	bool busy;
+	struct address overlay;
+	char held[ENTRY_NAME_MAX]; /* our entry as last seen; "" none */
+	char name[ENTRY_NAME_MAX]; /* our entry as it should be */
+	struct member *told;	   /* as the handler knows it; NULL: not joined */
+	char others[MEMBERSHIP_OTHERS][ENTRY_NAME_MAX]; /* found with our id, in the way */
+	size_t n_others, n_checked;
+	bool own;	 /* of those, "name" is there and of this session */
+	int64_t since;	 /* of the first join */
+	uint64_t revision, published, publishing;
+	int64_t retry_at, publish_at, renew_at;
+	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
+};
+
+struct roster_shard {
+	struct registry *registry;
+	bool dirty, reading;
+	size_t skipped; /* at the last read: bad entries are logged when that changes */
+};
+
+struct roster {
+	bool active;
+	unsigned n;
+	struct roster_shard *shards;
+	int64_t retry_at;
+};
+
+struct registry {
+	const struct store_backend *backend;
+	struct store *store;
+	struct registry_handler handler;
+	struct log log;
+	char *uri;
+	char root[REGISTRY_ROOT_MAX + 1]; /* "" or "/a/b" */
+	struct prefix *exclude;
+	size_t n_exclude;
+	enum store_state state;
+	char detail[256];
+	bool processing;
+	int epoll, timer;
+	struct layout layout;
+	struct lease_take *takes; /* those that wait */
+	struct membership membership;
+	struct roster roster;
+	struct gather *gathers; /* those with answers on the way */
+};
+
+/* registry.c */
+int64_t registry_now(void); /* milliseconds of CLOCK_MONOTONIC */
+bool registry_connected(const struct registry *registry);
+void registry_kick(struct registry *registry);
+/* To the handler, and only when the text differs from what was told last; a call that waits
+ * says it itself. */
+void registry_trouble(struct registry *registry, const struct error *error,
+	char told[ERROR_TEXT_MAX]);
+struct path registry_path(const struct registry *registry, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int registry_create(struct registry *registry, const char *path, const char *bytes,
+	store_done done, void *data);
+/* The sentence for an answer that nothing special is known about. */
+int registry_explain(const struct registry *registry, int result, const char *doing,
+	struct error *error);
+/* False while a retry lies ahead; 0 is "none", and what is due becomes that. */
+bool registry_due(int64_t *at);
+/* Lost connection or session: whatever waits for the next one is started again by a kick. */
+bool registry_lost(int result);
+
+/* layout.c */
+void layout_kick(struct registry *registry);
+void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
+bool layout_may_make(const struct registry *registry);
+void layout_lost(struct registry *registry);
+void layout_changed(struct registry *registry, const char *path);
+/* Settings that this registry wrote itself. */
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings);
+
+/* lease.c */
+/* Goes on through lost connections and expiries until it is done; done comes from
+ * registry_process(). */
+int lease_take_start(struct registry *registry, const char *id, const struct address *wanted,
+	lease_done done, void *data, struct lease_take **ret);
+void lease_kick(struct registry *registry);
+void lease_clear(struct registry *registry);
+
+/* membership.c */
+void membership_kick(struct registry *registry);
+void membership_lost(struct registry *registry); /* with the session */
+void membership_changed(struct registry *registry, const char *path);
+void membership_clear(struct registry *registry);
+
+/* roster.c */
+void roster_kick(struct registry *registry);
+void roster_lost(struct registry *registry);
+void roster_changed(struct registry *registry, const char *path);
+void roster_clear(struct registry *registry);
+void roster_check(struct registry *registry); /* the settings were read */
+
+/* wait.c */
+struct deadline {
+	int64_t at; /* -1: none */
+	int timeout_ms;
+	const char *doing; /* "looking for ..." for the sentence */
+};
+struct deadline wait_deadline(int timeout_ms, const char *doing);
+/* One round of poll() and processing; -ETIMEDOUT, -EDEADLK, or the credentials were refused. */
+int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error);
+int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error);
+int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error);
+
+enum gather_kind { GATHER_GET, GATHER_CHILDREN };
+/*
+ * Reads n nodes, many at a time, each again when the connection was lost meanwhile. take sees
+ * every answer once, in any order, and returns 0 or a -errno that ends it all.
+ */
+struct gather_plan {
+	enum gather_kind kind;
+	size_t n;
+	struct path (*path)(void *data, size_t i);
+	int (*take)(void *data, size_t i, const struct store_answer *answer);
+	void *data;
+};
+int wait_gather(struct registry *registry, const struct gather_plan *plan,
+	const struct deadline *deadline, struct error *error);
+/* The answer's result; failed: which operation. */
+int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
+	size_t *failed, const struct deadline *deadline, struct error *error);
+void wait_clear(struct registry *registry);
+
+/* members.c */
+/* A live member with this id and overlay address: 1 and a reference, or 0. */
+int registry_shard_find(struct registry *registry, const char *id, const struct address *overlay,
+	const struct deadline *deadline, struct member **ret, struct error *error);
+
+#endif

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Leases: the lasting pair id-to-ip/ID and ip-to-id/ADDRESS, made and deleted together.
+ *
+ * Taking is a machine of its own, because joining does it over and over. It begins with a read
+ * whenever the outcome of the last step is not known, so that a lost answer never gives an id a
+ * second address. Addresses are drawn at random: hosts that register at once hardly ever meet.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "internal.h"
+
+#define DRAWS_BLIND 16		/* then the addresses are listed */
+#define DRAWS_MAX 1024		/* where the subnet is too wide to list */
+#define LISTS_MAX 64		/* listed, and the one chosen was gone every time */
+#define LISTED_MAX (1u << 20)	/* addresses of a subnet that is listed */
+#define REPAIRS_MAX 20
+
+/* --- which addresses --------------------------------------------------------------------- */
+
+static uint64_t random_below(uint64_t limit)
+{
+	uint64_t number, fair = UINT64_MAX - UINT64_MAX % limit;
+
+	do {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			number = UINT64_MAX;
+	} while (number >= fair);
+	return number % limit;
+}
+
+static bool may_give(const struct registry *registry, uint64_t index)
+{
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
+	struct address address = prefix_nth(subnet, index);
+
+	if (index == 0) /* the network; of IPv6 the routers */
+		return false;
+	if (address.family == AF_INET && index == prefix_count(subnet) - 1)
+		return false;
+	for (size_t i = 0; i < registry->n_exclude; i++)
+		if (prefix_contains(&registry->exclude[i], &address))
+			return false;
+	return address_is_unicast(&address);
+}
+
+static bool draw(const struct registry *registry, struct address *ret)
+{
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
+
+	for (int i = 0; i < 64; i++) {
+		uint64_t index = random_below(prefix_count(subnet));
+
+		if (may_give(registry, index)) {
+			*ret = prefix_nth(subnet, index);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One of those that may be given and are not among the names, all with the same chance. */
+static int draw_listed(const struct registry *registry, const struct store_answer *taken,
+	struct address *ret)
+{
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
+	uint64_t count = prefix_count(subnet), n_free = 0;
+	bool *used = calloc(count, sizeof(*used));
+	struct address address;
+
+	if (!used)
+		return -ENOMEM;
+	for (size_t i = 0; i < taken->n_names; i++)
+		if (address_parse(taken->names[i], &address) == 0 &&
+			prefix_contains(subnet, &address))
+			used[prefix_index(subnet, &address)] = true;
+	for (uint64_t i = 0; i < count; i++) {
+		if (used[i] || !may_give(registry, i))
+			continue;
+		if (random_below(++n_free) == 0)
+			*ret = prefix_nth(subnet, i);
+	}
+	free(used);
+	return n_free ? 0 : -ENOSPC;
+}
+
+/* --- taking ------------------------------------------------------------------------------ */
+
+static void unlink_take(struct lease_take *take)
+{
+	for (struct lease_take **at = &take->registry->takes; *at; at = &(*at)->next)
+		if (*at == take) {
+			*at = take->next;
+			break;
+		}
+	free(take);
+}
+
+static void finish(struct lease_take *take, int result, const struct address *overlay,
+	const struct error *error)
+{
+	if (take->done)
+		take->done(take->data, result, overlay, error);
+	unlink_take(take);
+}
+
+static void fail(struct lease_take *take, int result)
+{
+	struct error error;
+
+	registry_explain(take->registry, result, "taking a lease", &error);
+	finish(take, result, NULL, &error);
+}
+
+static void exhausted(struct lease_take *take)
+{
+	char subnet[PREFIX_TEXT_MAX];
+	struct error error;
+
+	error_set(&error, -ENOSPC, NETI_TROUBLE_EXHAUSTED,
+		"no free overlay address for %s: all of %s are leased or excluded", take->id,
+		prefix_format(&take->registry->layout.settings.overlay_subnet, subnet));
+	finish(take, -ENOSPC, NULL, &error);
+}
+
+/* A call that was not even started is tried again at the next kick. */
+static void started(struct lease_take *take, int result)
+{
+	take->busy = result == 0;
+	if (result < 0 && !registry_lost(result))
+		take->retry_at = registry_now() + REGISTRY_RETRY_MS;
+}
+
+static void read_lease(struct lease_take *take);
+static void draw_and_create(struct lease_take *take);
+
+/* A folder is missing: it is being made again, or somebody just emptied the registry. */
+static void repair(struct lease_take *take)
+{
+	if (take->repairs++ == REPAIRS_MAX) {
+		fail(take, -ENOENT);
+		return;
+	}
+	layout_repair(take->registry);
+	take->retry_at = registry_now() + 4 * REGISTRY_AGAIN_MS;
+}
+
+static void lease_read(void *data, const struct store_answer *answer)
+{
+	struct lease_take *take = data;
+	struct address overlay;
+	struct error error;
+
+	take->busy = false;
+	if (answer->result == -ENOENT) {
+		draw_and_create(take);
+	} else if (answer->result < 0) {
+		if (!registry_lost(answer->result))
+			fail(take, answer->result);
+	} else if (address_parse(answer->bytes, &overlay) < 0) {
+		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"registry %s: the lease of %s holds no address", take->registry->uri,
+			take->id);
+		finish(take, -EINVAL, NULL, &error);
+	} else {
+		finish(take, 0, &overlay, NULL);
+	}
+}
+
+static void read_lease(struct lease_take *take)
+{
+	struct registry *registry = take->registry;
+	char id[ENTRY_ID_TEXT_MAX];
+	struct path path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+
+	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
+}
+
+static void address_gone(struct lease_take *take)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct error error;
+
+	if (!address_is_set(&take->wanted)) {
+		draw_and_create(take);
+		return;
+	}
+	/* An id never changes its address, not even when another has taken it meanwhile. */
+	error_set(&error, -EADDRINUSE, NETI_TROUBLE_CONFLICT,
+		"the overlay address %s of %s is leased to another id",
+		address_format(&take->wanted, text), take->id);
+	finish(take, -EADDRINUSE, NULL, &error);
+}
+
+static void pair_created(void *data, const struct store_answer *answer)
+{
+	struct lease_take *take = data;
+	struct address drawn = take->drawn;
+
+	take->busy = false;
+	if (answer->result == 0)
+		finish(take, 1, &drawn, NULL);
+	else if (answer->result == -EEXIST && answer->failed == 0)
+		read_lease(take);
+	else if (answer->result == -EEXIST)
+		address_gone(take);
+	else if (answer->result == -ENOENT)
+		repair(take);
+	else if (!registry_lost(answer->result))
+		fail(take, answer->result);
+}
+
+static void create_pair(struct lease_take *take)
+{
+	struct registry *registry = take->registry;
+	char id[ENTRY_ID_TEXT_MAX], address[ADDRESS_TEXT_MAX];
+	struct path paths[2];
+	struct store_operation operations[2] = {
+		{ .kind = STORE_CREATE, .path = paths[0].text, .bytes = address },
+		{ .kind = STORE_CREATE, .path = paths[1].text, .bytes = take->id },
+	};
+
+	address_format(&take->drawn, address);
+	paths[0] = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+	paths[1] = registry_path(registry, "/ip-to-id/%s", address);
+	operations[0].size = strlen(address);
+	operations[1].size = strlen(take->id);
+	started(take, registry->backend->multi(registry->store, operations, 2, pair_created, take));
+}
+
+static void addresses_listed(void *data, const struct store_answer *answer)
+{
+	struct lease_take *take = data;
+	int result = answer->result;
+
+	take->busy = false;
+	if (result == 0)
+		result = draw_listed(take->registry, answer, &take->drawn);
+	if (result == 0)
+		create_pair(take);
+	else if (result == -ENOSPC)
+		exhausted(take);
+	else if (result == -ENOENT)
+		repair(take);
+	else if (!registry_lost(result))
+		fail(take, result);
+}
+
+static void list_addresses(struct lease_take *take)
+{
+	struct registry *registry = take->registry;
+	struct path path = registry_path(registry, "/ip-to-id");
+
+	if (take->lists++ == LISTS_MAX) {
+		exhausted(take);
+		return;
+	}
+	started(take, registry->backend->children(registry->store, path.text, false,
+			      addresses_listed, take));
+}
+
+static void draw_and_create(struct lease_take *take)
+{
+	const struct prefix *subnet = &take->registry->layout.settings.overlay_subnet;
+	bool listable = prefix_count(subnet) <= LISTED_MAX;
+
+	if (address_is_set(&take->wanted) && prefix_contains(subnet, &take->wanted) &&
+		may_give(take->registry, prefix_index(subnet, &take->wanted))) {
+		take->drawn = take->wanted;
+		create_pair(take);
+		return;
+	}
+	take->wanted = (struct address){ 0 };
+	if (take->draws++ < (listable ? DRAWS_BLIND : DRAWS_MAX) &&
+		draw(take->registry, &take->drawn))
+		create_pair(take);
+	else if (listable)
+		list_addresses(take);
+	else
+		exhausted(take);
+}
+
+static void kick(struct lease_take *take)
+{
+	if (!take->busy && registry_connected(take->registry) && take->registry->layout.known &&
+		registry_due(&take->retry_at))
+		read_lease(take);
+}
+
+void lease_kick(struct registry *registry)
+{
+	for (struct lease_take *take = registry->takes; take; take = take->next)
+		kick(take);
+}
+
+int lease_take_start(struct registry *registry, const char *id, const struct address *wanted,
+	lease_done done, void *data, struct lease_take **ret)
+{
+	struct lease_take *take = calloc(1, sizeof(*take));
+
+	if (!take)
+		return -ENOMEM;
+	take->registry = registry;
+	strcpy(take->id, id);
+	if (wanted)
+		take->wanted = *wanted;
+	take->done = done;
+	take->data = data;
+	take->next = registry->takes;
+	registry->takes = take;
+	kick(take);
+	if (ret)
+		*ret = take;
+	return 0;
+}
+
+void lease_clear(struct registry *registry)
+{
+	while (registry->takes)
+		unlink_take(registry->takes);
+}
+
+/* --- the calls that wait ----------------------------------------------------------------- */
+
+static int check_id(const char *id, struct error *error)
+{
+	if (member_check_id(id) == 0)
+		return 0;
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		"\"%.40s\" is no id: 1 to %d printable characters without spaces", id,
+		MEMBER_ID_MAX);
+}
+
+struct waiting {
+	bool done;
+	int result;
+	struct address overlay;
+	struct error error;
+};
+
+static void taken(void *data, int result, const struct address *overlay, const struct error *error)
+{
+	struct waiting *waiting = data;
+
+	waiting->done = true;
+	waiting->result = result;
+	if (result < 0)
+		waiting->error = *error;
+	else
+		waiting->overlay = *overlay;
+}
+
+int registry_lease_take(struct registry *registry, const char *id, struct address *ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "taking a lease");
+	struct waiting waiting = { 0 };
+	struct lease_take *take;
+	int result;
+
+	result = check_id(id, error);
+	if (result == 0)
+		result = wait_fleet(registry, &deadline, error);
+	if (result < 0)
+		return result;
+	if (lease_take_start(registry, id, NULL, taken, &waiting, &take) < 0)
+		return error_memory(error);
+	while (result == 0 && !waiting.done)
+		result = wait_once(registry, &deadline, error);
+	if (!waiting.done) {
+		take->done = NULL;
+		return result;
+	}
+	if (waiting.result < 0)
+		*error = waiting.error;
+	else
+		*ret = waiting.overlay;
+	return waiting.result;
+}
+
+struct node {
+	struct path path;
+	char *bytes;
+	int result;
+	int version;
+};
+
+static struct path node_path(void *data, size_t i)
+{
+	(void)i;
+	return ((struct node *)data)->path;
+}
+
+static int node_take(void *data, size_t i, const struct store_answer *answer)
+{
+	struct node *node = data;
+
+	(void)i;
+	if (answer->result == -ENOENT) {
+		node->result = -ENOENT;
+		return 0;
+	}
+	if (answer->result < 0)
+		return answer->result;
+	node->version = answer->version;
+	node->bytes = strndup(answer->bytes, answer->size);
+	return node->bytes ? 0 : -ENOMEM;
+}
+
+/* 0 also when there is none: node->result tells. The caller frees node->bytes. */
+static int read_node(struct registry *registry, struct node *node, const struct deadline *deadline,
+	struct error *error)
+{
+	struct gather_plan plan = {
+		.kind = GATHER_GET, .n = 1, .path = node_path, .take = node_take, .data = node
+	};
+	int result = wait_fleet(registry, deadline, error);
+
+	return result < 0 ? result : wait_gather(registry, &plan, deadline, error);
+}
+
+static int read_id(struct registry *registry, const char *id, struct node *ret,
+	struct address *ret_overlay, const struct deadline *deadline, struct error *error)
+{
+	char text[ENTRY_ID_TEXT_MAX];
+	int result = check_id(id, error);
+
+	if (result < 0)
+		return result;
+	*ret = (struct node){
+		.path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(id, text))
+	};
+	result = read_node(registry, ret, deadline, error);
+	if (result < 0)
+		return result;
+	if (ret->result == -ENOENT)
+		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND, "%s has no lease", id);
+	result = address_parse(ret->bytes, ret_overlay);
+	free(ret->bytes);
+	if (result < 0)
+		error_set(error, result, NETI_TROUBLE_REGISTRY,
+			"registry %s: the lease of %s holds no address", registry->uri, id);
+	return result;
+}
+
+int registry_lease_find(struct registry *registry, const char *id, struct address *ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "looking for a lease");
+	struct node node;
+
+	return read_id(registry, id, &node, ret, &deadline, error);
+}
+
+int registry_lease_holder(struct registry *registry, const struct address *overlay, char **ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "looking for a lease");
+	char text[ADDRESS_TEXT_MAX];
+	struct node node = {
+		.path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text))
+	};
+	int result = read_node(registry, &node, &deadline, error);
+
+	if (result < 0)
+		return result;
+	if (node.result == -ENOENT)
+		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+			"the overlay address %s is not leased", text);
+	if (member_check_id(node.bytes) < 0) {
+		free(node.bytes);
+		return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"registry %s: the lease of %s names no id", registry->uri, text);
+	}
+	*ret = node.bytes;
+	return 0;
+}
+
+static int check_not_live(struct registry *registry, const char *id,
+	const struct address *overlay, const struct deadline *deadline, struct error *error)
+{
+	struct member *member;
+	char name[9];
+	int result = registry_shard_find(registry, id, overlay, deadline, &member, error);
+
+	if (result <= 0)
+		return result;
+	member_unref(member);
+	return error_set(error, -EBUSY, NETI_TROUBLE_CONFLICT,
+		"%s is live (shard %s): its lease stays", id,
+		entry_shard_name(entry_shard(overlay, registry->layout.settings.shards), name));
+}
+
+/*
+ * A join writes id-to-ip/ID in the same operation that makes its entry, so its version tells
+ * whether somebody joined between our look and our delete.
+ */
+int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
+	struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "giving back a lease");
+	struct store_operation operations[2] = { { .kind = STORE_DELETE },
+		{ .kind = STORE_DELETE, .version = -1 } };
+	char text[ADDRESS_TEXT_MAX];
+	struct address overlay;
+	struct path address;
+	struct node node;
+	size_t failed;
+	int result;
+
+	do {
+		result = read_id(registry, id, &node, &overlay, &deadline, error);
+		if (result == 0)
+			result = check_not_live(registry, id, &overlay, &deadline, error);
+		if (result < 0)
+			return result;
+		address = registry_path(registry, "/ip-to-id/%s", address_format(&overlay, text));
+		operations[0].path = node.path.text;
+		operations[0].version = node.version;
+		operations[1].path = address.text;
+		result = wait_multi(registry, operations, 2, &failed, &deadline, error);
+		if (result == -ENOENT && failed == 1) /* half a lease: made by hand */
+			result = wait_multi(registry, operations, 1, &failed, &deadline, error);
+	} while (result == -EAGAIN);
+	return result;
+}

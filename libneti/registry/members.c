@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looking once, without watching: fleet settings, live members, leases. Everything that is read
+ * from many nodes is read with many requests under way.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+int registry_connect(struct registry *registry, int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "connecting");
+
+	return wait_connected(registry, &deadline, error);
+}
+
+int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms,
+	struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading the fleet's settings");
+	int result = wait_fleet(registry, &deadline, error);
+
+	if (result == 0)
+		*ret = registry->layout.settings;
+	return result;
+}
+
+int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "making the fleet");
+	struct layout *layout = &registry->layout;
+	int result;
+
+	layout->initial = *initial;
+	layout->has_initial = true;
+	layout->ours = false;
+	layout->error.result = 0;
+	layout->retry_at = 0;
+	registry_kick(registry);
+	result = wait_fleet(registry, &deadline, error);
+	return result < 0 ? result : layout->ours;
+}
+
+int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "writing the fleet's settings");
+	struct path path = registry_path(registry, "/fleet");
+	struct store_operation set = { .kind = STORE_SET, .path = path.text };
+	struct buffer json = { 0 };
+	size_t failed;
+	int result;
+
+	result = wait_fleet(registry, &deadline, error);
+	if (result < 0)
+		return result;
+	if (fleet_settings_print(settings, &json) < 0)
+		return error_memory(error);
+	set.bytes = json.text;
+	set.size = json.length;
+	set.version = registry->layout.version;
+	result = wait_multi(registry, &set, 1, &failed, &deadline, error);
+	if (result == 0)
+		layout_wrote(registry, settings);
+	if (result == -EAGAIN)
+		error_set(error, result, NETI_TROUBLE_CONFLICT,
+			"the fleet's settings were changed by somebody else meanwhile: try again");
+	buffer_clear(&json);
+	return result;
+}
+
+/* --- live members ------------------------------------------------------------------------ */
+
+struct survey {
+	struct registry *registry;
+	struct member_list members;
+	unsigned first; /* shard of the plan's item 0 */
+};
+
+static struct path shard_path(void *data, size_t i)
+{
+	const struct survey *survey = data;
+	char name[9];
+
+	return registry_path(survey->registry, "/ip-map/%s",
+		entry_shard_name(survey->first + (unsigned)i, name));
+}
+
+static int shard_take(void *data, size_t i, const struct store_answer *answer)
+{
+	struct survey *survey = data;
+	const struct registry *registry = survey->registry;
+	struct error error;
+	int result = 0;
+
+	if (answer->result < 0)
+		return answer->result == -ENOENT ? 0 : answer->result;
+	for (size_t n = 0; result == 0 && n < answer->n_names; n++) {
+		struct member *member;
+
+		result = entry_parse(&member, answer->names[n], &registry->layout.settings,
+			survey->first + (unsigned)i, &error);
+		if (result == -EINVAL) {
+			log_warning(&registry->log, "skipped: %s", error.text);
+			result = 0;
+			continue;
+		}
+		if (result < 0)
+			break;
+		result = member_list_add(&survey->members, member);
+		member_unref(member);
+	}
+	return result;
+}
+
+static struct path detail_path(void *data, size_t i)
+{
+	const struct survey *survey = data;
+	const struct registry *registry = survey->registry;
+	const struct member *member = survey->members.items[i];
+	char shard[9], name[ENTRY_NAME_MAX];
+	struct error error;
+
+	entry_format(member, name, &error);
+	return registry_path(registry, "/ip-map/%s/%s",
+		entry_shard_name(
+			entry_shard(&member->overlay, registry->layout.settings.shards), shard),
+		name);
+}
+
+/* One that left meanwhile stays in the list as its name told. */
+static int detail_take(void *data, size_t i, const struct store_answer *answer)
+{
+	struct survey *survey = data;
+	struct member *member;
+	int result;
+
+	if (answer->result < 0)
+		return answer->result == -ENOENT ? 0 : answer->result;
+	result = entry_with_data(&member, survey->members.items[i], answer->bytes, answer->size);
+	if (result < 0)
+		return result;
+	member_unref(survey->members.items[i]);
+	survey->members.items[i] = member;
+	return 0;
+}
+
+int registry_members(struct registry *registry, struct member_list *ret, bool details,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading the members");
+	struct survey survey = { .registry = registry };
+	struct gather_plan shards = { GATHER_CHILDREN, 0, shard_path, shard_take, &survey };
+	struct gather_plan data = { GATHER_GET, 0, detail_path, detail_take, &survey };
+	int result = wait_fleet(registry, &deadline, error);
+
+	if (result < 0)
+		return result;
+	shards.n = registry->layout.settings.shards;
+	result = wait_gather(registry, &shards, &deadline, error);
+	data.n = survey.members.length;
+	if (result == 0 && details)
+		result = wait_gather(registry, &data, &deadline, error);
+	if (result < 0) {
+		member_list_clear(&survey.members);
+		return result;
+	}
+	member_list_sort(&survey.members);
+	*ret = survey.members;
+	return 0;
+}
+
+int registry_details(struct registry *registry, struct member *member, struct member **ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading a member");
+	struct survey survey = { .registry = registry };
+	struct gather_plan data = { GATHER_GET, 1, detail_path, detail_take, &survey };
+	int result = wait_fleet(registry, &deadline, error);
+
+	if (result == 0 && member_list_add(&survey.members, member) < 0)
+		result = error_memory(error);
+	if (result == 0)
+		result = wait_gather(registry, &data, &deadline, error);
+	if (result == 0)
+		*ret = member_ref(survey.members.items[0]);
+	member_list_clear(&survey.members);
+	return result;
+}
+
+int registry_shard_find(struct registry *registry, const char *id, const struct address *overlay,
+	const struct deadline *deadline, struct member **ret, struct error *error)
+{
+	struct survey survey = { .registry = registry };
+	struct gather_plan plan = { GATHER_CHILDREN, 1, shard_path, shard_take, &survey };
+	int result;
+
+	survey.first = entry_shard(overlay, registry->layout.settings.shards);
+	result = wait_gather(registry, &plan, deadline, error);
+	for (size_t i = 0; result == 0 && i < survey.members.length; i++) {
+		struct member *member = survey.members.items[i];
+
+		if (strcmp(member->id, id) == 0 && address_equal(&member->overlay, overlay)) {
+			*ret = member_ref(member);
+			result = 1;
+		}
+	}
+	member_list_clear(&survey.members);
+	return result;
+}
+
+/* --- leases ------------------------------------------------------------------------------ */
+
+struct leases {
+	struct registry *registry;
+	char **ids; /* percent-encoded, as listed */
+	size_t n;
+	struct member_list members;
+};
+
+static struct path leases_path(void *data, size_t i)
+{
+	const struct leases *leases = data;
+
+	(void)i;
+	return registry_path(leases->registry, "/id-to-ip");
+}
+
+static int leases_take(void *data, size_t i, const struct store_answer *answer)
+{
+	struct leases *leases = data;
+
+	(void)i;
+	if (answer->result < 0)
+		return answer->result == -ENOENT ? 0 : answer->result;
+	leases->ids = calloc(answer->n_names + 1, sizeof(*leases->ids));
+	if (!leases->ids)
+		return -ENOMEM;
+	for (; leases->n < answer->n_names; leases->n++) {
+		leases->ids[leases->n] = strdup(answer->names[leases->n]);
+		if (!leases->ids[leases->n])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct path lease_path(void *data, size_t i)
+{
+	const struct leases *leases = data;
+
+	return registry_path(leases->registry, "/id-to-ip/%s", leases->ids[i]);
+}
+
+static int lease_take(void *data, size_t i, const struct store_answer *answer)
+{
+	struct leases *leases = data;
+	char id[MEMBER_ID_MAX + 1];
+	struct member fields = { .id = id, .network = "", .since = answer->modified / 1000 };
+	struct member *member;
+	int result;
+
+	if (answer->result < 0)
+		return answer->result == -ENOENT ? 0 : answer->result;
+	if (entry_decode_id(leases->ids[i], id) < 0 ||
+		address_parse(answer->bytes, &fields.overlay) < 0) {
+		log_warning(&leases->registry->log, "registry %s: a lease is skipped, %s",
+			leases->registry->uri, "its id or address cannot be read");
+		return 0;
+	}
+	result = member_new(&member, &fields);
+	if (result < 0)
+		return result;
+	result = member_list_add(&leases->members, member);
+	member_unref(member);
+	return result;
+}
+
+int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms,
+	struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading the leases");
+	struct leases leases = { .registry = registry };
+	struct gather_plan names = { GATHER_CHILDREN, 1, leases_path, leases_take, &leases };
+	struct gather_plan nodes = { GATHER_GET, 0, lease_path, lease_take, &leases };
+	int result = wait_fleet(registry, &deadline, error);
+
+	if (result == 0)
+		result = wait_gather(registry, &names, &deadline, error);
+	nodes.n = leases.n;
+	if (result == 0)
+		result = wait_gather(registry, &nodes, &deadline, error);
+	for (size_t i = 0; i < leases.n; i++)
+		free(leases.ids[i]);
+	free(leases.ids);
+	if (result < 0) {
+		member_list_clear(&leases.members);
+		return result;
+	}
+	member_list_sort(&leases.members);
+	*ret = leases.members;
+	return 0;
+}

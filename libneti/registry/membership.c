@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Holding this host's entry: lease, look for entries of the same id, then one multi-operation
+ * that clears them away, renews the lease and makes the entry. It runs from the beginning after
+ * every expiry, after a lost race and when the entry was taken away.
+ *
+ * The lease is written in that same operation: when it was released meanwhile the join fails,
+ * and a release that read it before fails on its version.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+
+#define PUBLISH_MS 10000
+#define RENEW_MS (24 * 3600 * 1000)
+#define TROUBLE_RETRY_MS 5000
+#define CONFLICT_RETRY_LOWEST_MS 500
+
+static const char doing[] = "joining the fleet";
+
+static void again(struct registry *registry, int64_t ms)
+{
+	registry->membership.busy = false;
+	registry->membership.dirty = true;
+	registry->membership.retry_at = ms ? registry_now() + ms : 0;
+}
+
+static void trouble(struct registry *registry, const struct error *error, int64_t ms)
+{
+	again(registry, ms);
+	registry_trouble(registry, error, registry->membership.trouble);
+}
+
+/* Whatever a step's answer says that the step knows nothing special about. */
+static void failed(struct registry *registry, int result)
+{
+	struct error error;
+
+	if (registry_lost(result)) {
+		again(registry, 0); /* when there is a connection again */
+	} else if (result == -EEXIST || result == -EAGAIN) {
+		again(registry, REGISTRY_AGAIN_MS);
+	} else if (result == -ENOENT) {
+		layout_repair(registry);
+		again(registry, 4 * REGISTRY_AGAIN_MS);
+	} else {
+		registry_explain(registry, result, doing, &error);
+		trouble(registry, &error, TROUBLE_RETRY_MS);
+	}
+}
+
+static void issued(struct registry *registry, int result)
+{
+	if (result < 0)
+		failed(registry, result);
+}
+
+static unsigned own_shard(const struct registry *registry)
+{
+	return entry_shard(&registry->membership.overlay, registry->layout.settings.shards);
+}
+
+static struct path entry_path(const struct registry *registry, const char *name)
+{
+	char shard[9];
+
+	return registry_path(registry, "/ip-map/%s/%s",
+		entry_shard_name(own_shard(registry), shard), name);
+}
+
+static struct member fields(const struct membership *membership)
+{
+	struct member member = *membership->wanted;
+
+	member.overlay = membership->overlay;
+	member.since = membership->since;
+	member.revision = membership->revision;
+	member.live = true;
+	return member;
+}
+
+/* --- the end of a join: told, and the entry watched -------------------------------------- */
+
+static void tell_joined(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct member member = fields(membership), *told;
+
+	if (membership->told && member_same(membership->told, &member))
+		return;
+	if (member_new(&told, &member) < 0) {
+		again(registry, REGISTRY_RETRY_MS);
+		return;
+	}
+	member_unref(membership->told);
+	membership->told = told;
+	log_info(&registry->log, "registry %s: joined as %s", registry->uri, membership->held);
+	if (registry->handler.joined)
+		registry->handler.joined(registry->handler.data, told);
+}
+
+static void watched(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+
+	membership->busy = false;
+	if (answer->result == 0 && answer->own)
+		return;
+	if (answer->result == 0 || answer->result == -ENOENT) {
+		membership->held[0] = '\0';
+		membership->told = member_unref(membership->told);
+		again(registry, 0);
+	} else if (registry_lost(answer->result)) {
+		membership->check = true;
+	} else {
+		failed(registry, answer->result);
+	}
+}
+
+static void watch_entry(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct path path = entry_path(registry, membership->held);
+
+	membership->check = false;
+	membership->busy = registry->backend->get(registry->store, path.text, true, watched,
+				   registry) == 0;
+	membership->check = !membership->busy;
+}
+
+static void hold(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+
+	membership->busy = false;
+	strcpy(membership->held, membership->name);
+	membership->takeover = false;
+	membership->trouble[0] = '\0';
+	if (!membership->renew_at)
+		membership->renew_at = registry_now() + RENEW_MS;
+	if (membership->dirty) /* other addresses were asked for meanwhile */
+		return;
+	watch_entry(registry);
+	tell_joined(registry);
+}
+
+/* --- making the entry -------------------------------------------------------------------- */
+
+static void entered(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+
+	membership->busy = false;
+	if (answer->result < 0) {
+		failed(registry, answer->result);
+		return;
+	}
+	membership->published = membership->publishing;
+	membership->publish_at = registry_now() + PUBLISH_MS;
+	membership->renew_at = registry_now() + RENEW_MS;
+	hold(registry);
+}
+
+static struct store_operation renewal(const struct registry *registry, struct path *path,
+	char overlay[ADDRESS_TEXT_MAX])
+{
+	const struct membership *membership = &registry->membership;
+	char id[ENTRY_ID_TEXT_MAX];
+
+	*path = registry_path(registry, "/id-to-ip/%s",
+		entry_encode_id(membership->wanted->id, id));
+	address_format(&membership->overlay, overlay);
+	return (struct store_operation){ .kind = STORE_SET,
+		.path = path->text,
+		.bytes = overlay,
+		.size = strlen(overlay),
+		.version = -1 };
+}
+
+static void enter(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct store_operation operations[MEMBERSHIP_OTHERS + 2];
+	struct path paths[MEMBERSHIP_OTHERS + 2];
+	struct member member = fields(membership);
+	char overlay[ADDRESS_TEXT_MAX];
+	struct buffer json = { 0 };
+	size_t n = 0;
+
+	for (; n < membership->n_others; n++) {
+		paths[n] = entry_path(registry, membership->others[n]);
+		operations[n] = (struct store_operation){ .kind = STORE_DELETE,
+			.path = paths[n].text,
+			.version = -1 };
+	}
+	operations[n] = renewal(registry, &paths[n], overlay);
+	paths[n + 1] = entry_path(registry, membership->name);
+	operations[n + 1] = (struct store_operation){ .kind = STORE_CREATE_EPHEMERAL,
+		.path = paths[n + 1].text };
+	if (entry_print_data(&member, &json) == 0) {
+		operations[n + 1].bytes = json.text;
+		operations[n + 1].size = json.length;
+	}
+	membership->publishing = membership->revision;
+	membership->busy = true;
+	issued(registry, registry->backend->multi(registry->store, operations, n + 2, entered,
+				 registry));
+	buffer_clear(&json);
+}
+
+/* --- what stands there already ----------------------------------------------------------- */
+
+static void conflict(struct registry *registry, const char *other)
+{
+	unsigned retry = registry_timeout(registry) / 2;
+	struct error error;
+
+	error_set(&error, -EEXIST, NETI_TROUBLE_CONFLICT,
+		"another live member has the id %s: %.200s",
+		registry->membership.wanted->id, other);
+	trouble(registry, &error,
+		retry > CONFLICT_RETRY_LOWEST_MS ? retry : CONFLICT_RETRY_LOWEST_MS);
+}
+
+static void check_others(struct registry *registry);
+
+static void forget_other(struct membership *membership, size_t i)
+{
+	membership->n_others--;
+	memmove(membership->others[i], membership->others[membership->n_others],
+		sizeof(membership->others[i]));
+}
+
+/* Ours of this session under the right name stays. What is ours under another name, or stands
+ * under the right name from a session before, goes. Any other is somebody. */
+static void other_read(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+	const char *other = membership->others[membership->n_checked];
+	bool same = strcmp(other, membership->name) == 0;
+
+	membership->busy = false;
+	if (answer->result < 0 && answer->result != -ENOENT) {
+		failed(registry, answer->result);
+		return;
+	}
+	if (answer->result == -ENOENT || (same && answer->own)) {
+		membership->own |= answer->result == 0;
+		forget_other(membership, membership->n_checked);
+	} else if (answer->own || same || membership->takeover) {
+		membership->n_checked++;
+	} else {
+		conflict(registry, other);
+		return;
+	}
+	check_others(registry);
+}
+
+static void check_others(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct path path;
+
+	if (membership->n_checked < membership->n_others) {
+		path = entry_path(registry, membership->others[membership->n_checked]);
+		membership->busy = true;
+		issued(registry, registry->backend->get(registry->store, path.text, false,
+					 other_read, registry));
+		return;
+	}
+	if (!membership->own) {
+		enter(registry);
+		return;
+	}
+	if (membership->n_others == 0) {
+		hold(registry);
+		return;
+	}
+	/* Ours stands beside others: it goes with them and is made anew, in one operation. */
+	if (membership->n_others < MEMBERSHIP_OTHERS)
+		strcpy(membership->others[membership->n_others++], membership->name);
+	enter(registry);
+}
+
+static void note_other(struct registry *registry, const char *name)
+{
+	struct membership *membership = &registry->membership;
+	struct member *member;
+	struct error error;
+
+	if (membership->n_others == MEMBERSHIP_OTHERS ||
+		entry_parse(&member, name, &registry->layout.settings, own_shard(registry),
+			&error) < 0)
+		return;
+	if (strcmp(member->id, membership->wanted->id) == 0)
+		strcpy(membership->others[membership->n_others++], name);
+	member_unref(member);
+}
+
+static void shard_listed(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+	char tail[ENTRY_ID_TEXT_MAX + 1] = "|";
+
+	membership->busy = false;
+	if (answer->result < 0) {
+		failed(registry, answer->result);
+		return;
+	}
+	membership->n_others = membership->n_checked = 0;
+	membership->own = false;
+	entry_encode_id(membership->wanted->id, tail + 1);
+	for (size_t i = 0; i < answer->n_names; i++) {
+		size_t length = strlen(answer->names[i]);
+
+		if (length > strlen(tail) &&
+			strcmp(answer->names[i] + length - strlen(tail), tail) == 0)
+			note_other(registry, answer->names[i]);
+	}
+	check_others(registry);
+}
+
+/* --- the beginning ----------------------------------------------------------------------- */
+
+static int make_name(struct registry *registry, struct error *error)
+{
+	struct membership *membership = &registry->membership;
+	struct member member = fields(membership), *parsed;
+	int result;
+
+	result = entry_format(&member, membership->name, error);
+	if (result < 0)
+		return result;
+	/* What the others would skip is not written. */
+	result = entry_parse(&parsed, membership->name, &registry->layout.settings,
+		own_shard(registry), error);
+	if (result == 0)
+		member_unref(parsed);
+	return result;
+}
+
+static void leased(void *data, int result, const struct address *overlay,
+	const struct error *error)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+	struct error bad;
+	struct path path;
+	char shard[9];
+
+	if (result < 0) {
+		trouble(registry, error, TROUBLE_RETRY_MS);
+		return;
+	}
+	membership->overlay = *overlay;
+	if (make_name(registry, &bad) < 0) {
+		trouble(registry, &bad, TROUBLE_RETRY_MS);
+		return;
+	}
+	path = registry_path(registry, "/ip-map/%s", entry_shard_name(own_shard(registry), shard));
+	issued(registry, registry->backend->children(registry->store, path.text, false,
+				 shard_listed, registry));
+}
+
+static void start(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+
+	membership->dirty = membership->check = false;
+	membership->busy = true;
+	if (lease_take_start(registry, membership->wanted->id, &membership->overlay, leased,
+		    registry, NULL) < 0)
+		again(registry, REGISTRY_RETRY_MS);
+}
+
+/* --- while it stands --------------------------------------------------------------------- */
+
+static void published(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct membership *membership = &registry->membership;
+
+	membership->busy = false;
+	if (answer->result == -ENOENT)
+		again(registry, 0);
+	if (answer->result == 0)
+		membership->published = membership->publishing;
+}
+
+static void publish(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct path path = entry_path(registry, membership->held);
+	struct member member = fields(membership);
+	struct store_operation set = { .kind = STORE_SET, .path = path.text, .version = -1 };
+	struct buffer json = { 0 };
+
+	membership->publish_at = registry_now() + PUBLISH_MS;
+	if (entry_print_data(&member, &json) == 0) {
+		set.bytes = json.text;
+		set.size = json.length;
+		membership->publishing = membership->revision;
+		membership->busy = registry->backend->multi(registry->store, &set, 1, published,
+					   registry) == 0;
+	}
+	buffer_clear(&json);
+}
+
+static void renewed(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+
+	registry->membership.busy = false;
+	if (answer->result == -ENOENT) /* released by hand: take it again */
+		again(registry, 0);
+}
+
+static void renew(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	char overlay[ADDRESS_TEXT_MAX];
+	struct path path;
+	struct store_operation set = renewal(registry, &path, overlay);
+
+	membership->renew_at = registry_now() + RENEW_MS;
+	membership->busy = registry->backend->multi(registry->store, &set, 1, renewed,
+				   registry) == 0;
+}
+
+void membership_kick(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+
+	if (!membership->wanted || membership->busy || !registry_connected(registry) ||
+		!registry->layout.known || registry->layout.dirty)
+		return;
+	if (membership->dirty) {
+		if (registry_due(&membership->retry_at))
+			start(registry);
+		return;
+	}
+	if (!*membership->held)
+		return;
+	if (membership->check)
+		watch_entry(registry);
+	else if (membership->revision != membership->published &&
+		 registry_due(&membership->publish_at))
+		publish(registry);
+	else if (membership->renew_at && registry_now() >= membership->renew_at)
+		renew(registry);
+}
+
+void membership_lost(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+
+	membership->held[0] = '\0';
+	membership->told = member_unref(membership->told);
+	membership->dirty = membership->wanted != NULL;
+	membership->retry_at = 0;
+}
+
+void membership_changed(struct registry *registry, const char *path)
+{
+	struct membership *membership = &registry->membership;
+	struct path own;
+
+	if (!*membership->held)
+		return;
+	own = entry_path(registry, membership->held);
+	if (strcmp(own.text, path) == 0)
+		membership->check = true;
+}
+
+void membership_clear(struct registry *registry)
+{
+	member_unref(registry->membership.wanted);
+	member_unref(registry->membership.told);
+	registry->membership = (struct membership){ 0 };
+}
+
+static int check_self(const struct registry *registry, const struct member *self,
+	struct error *error)
+{
+	const struct member *before = registry->membership.wanted;
+	struct member member = *self;
+	char name[ENTRY_NAME_MAX];
+
+	if (before && strcmp(before->id, self->id) != 0)
+		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			"this host has joined as %s and cannot become %s", before->id, self->id);
+	if (!address_is_set(&member.overlay)) /* any will do: the lease decides */
+		member.overlay = member.private_address;
+	return entry_format(&member, name, error);
+}
+
+int registry_join(struct registry *registry, const struct member *self, bool takeover,
+	struct error *error)
+{
+	struct membership *membership = &registry->membership;
+	struct member *wanted;
+	int result = check_self(registry, self, error);
+
+	if (result < 0)
+		return result;
+	if (member_new(&wanted, self) < 0)
+		return error_memory(error);
+	if (!address_is_set(&membership->overlay))
+		membership->overlay = self->overlay;
+	if (!membership->since)
+		membership->since = self->since > 0 ? self->since : (int64_t)time(NULL);
+	member_unref(membership->wanted);
+	membership->wanted = wanted;
+	membership->takeover = takeover;
+	membership->dirty = true;
+	membership->retry_at = 0;
+	registry_kick(registry);
+	return 0;
+}
+
+int registry_publish(struct registry *registry, uint64_t revision)
+{
+	registry->membership.revision = revision;
+	registry_kick(registry);
+	return 0;
+}

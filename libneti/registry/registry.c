@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Opening, closing and turning the wheel: events of the store go to the machines that last, and
+ * their next moments into one timer. Knows no store by more than its row in a table.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
+
+int64_t registry_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool registry_connected(const struct registry *registry)
+{
+	return registry->state == STORE_CONNECTED;
+}
+
+bool registry_due(int64_t *at)
+{
+	if (*at && registry_now() < *at)
+		return false;
+	*at = 0;
+	return true;
+}
+
+bool registry_lost(int result)
+{
+	return result == -ECONNRESET || result == -ESTALE || result == -ENOTCONN;
+}
+
+void registry_trouble(struct registry *registry, const struct error *error,
+	char told[ERROR_TEXT_MAX])
+{
+	if (strcmp(told, error->text) == 0)
+		return;
+	strcpy(told, error->text);
+	if (registry->handler.trouble)
+		registry->handler.trouble(registry->handler.data, error);
+}
+
+struct path registry_path(const struct registry *registry, const char *format, ...)
+{
+	struct path path;
+	size_t length = strlen(registry->root);
+	va_list arguments;
+
+	memcpy(path.text, registry->root, length + 1);
+	va_start(arguments, format);
+	vsnprintf(path.text + length, sizeof(path.text) - length, format, arguments);
+	va_end(arguments);
+	return path;
+}
+
+int registry_create(struct registry *registry, const char *path, const char *bytes,
+	store_done done, void *data)
+{
+	struct store_operation create = {
+		.kind = STORE_CREATE,
+		.path = path,
+		.bytes = bytes,
+		.size = bytes ? strlen(bytes) : 0,
+	};
+
+	return registry->backend->multi(registry->store, &create, 1, done, data);
+}
+
+int registry_explain(const struct registry *registry, int result, const char *doing,
+	struct error *error)
+{
+	enum neti_trouble trouble = NETI_TROUBLE_REGISTRY;
+	const char *why = strerror(-result);
+
+	if (result == -EACCES) {
+		trouble = NETI_TROUBLE_DENIED;
+		why = "it refuses these credentials";
+	} else if (registry_lost(result)) {
+		why = "the connection was lost";
+	}
+	return error_set(error, result, trouble, "registry %s, while %s: %s", registry->uri, doing,
+		why);
+}
+
+/* --- the timer --------------------------------------------------------------------------- */
+
+static void earlier(int64_t *first, int64_t at)
+{
+	if (at && (*first == 0 || at < *first))
+		*first = at;
+}
+
+static void arm_timer(struct registry *registry)
+{
+	const struct membership *membership = &registry->membership;
+	struct itimerspec when = { 0 };
+	int64_t at = 0;
+
+	if (registry_connected(registry)) {
+		earlier(&at, registry->layout.retry_at);
+		earlier(&at, registry->roster.retry_at);
+		earlier(&at, membership->retry_at);
+		earlier(&at, membership->renew_at);
+		if (membership->revision != membership->published)
+			earlier(&at, membership->publish_at);
+		for (const struct lease_take *take = registry->takes; take; take = take->next)
+			earlier(&at, take->retry_at);
+	}
+	if (at) {
+		when.it_value.tv_sec = at / 1000;
+		when.it_value.tv_nsec = at % 1000 * 1000000 + 1;
+	}
+	timerfd_settime(registry->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* In the order in which they build on each other. */
+void registry_kick(struct registry *registry)
+{
+	layout_kick(registry);
+	roster_kick(registry);
+	membership_kick(registry);
+	lease_kick(registry);
+	arm_timer(registry);
+}
+
+/* --- events of the store ----------------------------------------------------------------- */
+
+static void on_state(void *data, enum store_state state, const char *detail)
+{
+	static const char *const words[] = {
+		[STORE_CONNECTING] = "connecting",
+		[STORE_CONNECTED] = "connected",
+		[STORE_SUSPENDED] = "connection lost",
+		[STORE_EXPIRED] = "session expired",
+		[STORE_REFUSED] = "refused",
+	};
+	struct registry *registry = data;
+
+	registry->state = state;
+	snprintf(registry->detail, sizeof(registry->detail), "%s", detail ? detail : "");
+	log_info(&registry->log, "registry %s: %s%s%s", registry->uri, words[state],
+		detail ? ": " : "", registry->detail);
+	if (state == STORE_EXPIRED) {
+		layout_lost(registry);
+		roster_lost(registry);
+		membership_lost(registry);
+	}
+	if (registry->handler.state)
+		registry->handler.state(registry->handler.data, state, detail);
+}
+
+static void on_changed(void *data, const char *path)
+{
+	struct registry *registry = data;
+
+	layout_changed(registry, path);
+	roster_changed(registry, path);
+	membership_changed(registry, path);
+}
+
+int registry_process(struct registry *registry)
+{
+	uint64_t count;
+	int result;
+
+	if (registry->processing)
+		return -EDEADLK;
+	registry->processing = true;
+	while (read(registry->timer, &count, sizeof(count)) > 0)
+		;
+	result = registry->backend->process(registry->store);
+	registry_kick(registry);
+	registry->processing = false;
+	return result;
+}
+
+int registry_descriptor(struct registry *registry)
+{
+	return registry->epoll;
+}
+
+uint64_t registry_session(struct registry *registry)
+{
+	return registry->backend->session(registry->store);
+}
+
+unsigned registry_timeout(struct registry *registry)
+{
+	return registry->backend->timeout(registry->store);
+}
+
+/* --- open and close ---------------------------------------------------------------------- */
+
+static const struct store_backend *find_backend(const char *uri)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++)
+		if (strncmp(uri, backends[i]->scheme, strlen(backends[i]->scheme)) == 0)
+			return backends[i];
+	return NULL;
+}
+
+static int bad_uri(const char *uri, const char *what, struct error *error)
+{
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "registry \"%.200s\": %s", uri, what);
+}
+
+static bool is_root(const char *root)
+{
+	if (strlen(root) > REGISTRY_ROOT_MAX || root[0] != '/')
+		return false;
+	for (const char *part = root; *part;) {
+		size_t length = strcspn(++part, "/");
+
+		if (length == 0 || strspn(part, ".") >= length)
+			return false;
+		for (size_t i = 0; i < length; i++)
+			if (!isgraph((unsigned char)part[i]))
+				return false;
+		part += length;
+	}
+	return true;
+}
+
+/* The address alone, the root taken off into the registry. The caller frees. */
+static int split_uri(struct registry *registry, char **ret_address, struct error *error)
+{
+	const char *uri = registry->uri, *address = uri + strlen(registry->backend->scheme);
+	size_t length = strlen(address), root;
+
+	if (registry->backend->rooted) {
+		while (length > 1 && address[length - 1] == '/')
+			length--;
+		root = strcspn(address, "/");
+		if (root >= length)
+			return bad_uri(uri, "a root such as /neti is missing behind the hosts", error);
+		if (length - root > REGISTRY_ROOT_MAX)
+			return bad_uri(uri, "the root is too long", error);
+		memcpy(registry->root, address + root, length - root);
+		if (!is_root(registry->root))
+			return bad_uri(uri, "the root is not a path such as /neti", error);
+		length = root;
+	}
+	if (length == 0)
+		return bad_uri(uri, "the address is missing", error);
+	*ret_address = strndup(address, length);
+	return *ret_address ? 0 : error_memory(error);
+}
+
+static int open_store(struct registry *registry, const struct registry_config *config,
+	struct error *error)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct store_config store = {
+		.credentials = config->credentials,
+		.session_timeout_ms = config->session_timeout_ms,
+		.log = &registry->log,
+		.state = on_state,
+		.changed = on_changed,
+		.data = registry,
+	};
+	char *address;
+	int result;
+
+	result = split_uri(registry, &address, error);
+	if (result < 0)
+		return result;
+	store.address = address;
+	result = registry->backend->open(&registry->store, &store, error);
+	free(address);
+	if (result < 0)
+		return result;
+	registry->epoll = epoll_create1(EPOLL_CLOEXEC);
+	registry->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (registry->epoll < 0 || registry->timer < 0 ||
+		epoll_ctl(registry->epoll, EPOLL_CTL_ADD, registry->timer, &event) < 0 ||
+		epoll_ctl(registry->epoll, EPOLL_CTL_ADD,
+			registry->backend->descriptor(registry->store), &event) < 0)
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "registry %s: %s",
+			registry->uri, strerror(errno));
+	return 0;
+}
+
+static int copy_config(struct registry *registry, const struct registry_config *config)
+{
+	struct layout *layout = &registry->layout;
+
+	registry->uri = strdup(config->uri);
+	registry->exclude = calloc(config->n_exclude + 1, sizeof(*registry->exclude));
+	if (!registry->uri || !registry->exclude)
+		return -ENOMEM;
+	if (config->n_exclude)
+		memcpy(registry->exclude, config->exclude,
+			config->n_exclude * sizeof(*registry->exclude));
+	registry->n_exclude = config->n_exclude;
+	if (config->log)
+		registry->log = *config->log;
+	layout->dirty = true;
+	layout->has_initial = config->initial != NULL;
+	if (config->initial)
+		layout->initial = *config->initial;
+	return 0;
+}
+
+int registry_open(struct registry **ret, const struct registry_config *config,
+	const struct registry_handler *handler, struct error *error)
+{
+	const struct store_backend *backend = find_backend(config->uri);
+	struct registry *registry;
+	int result;
+
+	if (!backend)
+		return bad_uri(config->uri,
+			"neither zookeeper://HOST:PORT,.../ROOT nor sqlite:/FILE", error);
+	registry = calloc(1, sizeof(*registry));
+	if (!registry)
+		return error_memory(error);
+	registry->backend = backend;
+	registry->epoll = registry->timer = -1;
+	if (handler)
+		registry->handler = *handler;
+	result = copy_config(registry, config);
+	result = result < 0 ? error_memory(error) : open_store(registry, config, error);
+	if (result < 0) {
+		registry_close(registry);
+		return result;
+	}
+	*ret = registry;
+	return 0;
+}
+
+struct registry *registry_close(struct registry *registry)
+{
+	if (!registry)
+		return NULL;
+	if (registry->store)
+		registry->backend->close(registry->store);
+	wait_clear(registry);
+	lease_clear(registry);
+	membership_clear(registry);
+	roster_clear(registry);
+	if (registry->timer >= 0)
+		close(registry->timer);
+	if (registry->epoll >= 0)
+		close(registry->epoll);
+	free(registry->exclude);
+	free(registry->uri);
+	free(registry);
+	return NULL;
+}

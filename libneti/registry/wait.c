@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Waiting, for the calls that do: poll() and process until there is an answer or the time is up.
+ * An answer may come after its caller has gone; what it needs lives on the heap until then.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define WINDOW 256 /* reads under way at once */
+
+enum slot_state { SLOT_WAITING, SLOT_FLYING, SLOT_DONE };
+
+struct slot {
+	struct gather *gather;
+	size_t index;
+	enum slot_state state;
+};
+
+struct gather {
+	struct gather *next;
+	struct gather_plan plan;
+	const struct store_operation *operations; /* a write, n = 1 */
+	size_t n_operations, failed;
+	size_t first; /* no slot before it waits */
+	size_t flying, done;
+	int result;
+	bool abandoned;
+	struct slot slots[];
+};
+
+struct deadline wait_deadline(int timeout_ms, const char *doing)
+{
+	return (struct deadline){
+		.at = timeout_ms < 0 ? -1 : registry_now() + timeout_ms,
+		.timeout_ms = timeout_ms,
+		.doing = doing,
+	};
+}
+
+static int timed_out(const struct registry *registry, const struct deadline *deadline,
+	struct error *error)
+{
+	double seconds = deadline->timeout_ms / 1000.0;
+
+	if (registry_connected(registry))
+		return error_set(error, -ETIMEDOUT, NETI_TROUBLE_REGISTRY,
+			"registry %s gave no answer within %g s, while %s", registry->uri, seconds,
+			deadline->doing);
+	return error_set(error, -ETIMEDOUT, NETI_TROUBLE_REGISTRY,
+		"no connection to registry %s within %g s, while %s%s%s", registry->uri, seconds,
+		deadline->doing, *registry->detail ? ": " : "", registry->detail);
+}
+
+int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error)
+{
+	struct pollfd poller = { .fd = registry->epoll, .events = POLLIN };
+	int64_t left = -1;
+	int result;
+
+	if (registry->processing)
+		return error_set(error, -EDEADLK, NETI_TROUBLE_SYSTEM,
+			"a call that waits was made from inside a handler");
+	if (registry->state == STORE_REFUSED)
+		return error_set(error, -EACCES, NETI_TROUBLE_DENIED,
+			"registry %s refuses these credentials%s%s", registry->uri,
+			*registry->detail ? ": " : "", registry->detail);
+	if (deadline->at >= 0) {
+		left = deadline->at - registry_now();
+		if (left <= 0)
+			return timed_out(registry, deadline, error);
+	}
+	result = poll(&poller, 1, (int)left);
+	if (result < 0 && errno != EINTR)
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "poll: %s", strerror(errno));
+	result = registry_process(registry);
+	return result < 0 ? registry_explain(registry, result, deadline->doing, error) : 0;
+}
+
+int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error)
+{
+	int result = 0;
+
+	while (result == 0 && !registry_connected(registry))
+		result = wait_once(registry, deadline, error);
+	return result;
+}
+
+int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error)
+{
+	const struct layout *layout = &registry->layout;
+	int result = 0;
+
+	while (result == 0 && !layout->known) {
+		if (layout->error.result < 0) {
+			*error = layout->error;
+			return layout->error.result;
+		}
+		result = wait_once(registry, deadline, error);
+	}
+	return result;
+}
+
+/* --- gathering --------------------------------------------------------------------------- */
+
+static void unlink_gather(struct registry *registry, struct gather *gather)
+{
+	for (struct gather **at = &registry->gathers; *at; at = &(*at)->next)
+		if (*at == gather) {
+			*at = gather->next;
+			break;
+		}
+	free(gather);
+}
+
+static void settle(struct slot *slot, const struct store_answer *answer)
+{
+	struct gather *gather = slot->gather;
+	int result;
+
+	if (!gather->operations && registry_lost(answer->result)) {
+		slot->state = SLOT_WAITING;
+		if (slot->index < gather->first)
+			gather->first = slot->index;
+		return;
+	}
+	slot->state = SLOT_DONE;
+	gather->done++;
+	gather->failed = answer->failed;
+	result = gather->operations ? answer->result :
+				      gather->plan.take(gather->plan.data, slot->index, answer);
+	if (gather->result == 0)
+		gather->result = result;
+}
+
+static void answered(void *data, const struct store_answer *answer)
+{
+	struct slot *slot = data;
+	struct gather *gather = slot->gather;
+
+	gather->flying--;
+	if (!gather->abandoned)
+		settle(slot, answer);
+}
+
+static int launch(struct registry *registry, struct gather *gather, struct slot *slot)
+{
+	const struct gather_plan *plan = &gather->plan;
+	struct path path;
+
+	if (gather->operations)
+		return registry->backend->multi(registry->store, gather->operations,
+			gather->n_operations, answered, slot);
+	path = plan->path(plan->data, slot->index);
+	if (plan->kind == GATHER_GET)
+		return registry->backend->get(registry->store, path.text, false, answered, slot);
+	return registry->backend->children(registry->store, path.text, false, answered, slot);
+}
+
+static int launch_some(struct registry *registry, struct gather *gather)
+{
+	for (; gather->first < gather->plan.n && gather->flying < WINDOW; gather->first++) {
+		struct slot *slot = &gather->slots[gather->first];
+		int result;
+
+		if (slot->state != SLOT_WAITING)
+			continue;
+		result = launch(registry, gather, slot);
+		if (result < 0)
+			return registry_lost(result) ? 0 : result;
+		slot->state = SLOT_FLYING;
+		gather->flying++;
+	}
+	return 0;
+}
+
+static int complete(struct registry *registry, struct gather *gather,
+	const struct deadline *deadline, struct error *error)
+{
+	int result = 0;
+
+	while (result == 0 && gather->result == 0 && gather->done < gather->plan.n) {
+		if (registry_connected(registry))
+			result = launch_some(registry, gather);
+		if (result < 0)
+			return registry_explain(registry, result, deadline->doing, error);
+		result = wait_once(registry, deadline, error);
+	}
+	if (result == 0 && gather->result < 0)
+		result = registry_explain(registry, gather->result, deadline->doing, error);
+	return result;
+}
+
+/* Answers on their way are still counted in; the last one is seen off by the next gather or by
+ * the close. */
+static void abandon(struct registry *registry, struct gather *gather)
+{
+	struct gather *next;
+
+	gather->abandoned = true;
+	for (gather = registry->gathers; gather; gather = next) {
+		next = gather->next;
+		if (gather->abandoned && gather->flying == 0)
+			unlink_gather(registry, gather);
+	}
+}
+
+static struct gather *new_gather(struct registry *registry, const struct gather_plan *plan)
+{
+	struct gather *gather = calloc(1, sizeof(*gather) + plan->n * sizeof(*gather->slots));
+
+	if (!gather)
+		return NULL;
+	gather->plan = *plan;
+	for (size_t i = 0; i < plan->n; i++)
+		gather->slots[i] = (struct slot){ .gather = gather, .index = i };
+	gather->next = registry->gathers;
+	registry->gathers = gather;
+	return gather;
+}
+
+int wait_gather(struct registry *registry, const struct gather_plan *plan,
+	const struct deadline *deadline, struct error *error)
+{
+	struct gather *gather = new_gather(registry, plan);
+	int result;
+
+	if (!gather)
+		return error_memory(error);
+	result = complete(registry, gather, deadline, error);
+	abandon(registry, gather);
+	return result;
+}
+
+int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
+	size_t *failed, const struct deadline *deadline, struct error *error)
+{
+	struct gather *gather = new_gather(registry, &(struct gather_plan){ .n = 1 });
+	int result;
+
+	if (!gather)
+		return error_memory(error);
+	gather->operations = operations;
+	gather->n_operations = n;
+	result = complete(registry, gather, deadline, error);
+	*failed = gather->failed;
+	abandon(registry, gather);
+	return result;
+}
+
+void wait_clear(struct registry *registry)
+{
+	while (registry->gathers)
+		unlink_gather(registry, registry->gathers);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The public calls, with nothing but the public header: what needs no root.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "neti/neti.h"
+#include "test.h"
+
+static struct neti_context *context;
+static struct neti_settings *settings;
+static char folder[64], uri[96];
+
+static void set(const char *key, const char *value)
+{
+	ck_assert_msg(neti_settings_set(settings, key, value) == 0, "%s",
+		neti_context_message(context));
+}
+
+static void be(const char *id, const char *network, const char *private_ip, const char *public_ip)
+{
+	set("id", id);
+	set("network", network);
+	set("private_ip", private_ip);
+	set("public_ip", public_ip);
+}
+
+static void setup(void)
+{
+	strcpy(folder, "/tmp/neti-test-api-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(uri, sizeof(uri), "sqlite:%s/registry.db", folder);
+	ck_assert_int_eq(neti_context_new(&context), 0);
+	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
+	set("registry", uri);
+	set("state_dir", folder);
+	set("session_timeout", "4s");
+	be("hudson", "ec2", "10.0.0.11", "198.51.100.11");
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	neti_settings_unref(settings);
+	neti_context_unref(context);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static struct neti_members *three_members(void)
+{
+	struct neti_members *members;
+
+	ck_assert_int_eq(neti_members_new(&members, context), 0);
+	ck_assert_int_eq(neti_members_add(members, "walden", "vpc", "192.168.0.3", "10.0.0.11", "203.0.113.11"), 0);
+	ck_assert_int_eq(neti_members_add(members, "hudson", "ec2", "192.168.0.1", "10.0.0.11", "198.51.100.11"), 0);
+	ck_assert_int_eq(neti_members_add(members, "sierra", "ec2", "192.168.0.2", "10.0.0.12", NULL), 0);
+	return members;
+}
+
+START_TEST(members_are_sorted_and_found)
+{
+	struct neti_members *members = three_members();
+	char text[NETI_ADDRESS_MAX];
+
+	ck_assert_uint_eq(neti_members_count(members), 3);
+	ck_assert_str_eq(neti_member_id(neti_members_get(members, 0)), "hudson");
+	ck_assert_ptr_null(neti_members_get(members, 3));
+	ck_assert_str_eq(neti_member_id(neti_members_find(members, "203.0.113.11")), "walden");
+	ck_assert_str_eq(neti_member_overlay(neti_members_find(members, "sierra"), text), "192.168.0.2");
+	ck_assert_str_eq(neti_member_public(neti_members_find(members, "sierra"), text), "");
+	ck_assert_ptr_null(neti_members_find(members, "nobody"));
+	neti_members_unref(members);
+}
+END_TEST
+
+START_TEST(bad_members_are_named)
+{
+	struct neti_members *members;
+
+	ck_assert_int_eq(neti_members_new(&members, context), 0);
+	ck_assert_int_eq(neti_members_add(members, "", "ec2", "192.168.0.1", "10.0.0.1", NULL), -EINVAL);
+	ck_assert_int_eq(neti_members_add(members, "a", "e c", "192.168.0.1", "10.0.0.1", NULL), -EINVAL);
+	ck_assert_int_eq(neti_members_add(members, "a", "ec2", "192.168.0.1", "127.0.0.1", NULL), -EINVAL);
+	ck_assert_str_eq(neti_context_message(context),
+		"private address \"127.0.0.1\" is not an address of a host");
+	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_SETTINGS);
+	ck_assert_uint_eq(neti_members_count(members), 0);
+	neti_members_unref(members);
+}
+END_TEST
+
+START_TEST(ruleset_without_registry_or_root)
+{
+	struct neti_members *members = three_members();
+	struct neti_ruleset *ruleset, *again;
+	char *text;
+
+	ck_assert_int_eq(neti_ruleset_build(&ruleset, settings, members), 0);
+	ck_assert_int_eq(neti_ruleset_print(ruleset, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "-d 192.168.0.3/32 -j DNAT --to-destination 203.0.113.11"));
+	ck_assert_ptr_nonnull(strstr(text, "-d 192.168.0.2/32 -j DNAT --to-destination 10.0.0.12"));
+	ck_assert_ptr_nonnull(strstr(text, "add neti-peers 203.0.113.11"));
+	free(text);
+	ck_assert_int_eq(neti_members_add(members, "newton", "ec2", "192.168.0.4", "10.0.0.14", NULL), 0);
+	ck_assert_int_eq(neti_ruleset_build(&again, settings, members), 0);
+	ck_assert_int_eq(neti_ruleset_diff(ruleset, again, &text), 1);
+	ck_assert_str_eq(text, "+ peer 10.0.0.14\n+ path 192.168.0.4 to 10.0.0.14\n");
+	free(text);
+	ck_assert_int_eq(neti_ruleset_diff(again, again, &text), 0);
+	ck_assert_str_eq(text, "");
+	free(text);
+	neti_ruleset_unref(ruleset);
+	neti_ruleset_unref(again);
+	neti_members_unref(members);
+}
+END_TEST
+
+START_TEST(lease_lookup_and_release)
+{
+	struct neti_registry *registry;
+	struct neti_members *members;
+	char first[NETI_ADDRESS_MAX], second[NETI_ADDRESS_MAX];
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 0, first), 1);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 0, second), 0);
+	ck_assert_str_eq(first, second);
+	ck_assert_int_eq(neti_registry_register(registry, "sierra", 0, second), 1);
+	ck_assert_str_ne(first, second);
+	ck_assert_int_eq(neti_registry_list(registry, 0, &members), 0);
+	ck_assert_uint_eq(neti_members_count(members), 0);
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_list(registry, NETI_LIST_LEASES, &members), 0);
+	ck_assert_uint_eq(neti_members_count(members), 2);
+	ck_assert(!neti_member_live(neti_members_get(members, 0)));
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_lookup(registry, first, &members), 0);
+	ck_assert_str_eq(neti_member_id(neti_members_get(members, 0)), "hudson");
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_lookup(registry, "nobody", &members), -ENOENT);
+	ck_assert_str_eq(neti_context_message(context),
+		"no member and no lease has the id or address \"nobody\"");
+	ck_assert_int_eq(neti_registry_release(registry, "hudson"), 0);
+	ck_assert_int_eq(neti_registry_release(registry, "hudson"), -ENOENT);
+	neti_registry_unref(registry);
+}
+END_TEST
+
+START_TEST(fleet_settings)
+{
+	struct neti_registry *registry;
+	char *json;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 1);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 0);
+	ck_assert_int_eq(neti_registry_fleet_set(registry, "max_removals", "7"), 0);
+	ck_assert_int_eq(neti_registry_fleet_set(registry, "shards", "7"), -EINVAL);
+	ck_assert_int_eq(neti_registry_fleet_show(registry, &json), 0);
+	ck_assert_ptr_nonnull(strstr(json, "\"max_removals\""));
+	free(json);
+	neti_registry_unref(registry);
+}
+END_TEST
+
+/* What the agents of a test have told. */
+struct seen {
+	int registered, joined, members;
+	size_t added, moved, removed;
+	struct neti_agent *unref; /* let go of inside the callback */
+};
+
+static void see(void *data, const struct neti_event *event)
+{
+	struct seen *seen = data;
+
+	switch (neti_event_get_type(event)) {
+	case NETI_EVENT_REGISTERED:
+		seen->registered++;
+		break;
+	case NETI_EVENT_JOINED:
+		seen->joined++;
+		break;
+	case NETI_EVENT_MEMBERS:
+		seen->members++;
+		seen->added += neti_members_count(neti_event_added(event));
+		seen->moved += neti_members_count(neti_event_moved(event));
+		seen->removed += neti_members_count(neti_event_removed(event));
+		break;
+	case NETI_EVENT_LOST:
+	case NETI_EVENT_REGISTRY:
+	case NETI_EVENT_APPLIED:
+	case NETI_EVENT_HELD:
+	case NETI_EVENT_DRIFT:
+	case NETI_EVENT_TROUBLE:
+		break;
+	}
+	neti_agent_unref(seen->unref);
+	seen->unref = NULL;
+}
+
+static struct neti_agent *start(struct seen *seen, bool member)
+{
+	struct neti_agent *agent;
+
+	ck_assert_int_eq(neti_agent_new(&agent, settings), 0);
+	neti_agent_set_rules(agent, false);
+	neti_agent_set_member(agent, member);
+	neti_agent_set_callback(agent, see, seen);
+	ck_assert_msg(neti_agent_start(agent) == 0, "%s", neti_context_message(context));
+	return agent;
+}
+
+/* Dispatches until the counter has the value, at most five seconds. */
+static bool wait_for(struct neti_agent *agent, const size_t *counter, size_t value)
+{
+	struct pollfd fd = { .fd = neti_agent_fd(agent), .events = POLLIN };
+
+	for (int i = 0; i < 100 && *counter < value; i++) {
+		poll(&fd, 1, 50);
+		neti_agent_dispatch(agent);
+	}
+	return *counter >= value;
+}
+
+START_TEST(agent_joins_and_watcher_sees_it)
+{
+	struct seen watched = { 0 }, own = { 0 };
+	struct neti_agent *watcher, *agent;
+	struct neti_registry *registry;
+	struct neti_members *members;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 1);
+	ck_assert_int_eq(neti_registry_fleet_set(registry, "removal_delay", "100ms"), 0);
+	neti_registry_unref(registry);
+	watcher = start(&watched, false);
+	agent = start(&own, true);
+	ck_assert_int_eq(neti_agent_fd(agent), neti_agent_fd(agent));
+	ck_assert(wait_for(agent, &own.added, 1));
+	ck_assert_int_eq(own.registered, 1);
+	ck_assert_int_eq(own.joined, 1);
+	ck_assert(wait_for(watcher, &watched.added, 1));
+	ck_assert_int_eq(neti_agent_members(watcher, &members), 0);
+	ck_assert_uint_eq(neti_members_count(members), 1);
+	neti_members_unref(members);
+	set("public_ip", "198.51.100.99");
+	ck_assert_int_eq(neti_agent_reload(agent, settings), 0);
+	ck_assert(wait_for(watcher, &watched.moved, 1));
+	ck_assert_int_eq(neti_agent_stop(agent), 0);
+	ck_assert(wait_for(watcher, &watched.removed, 1));
+	neti_agent_unref(agent);
+	neti_agent_unref(watcher);
+}
+END_TEST
+
+START_TEST(one_agent_a_host)
+{
+	struct seen seen = { 0 };
+	struct neti_agent *first = start(&seen, true), *second;
+	char expected[128];
+
+	ck_assert_int_eq(neti_agent_new(&second, settings), 0);
+	neti_agent_set_rules(second, false);
+	ck_assert_int_eq(neti_agent_start(second), -EBUSY);
+	snprintf(expected, sizeof(expected), "an agent runs already: process %d holds %s/lock", getpid(), folder);
+	ck_assert_str_eq(neti_context_message(context), expected);
+	neti_agent_unref(second);
+	neti_agent_unref(first);
+}
+END_TEST
+
+START_TEST(callback_lets_go)
+{
+	struct seen seen = { 0 };
+	struct neti_agent *agent = start(&seen, true);
+	struct pollfd fd = { .fd = neti_agent_fd(agent), .events = POLLIN };
+
+	seen.unref = agent;
+	ck_assert_int_eq(poll(&fd, 1, 5000), 1);
+	neti_agent_dispatch(agent);
+	ck_assert_ptr_null(seen.unref);
+}
+END_TEST
+
+START_TEST(nobody_dispatches)
+{
+	struct seen seen = { 0 };
+	struct neti_agent *agent = start(&seen, true);
+	struct neti_members *members = NULL;
+
+	for (int i = 0; i < 100 && neti_agent_members(agent, &members) < 0; i++)
+		poll(NULL, 0, 50);
+	ck_assert_ptr_nonnull(members);
+	neti_members_unref(members);
+	ck_assert_uint_lt(neti_agent_idle(agent), 2000);
+	neti_agent_unref(agent);
+}
+END_TEST
+
+START_TEST(fork_is_answered)
+{
+	struct seen seen = { 0 };
+	struct neti_agent *agent = start(&seen, true);
+	struct neti_registry *registry;
+	char overlay[NETI_ADDRESS_MAX];
+	int status;
+	pid_t child;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	child = fork();
+	if (child == 0)
+		_exit(neti_agent_dispatch(agent) == -ECHILD && neti_agent_stop(agent) == -ECHILD &&
+				neti_registry_register(registry, NULL, 0, overlay) == -ECHILD ?
+				0 : 1);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	neti_registry_unref(registry);
+	neti_agent_unref(agent);
+}
+END_TEST
+
+START_TEST(settings_are_refused_with_a_sentence)
+{
+	struct neti_agent *agent;
+
+	ck_assert_int_eq(neti_settings_set(settings, "open_port", "80"), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(neti_context_message(context), "open_ports"));
+	neti_settings_unref(settings);
+	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
+	ck_assert_int_eq(neti_agent_new(&agent, settings), 0);
+	ck_assert_int_lt(neti_agent_start(agent), 0);
+	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_SETTINGS);
+	neti_agent_unref(agent);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("api");
+	TCase *tests = tcase_create("all");
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, members_are_sorted_and_found);
+	tcase_add_test(tests, bad_members_are_named);
+	tcase_add_test(tests, ruleset_without_registry_or_root);
+	tcase_add_test(tests, lease_lookup_and_release);
+	tcase_add_test(tests, fleet_settings);
+	tcase_add_test(tests, agent_joins_and_watcher_sees_it);
+	tcase_add_test(tests, one_agent_a_host);
+	tcase_add_test(tests, callback_lets_go);
+	tcase_add_test(tests, nobody_dispatches);
+	tcase_add_test(tests, fork_is_answered);
+	tcase_add_test(tests, settings_are_refused_with_a_sentence);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

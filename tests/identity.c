@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the host says of itself. Addresses and routes are set in a network namespace of
+ * the test's own, on its loopback interface, which needs no tool and no module.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "test.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static struct error error;
+static struct settings *settings;
+
+static void setup(void)
+{
+	memset(&error, 0, sizeof(error));
+	ck_assert_int_eq(settings_new(&settings), 0);
+}
+
+static void teardown(void)
+{
+	settings = settings_free(settings);
+}
+
+static void expect(const char *sentence, int result, int expected)
+{
+	ck_assert_str_eq(error.text, sentence);
+	ck_assert_int_eq(result, expected);
+	ck_assert_int_eq(error.result, expected);
+	ck_assert_int_eq(error.trouble, NETI_TROUBLE_SETTINGS);
+}
+
+static bool own_network(void)
+{
+	return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+}
+
+static struct sockaddr inet(const char *text)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr address;
+
+	ck_assert_int_eq(inet_pton(AF_INET, text, &in.sin_addr), 1);
+	memcpy(&address, &in, sizeof(address));
+	return address;
+}
+
+static void control(unsigned long request, void *argument)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_msg(ioctl(fd, request, argument) == 0, "ioctl %#lx: %m", request);
+	close(fd);
+}
+
+static void add_address(const char *interface, const char *address, const char *mask)
+{
+	struct ifreq request = { .ifr_flags = IFF_UP };
+
+	strcpy(request.ifr_name, "lo");
+	control(SIOCSIFFLAGS, &request);
+	strcpy(request.ifr_name, interface);
+	request.ifr_addr = inet(address);
+	control(SIOCSIFADDR, &request);
+	request.ifr_netmask = inet(mask);
+	control(SIOCSIFNETMASK, &request);
+}
+
+static void add_default_route(void)
+{
+	char device[] = "lo";
+	struct rtentry route = { .rt_dst = inet("0.0.0.0"), .rt_genmask = inet("0.0.0.0"),
+		.rt_flags = RTF_UP, .rt_dev = device };
+
+	control(SIOCADDRT, &route);
+}
+
+START_TEST(network_must_be_set)
+{
+	expect("network is not set: set it to the name of this host's network, such as "
+	       "network: vpc",
+		identity_complete(settings, &error), -EINVAL);
+	ck_assert_ptr_null(settings->id);
+}
+END_TEST
+
+START_TEST(nothing_is_asked_when_all_is_set)
+{
+	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
+	ck_assert_int_eq(settings_set(settings, "id", "web-17", &error), 0);
+	ck_assert_int_eq(settings_set(settings, "private_ip", "10.1.2.3", &error), 0);
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	ck_assert_int_eq(identity_complete(settings, &error), 0);
+	ck_assert_str_eq(settings->id, "web-17");
+	ck_assert_uint_eq(settings->private_ip.bytes[3], 3);
+}
+END_TEST
+
+START_TEST(no_default_route)
+{
+	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	expect("private_ip is not set, and this host has no default route (Network is "
+	       "unreachable): set private_ip in the settings",
+		identity_complete(settings, &error), -ENETUNREACH);
+	ck_assert_ptr_null(settings->id);
+	ck_assert(!address_is_set(&settings->private_ip));
+}
+END_TEST
+
+START_TEST(source_of_the_default_route)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
+	ck_assert_int_eq(settings_set(settings, "id", "web-17", &error), 0);
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	add_address("lo:1", "10.9.8.7", "255.255.255.0");
+	add_default_route();
+	ck_assert_msg(identity_complete(settings, &error) == 0, "%s", error.text);
+	ck_assert_str_eq(address_format(&settings->private_ip, text), "10.9.8.7");
+}
+END_TEST
+
+START_TEST(loopback_is_no_source)
+{
+	struct address address = { .family = 77 };
+
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	add_address("lo", "127.0.0.1", "255.0.0.0");
+	add_default_route();
+	expect("private_ip is not set, and the default route has no source address: set "
+	       "private_ip "
+	       "in the settings",
+		identity_source_address(&address, &error), -EADDRNOTAVAIL);
+	ck_assert_uint_eq(address.family, 77);
+}
+END_TEST
+
+static int read_machine_id(const char *content, char **id, char *path)
+{
+	FILE *file;
+	int fd, result;
+
+	strcpy(path, "/tmp/neti-identity-XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	file = fdopen(fd, "w");
+	fputs(content, file);
+	fclose(file);
+	result = identity_machine_id(path, id, &error);
+	unlink(path);
+	return result;
+}
+
+START_TEST(machine_id)
+{
+	char path[64], *id = NULL;
+
+	ck_assert_int_eq(
+		read_machine_id("0123456789abcdef0123456789abcdef\n", &id, path), 0);
+	ck_assert_str_eq(id, "0123456789abcdef0123456789abcdef");
+	free(id);
+	ck_assert_int_eq(
+		read_machine_id("0123456789abcdef0123456789abcdef", &id, path), 0);
+	free(id);
+}
+END_TEST
+
+START_TEST(bad_machine_id)
+{
+	static const char *const bad[] = {"", "\n", "uninitialized\n",
+		"0123456789abcdef\n", "0123456789abcdef0123456789abcdef0\n",
+		"0123456789abcdef0123456789abcdeg\n",
+		"00000000000000000000000000000000\n"};
+	char path[64], sentence[256], *id = NULL;
+	int result;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		result = read_machine_id(bad[i], &id, path);
+		snprintf(sentence, sizeof(sentence),
+			"id is not set, and %s holds no machine id: set id in the "
+			"settings",
+			path);
+		expect(sentence, result, -EINVAL);
+	}
+	expect("id is not set, and /nowhere/machine-id cannot be read (No such file or "
+	       "directory): "
+	       "set id in the settings",
+		identity_machine_id("/nowhere/machine-id", &id, &error), -ENOENT);
+	ck_assert_ptr_null(id);
+}
+END_TEST
+
+START_TEST(overlay_is_free)
+{
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	add_address("lo", "127.0.0.1", "255.0.0.0");
+	add_address("lo:1", "192.168.64.1", "255.255.192.0");
+	add_address("lo:2", "10.0.0.1", "255.0.0.0");
+	ck_assert_msg(identity_check_overlay(&settings->overlay_subnet, &error) == 0,
+		"%s", error.text);
+}
+END_TEST
+
+START_TEST(overlay_is_taken)
+{
+	static const struct {
+		const char *address, *mask, *sentence;
+	} cases[] = {
+		{ "192.168.5.1", "255.255.255.0",
+			"overlay_subnet 192.168.0.0/18 is not free on this host: "
+			"interface lo:1 has "
+			"192.168.5.1 in 192.168.5.0/24" },
+		{ "192.168.63.254", "255.255.255.255",
+			"overlay_subnet 192.168.0.0/18 is not free on this host: "
+			"interface lo:1 has "
+			"192.168.63.254 in 192.168.63.254/32" },
+		{ "192.168.200.1", "255.255.0.0",
+			"overlay_subnet 192.168.0.0/18 is not free on this host: "
+			"interface lo:1 has "
+			"192.168.200.1 in 192.168.0.0/16" },
+	};
+
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	add_address("lo:1", cases[_i].address, cases[_i].mask);
+	expect(cases[_i].sentence,
+		identity_check_overlay(&settings->overlay_subnet, &error), -EADDRINUSE);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("identity");
+	TCase *tests = tcase_create("all");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, network_must_be_set);
+	tcase_add_test(tests, nothing_is_asked_when_all_is_set);
+	tcase_add_test(tests, no_default_route);
+	tcase_add_test(tests, source_of_the_default_route);
+	tcase_add_test(tests, loopback_is_no_source);
+	tcase_add_test(tests, machine_id);
+	tcase_add_test(tests, bad_machine_id);
+	tcase_add_test(tests, overlay_is_free);
+	tcase_add_loop_test(tests, overlay_is_taken, 0, 3);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

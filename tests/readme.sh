@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+. "${srcdir:-.}/tests/suite.sh"
+suite_end

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the suites in shell share: tests by name, skips with a reason, and the closing count that
+# ./dev check adds up. Sourced; run from the build folder, with srcdir set.
+set -uo pipefail
+export LC_ALL=C.UTF-8
+srcdir=${srcdir:-.}
+suite_passed=0 suite_failed=0 suite_skipped=0
+suite_folder=$(mktemp -d "${TMPDIR:-/tmp}/neti-suite-XXXXXX")
+trap 'rm -rf "$suite_folder"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# expect NAME COMMAND…: one test, which passes when the command succeeds.
+expect() {
+	local name=$1
+	shift
+	if "$@" >"$suite_folder/expect" 2>&1; then
+		suite_passed=$((suite_passed + 1))
+		return
+	fi
+	suite_failed=$((suite_failed + 1))
+	printf 'failed: %s\n' "$name"
+	sed 's/^/  /' "$suite_folder/expect"
+}
+
+# The reason alone is what tests/allowed-skips knows it by.
+skip() {
+	suite_skipped=$((suite_skipped + 1))
+	printf 'skipped: %s\n' "$1"
+}
+
+suite_end() {
+	printf '%d passed, %d failed, %d skipped\n' "$suite_passed" "$suite_failed" "$suite_skipped"
+	[ "$suite_failed" = 0 ] && [ $((suite_passed + suite_skipped)) -gt 0 ]
+	exit
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_TESTS_ZOOKEEPER_SERVER_H
+#define NETI_TESTS_ZOOKEEPER_SERVER_H
+/*
+ * A real ZooKeeper server of one node, for tests: on a free loopback port, in a folder of its own
+ * that goes with it. It dies with the process that started it.
+ */
+struct zookeeper_server;
+
+/* NULL when the machine has none; why, zookeeper_server_missing() says. A server that does not
+ * come up ends the program. */
+struct zookeeper_server *zookeeper_server_start(void);
+const char *zookeeper_server_missing(void);
+struct zookeeper_server *zookeeper_server_stop(struct zookeeper_server *server); /* returns NULL */
+unsigned zookeeper_server_port(const struct zookeeper_server *server);
+/* Without ceremony, and up again with the same data on the same port. */
+void zookeeper_server_kill(struct zookeeper_server *server);
+void zookeeper_server_restart(struct zookeeper_server *server);
+/* Stands still: connections stay open, nothing is answered. */
+void zookeeper_server_freeze(struct zookeeper_server *server);
+void zookeeper_server_thaw(struct zookeeper_server *server);
+
+#endif
