@@ -4,7 +4,6 @@
  * Runs in a network namespace of its own; prints one line a figure, as DESIGN describes.
  * A figure and its reference are taken in turns, so that a busy machine slows both.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
