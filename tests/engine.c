@@ -467,6 +467,8 @@ START_TEST(test_drift)
 			"- -A NETI-192.168.17.0/28 -d 192.168.17.3/32 -j DNAT --to-destination 6.6.6.6\n"
 			"" },
 		{ "iptables-legacy -t nat -N NETI-192.168.32.0/28", "- :NETI-192.168.32.0/28 - [0:0]\n" },
+		{ "ipset create neti-old bitmap:port range 1-9",
+			"- create neti-old bitmap:port" },
 		{ "ipset del neti-peers 10.0.0.5", "+ add neti-peers 10.0.0.5\n" },
 		{ "ipset add neti-peers 66.6.6.6", "- add neti-peers 66.6.6.6\n" },
 		{ "ip6tables-legacy -F; ip6tables-legacy -X", "+ :NETI-INPUT - [0:0]\n" },
@@ -719,23 +721,28 @@ START_TEST(test_peers)
 }
 END_TEST
 
-/* Nothing that the engine opens may be inherited by a program that the host runs. */
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 START_TEST(test_no_descriptor_is_left)
 {
 	struct netns_host self;
 	struct engine *engine;
 	struct ruleset *rules = rich();
-	char *before, *after;
+	unsigned before;
 
 	if (!netns_start(&self))
 		return;
-	before = netns_output("ls /proc/%d/fd | wc -l", getpid());
+	before = count_descriptors();
 	engine = open_engine();
 	apply(engine, rules);
-	after = netns_output("ls /proc/%d/fd | wc -l", getpid());
-	ck_assert_str_eq(before, after);
-	free(before);
-	free(after);
+	ck_assert_uint_eq(count_descriptors(), before);
 	engine_close(engine);
 	rules_free(rules);
 }

@@ -380,7 +380,9 @@ START_TEST(test_no_window)
 	children[1] = prober(&member, counts, probe_member);
 	children[2] = prober(&stranger, counts, probe_stranger);
 	children[3] = prober(&self, counts, probe_overlay);
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < 200 || counts->sent_stranger < 500 ||
+				 counts->sent_member < 500 || counts->connected < 100;
+		round++) {
 		change_something(round);
 		drain(udp, &from_member, &from_stranger);
 	}
@@ -388,11 +390,8 @@ START_TEST(test_no_window)
 	for (size_t i = 0; i < 4; i++)
 		waitpid(children[i], NULL, 0);
 	drain(udp, &from_member, &from_stranger);
-	ck_assert_uint_gt(counts->sent_stranger, 500);
 	ck_assert_uint_eq(from_stranger, 0);
-	ck_assert_uint_gt(counts->sent_member, 500);
 	ck_assert_uint_eq(from_member, counts->sent_member);
-	ck_assert_uint_gt(counts->connected, 100);
 	ck_assert_uint_eq(counts->failed, 0);
 	stop();
 }
@@ -437,6 +436,14 @@ START_TEST(test_switching_on_and_off_refuses_no_member)
 }
 END_TEST
 
+static void wait_for_probes(const struct counts *counts)
+{
+	unsigned of_member = counts->sent_member + 10, of_stranger = counts->sent_stranger + 10;
+
+	while (counts->sent_member < of_member || counts->sent_stranger < of_stranger)
+		usleep(100);
+}
+
 START_TEST(test_no_window_while_a_set_is_replaced)
 {
 	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
@@ -458,14 +465,13 @@ START_TEST(test_no_window_while_a_set_is_replaced)
 		*counts = (struct counts){ 0 };
 		children[0] = prober(&member, counts, probe_member);
 		children[1] = prober(&stranger, counts, probe_stranger);
-		usleep(2000);
+		wait_for_probes(counts);
 		apply();
-		usleep(2000);
+		wait_for_probes(counts);
 		atomic_store(&counts->end, true);
 		waitpid(children[0], NULL, 0);
 		waitpid(children[1], NULL, 0);
 		drain(udp, &from_member, &from_stranger);
-		ck_assert_uint_gt(counts->sent_member, 10);
 		ck_assert_uint_eq(from_member, counts->sent_member);
 		ck_assert_uint_eq(from_stranger, 0);
 	}
