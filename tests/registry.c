@@ -315,8 +315,9 @@ static void be_member(const char *task)
 static pid_t member_process(const char *id, const char *private)
 {
 	pid_t parent = getpid(), pid;
-	char task[500];
+	char task[500], program[500] = "";
 
+	ck_assert_int_gt(readlink("/proc/self/exe", program, sizeof(program) - 1), 0);
 	snprintf(task, sizeof(task), "%s %s %s", uri, id, private);
 	setenv(MEMBER_VARIABLE, task, 1);
 	pid = fork();
@@ -324,7 +325,7 @@ static pid_t member_process(const char *id, const char *private)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() == parent)
-			execl("/proc/self/exe", "member", (char *)NULL);
+			execl(program, program, (char *)NULL);
 		_exit(127);
 	}
 	unsetenv(MEMBER_VARIABLE);
@@ -402,20 +403,42 @@ END_TEST
 #define REGISTRARS 50
 #define EACH 20
 
+/* In a child made by fork() nothing is asserted: Check's pipe belongs to the test. */
+static struct registry *child_open(const char *subnet)
+{
+	struct fleet_settings settings;
+	struct registry_config config = { .uri = uri, .session_timeout_ms = 5 * TIMEOUT_MS,
+		.initial = &settings };
+	struct registry *registry;
+	struct prefix prefix;
+	struct error error;
+
+	prefix_parse(subnet, &prefix);
+	fleet_settings_default(&settings, &prefix);
+	if (registry_open(&registry, &config, NULL, &error) < 0) {
+		fprintf(stderr, "child: %s\n", error.text);
+		_exit(1);
+	}
+	return registry;
+}
+
 static void register_many(unsigned number, uint32_t *out)
 {
-	struct host host;
+	struct registry *registry = child_open("192.168.0.0/20");
 	char id[32];
 
-	host_open(&host, "192.168.0.0/20");
 	for (unsigned i = 0; i < EACH; i++) {
 		struct address address;
+		struct error error;
 
 		snprintf(id, sizeof(id), "host-%u", number * EACH + i);
-		address = take(&host, id);
+		if (registry_lease_take(registry, id, &address, 3 * WAIT_MS, &error) < 0) {
+			fprintf(stderr, "child: %s\n", error.text);
+			_exit(1);
+		}
 		out[number * EACH + i] = address_to_ipv4(&address).s_addr;
 	}
-	host_close(&host);
+	registry_close(registry);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -567,6 +590,8 @@ START_TEST(no_fleet)
 	struct error error;
 
 	NEED_STORE();
+	if (strncmp(uri, "sqlite:", 7) == 0) /* an empty file is one without a fleet */
+		fclose(fopen(uri + 7, "we"));
 	try_open(&host, &config);
 	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), -ENOENT);
 	ck_assert_int_eq(error.trouble, NETI_TROUBLE_NOT_FOUND);
@@ -574,7 +599,7 @@ START_TEST(no_fleet)
 	ck_assert_ptr_nonnull(strstr(error.text, uri));
 	ck_assert_uint_eq(host.troubles, 1);
 	host_open(&maker, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(maker.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(maker.registry, &settings, WAIT_MS, &error), 0);
 	UNTIL(host.fleets == 1, &host);
 	host_close(&maker);
 	host_close(&host);
@@ -591,7 +616,7 @@ START_TEST(settings_are_watched)
 	host_open(&host, "192.168.0.0/18");
 	host_open(&other, "10.0.0.0/8"); /* too late: the fleet is there */
 	UNTIL(host.fleets == 1, &host);
-	ck_assert_int_eq(registry_fleet(other.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(other.registry, &settings, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(settings.overlay_subnet.length, 18);
 	ck_assert_int_eq(fleet_settings_set(&settings, "max_removals", "7", &error), 0);
 	ck_assert_int_eq(registry_fleet_set(other.registry, &settings, WAIT_MS, &error), 0);
@@ -615,8 +640,8 @@ START_TEST(settings_are_not_overwritten)
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
 	host_open(&other, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(host.registry, &a, WAIT_MS, &error), 0);
-	ck_assert_int_eq(registry_fleet(other.registry, &b, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(host.registry, &a, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(other.registry, &b, WAIT_MS, &error), 0);
 	a.accepted++;
 	b.max_removals = 3;
 	ck_assert_int_eq(registry_fleet_set(host.registry, &a, WAIT_MS, &error), 0);
@@ -630,46 +655,57 @@ START_TEST(settings_are_not_overwritten)
 }
 END_TEST
 
-#define MAKERS 200
+#define MAKERS_MAX 200
+
+static int make_fleet(unsigned number, unsigned *ret_subnet)
+{
+	struct fleet_settings settings;
+	struct registry *registry;
+	struct error error;
+	char subnet[32];
+
+	snprintf(subnet, sizeof(subnet), "10.%u.0.0/16", number);
+	registry = child_open(subnet);
+	if (registry_fleet(registry, &settings, 3 * WAIT_MS, &error) < 0) {
+		fprintf(stderr, "child: %s\n", error.text);
+		return 1;
+	}
+	*ret_subnet = settings.overlay_subnet.address.bytes[1] + 1u;
+	registry_close(registry);
+	return 0;
+}
 
 START_TEST(many_make_one_fleet)
 {
-	unsigned *shards;
+	/* Without forks a debugger or valgrind looks on, and makes everything slow. */
+	unsigned makers = getenv("CK_FORK") ? MAKERS_MAX / 10 : MAKERS_MAX;
+	unsigned *subnets;
 	int gate[2];
 	char byte;
 
 	NEED_STORE();
-	shards = mmap(NULL, MAKERS * sizeof(*shards), PROT_READ | PROT_WRITE,
+	subnets = mmap(NULL, makers * sizeof(*subnets), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_int_eq(pipe(gate), 0);
-	for (unsigned i = 0; i < MAKERS; i++) {
-		struct fleet_settings settings;
-		struct error error;
-		struct host host;
-		char subnet[32];
-
+	for (unsigned i = 0; i < makers; i++) {
 		if (fork())
 			continue;
 		close(gate[1]);
-		ck_assert_int_eq(read(gate[0], &byte, 1), 0); /* all at once */
-		snprintf(subnet, sizeof(subnet), "10.%u.0.0/16", i);
-		host_open(&host, subnet);
-		ck_assert_int_eq(registry_fleet(host.registry, &settings, 2 * WAIT_MS, &error), 0);
-		shards[i] = settings.overlay_subnet.address.bytes[1] + 1;
-		host_close(&host);
-		_exit(0);
+		if (read(gate[0], &byte, 1) != 0) /* all at once */
+			_exit(1);
+		_exit(make_fleet(i, &subnets[i]));
 	}
 	close(gate[0]);
 	close(gate[1]);
-	for (unsigned i = 0; i < MAKERS; i++) {
+	for (unsigned i = 0; i < makers; i++) {
 		int status;
 
 		ck_assert_int_gt(wait(&status), 0);
 		ck_assert_int_eq(status, 0);
 	}
-	for (unsigned i = 0; i < MAKERS; i++)
-		ck_assert_uint_eq(shards[i], shards[0]);
-	munmap(shards, MAKERS * sizeof(*shards));
+	for (unsigned i = 0; i < makers; i++)
+		ck_assert_uint_eq(subnets[i], subnets[0]);
+	munmap(subnets, makers * sizeof(*subnets));
 }
 END_TEST
 
@@ -1101,7 +1137,7 @@ START_TEST(file_change_is_seen_quickly)
 
 	watcher_open(&watcher);
 	host_open(&host, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(host.registry, &settings, WAIT_MS, &error), 0);
 	for (unsigned i = 1; i <= 10; i++) {
 		settings.accepted = i;
 		begin = now_ms();
@@ -1180,7 +1216,7 @@ static void wait_inside(void *data, const struct fleet_settings *settings)
 	host->fleets++;
 	ck_assert_int_eq(registry_fleet_set(host->registry, settings, WAIT_MS, &error), -EDEADLK);
 	ck_assert_int_eq(registry_process(host->registry), -EDEADLK);
-	ck_assert_int_eq(registry_fleet(host->registry, &again, WAIT_MS, &error), 0); /* known */
+	ck_assert_int_ge(registry_fleet(host->registry, &again, WAIT_MS, &error), 0); /* known */
 }
 
 START_TEST(waiting_in_a_handler_is_refused)
@@ -1288,6 +1324,28 @@ START_TEST(frozen_server_does_not_hang_the_close)
 	host_close(&host);
 	zookeeper_server_thaw(server);
 	ck_assert_int_lt(now_ms() - begin, 6000);
+}
+END_TEST
+
+/* A server that lost its data refuses everybody who has seen more of it than it knows; a client
+ * that insists on its session never gets in again. */
+START_TEST(server_loses_its_data)
+{
+	struct address before;
+	struct host host;
+
+	NEED_STORE();
+	watcher_open(&host);
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
+	before = host.overlay;
+	zookeeper_server_kill(server);
+	zookeeper_server_empty(server);
+	zookeeper_server_restart(server);
+	UNTIL(host.joins == 2 && sees(&host, "web-1"), &host);
+	ck_assert(address_equal(&before, &host.overlay));
+	ck_assert_uint_eq(host.expiries, 1);
+	host_close(&host);
 }
 END_TEST
 
@@ -1443,6 +1501,7 @@ Suite *test_suite(void)
 	tcase_add_checked_fixture(outages, use_zookeeper, NULL);
 	tcase_add_test(outages, server_is_killed_and_restarted);
 	tcase_add_test(outages, server_comes_later);
+	tcase_add_test(outages, server_loses_its_data);
 	tcase_add_test(outages, frozen_server_does_not_hang_the_close);
 	suite_add_tcase(suite, outages);
 	return suite;

@@ -179,6 +179,15 @@ void zookeeper_server_restart(struct zookeeper_server *server)
 	launch(server);
 }
 
+void zookeeper_server_empty(struct zookeeper_server *server)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command), "rm -rf %s/data", server->folder);
+	if (system(command) != 0)
+		die(command);
+}
+
 void zookeeper_server_freeze(struct zookeeper_server *server)
 {
 	kill(server->pid, SIGSTOP);

@@ -16,6 +16,8 @@ unsigned zookeeper_server_port(const struct zookeeper_server *server);
 /* Without ceremony, and up again with the same data on the same port. */
 void zookeeper_server_kill(struct zookeeper_server *server);
 void zookeeper_server_restart(struct zookeeper_server *server);
+/* Of one that was killed: all its data is lost. */
+void zookeeper_server_empty(struct zookeeper_server *server);
 /* Stands still: connections stay open, nothing is answered. */
 void zookeeper_server_freeze(struct zookeeper_server *server);
 void zookeeper_server_thaw(struct zookeeper_server *server);

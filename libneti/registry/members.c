@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Looking once, without watching: fleet settings, live members, leases. Everything that is read
+ * Looking once, without watching: fleet settings and live members. Everything that is read
  * from many nodes is read with many requests under way.
  */
 #include <errno.h>
@@ -22,26 +22,12 @@ int registry_fleet(struct registry *registry, struct fleet_settings *ret, int ti
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the fleet's settings");
 	int result = wait_fleet(registry, &deadline, error);
 
-	if (result == 0)
-		*ret = registry->layout.settings;
+	if (result < 0)
+		return result;
+	result = registry->layout.ours;
+	registry->layout.ours = false;
+	*ret = registry->layout.settings;
 	return result;
-}
-
-int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial,
-	int timeout_ms, struct error *error)
-{
-	struct deadline deadline = wait_deadline(timeout_ms, "making the fleet");
-	struct layout *layout = &registry->layout;
-	int result;
-
-	layout->initial = *initial;
-	layout->has_initial = true;
-	layout->ours = false;
-	layout->error.result = 0;
-	layout->retry_at = 0;
-	registry_kick(registry);
-	result = wait_fleet(registry, &deadline, error);
-	return result < 0 ? result : layout->ours;
 }
 
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings,
@@ -210,96 +196,4 @@ int registry_shard_find(struct registry *registry, const char *id, const struct 
 	}
 	member_list_clear(&survey.members);
 	return result;
-}
-
-/* --- leases ------------------------------------------------------------------------------ */
-
-struct leases {
-	struct registry *registry;
-	char **ids; /* percent-encoded, as listed */
-	size_t n;
-	struct member_list members;
-};
-
-static struct path leases_path(void *data, size_t i)
-{
-	const struct leases *leases = data;
-
-	(void)i;
-	return registry_path(leases->registry, "/id-to-ip");
-}
-
-static int leases_take(void *data, size_t i, const struct store_answer *answer)
-{
-	struct leases *leases = data;
-
-	(void)i;
-	if (answer->result < 0)
-		return answer->result == -ENOENT ? 0 : answer->result;
-	leases->ids = calloc(answer->n_names + 1, sizeof(*leases->ids));
-	if (!leases->ids)
-		return -ENOMEM;
-	for (; leases->n < answer->n_names; leases->n++) {
-		leases->ids[leases->n] = strdup(answer->names[leases->n]);
-		if (!leases->ids[leases->n])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static struct path lease_path(void *data, size_t i)
-{
-	const struct leases *leases = data;
-
-	return registry_path(leases->registry, "/id-to-ip/%s", leases->ids[i]);
-}
-
-static int lease_take(void *data, size_t i, const struct store_answer *answer)
-{
-	struct leases *leases = data;
-	char id[MEMBER_ID_MAX + 1];
-	struct member fields = { .id = id, .network = "", .since = answer->modified / 1000 };
-	struct member *member;
-	int result;
-
-	if (answer->result < 0)
-		return answer->result == -ENOENT ? 0 : answer->result;
-	if (entry_decode_id(leases->ids[i], id) < 0 ||
-		address_parse(answer->bytes, &fields.overlay) < 0) {
-		log_warning(&leases->registry->log, "registry %s: a lease is skipped, %s",
-			leases->registry->uri, "its id or address cannot be read");
-		return 0;
-	}
-	result = member_new(&member, &fields);
-	if (result < 0)
-		return result;
-	result = member_list_add(&leases->members, member);
-	member_unref(member);
-	return result;
-}
-
-int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms,
-	struct error *error)
-{
-	struct deadline deadline = wait_deadline(timeout_ms, "reading the leases");
-	struct leases leases = { .registry = registry };
-	struct gather_plan names = { GATHER_CHILDREN, 1, leases_path, leases_take, &leases };
-	struct gather_plan nodes = { GATHER_GET, 0, lease_path, lease_take, &leases };
-	int result = wait_fleet(registry, &deadline, error);
-
-	if (result == 0)
-		result = wait_gather(registry, &names, &deadline, error);
-	nodes.n = leases.n;
-	if (result == 0)
-		result = wait_gather(registry, &nodes, &deadline, error);
-	for (size_t i = 0; i < leases.n; i++)
-		free(leases.ids[i]);
-	free(leases.ids);
-	if (result < 0) {
-		member_list_clear(&leases.members);
-		return result;
-	}
-	member_list_sort(&leases.members);
-	*ret = leases.members;
-	return 0;
 }

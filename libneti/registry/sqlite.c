@@ -8,7 +8,6 @@
  * to look, a slow poll is behind it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,103 +16,21 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../buffer.h"
+#include "sqlite_file.h"
+#include "sqlite_schema.h"
 #include "store.h"
 
-#define APPLICATION_ID 0x4e657469 /* "Neti" */
-#define SCHEMA_VERSION 1
 #define BUSY_TIMEOUT_MS 10000
 #define TIMEOUT_LOWEST_MS 300
 #define POLL_MS 250	  /* how late a change may be seen when every hint was lost */
 #define POLL_BLIND_MS 50  /* the same, without inotify */
 #define HINT_FIRST_MS 1	  /* a hint comes before the commit can be read: look again, later */
 #define HINT_LAST_MS 32   /* and later, until this */
-
-/*
- * "touched" and "grown" are the numbers of the last change of a node's bytes and of its list of
- * children. Triggers keep them, so that a row changed by hand is noticed like any other.
- */
-static const char schema[] =
-	"CREATE TABLE counter (serial INTEGER NOT NULL);"
-	"INSERT INTO counter VALUES (1);"
-	"CREATE TABLE session (id INTEGER PRIMARY KEY, expires INTEGER NOT NULL,"
-	" boot TEXT NOT NULL, pid INTEGER NOT NULL);"
-	"CREATE TABLE node (path TEXT PRIMARY KEY, parent TEXT, bytes BLOB NOT NULL,"
-	" version INTEGER NOT NULL DEFAULT 0, touched INTEGER NOT NULL DEFAULT 0,"
-	" grown INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL,"
-	" modified INTEGER NOT NULL, session INTEGER) WITHOUT ROWID;"
-	"CREATE INDEX node_parent ON node (parent, path);"
-	"CREATE INDEX node_session ON node (session) WHERE session IS NOT NULL;"
-	"CREATE TRIGGER node_inserted AFTER INSERT ON node BEGIN"
-	" UPDATE counter SET serial = serial + 1;"
-	" UPDATE node SET touched = (SELECT serial FROM counter) WHERE path = NEW.path;"
-	" UPDATE node SET grown = (SELECT serial FROM counter) WHERE path = NEW.parent; END;"
-	"CREATE TRIGGER node_updated AFTER UPDATE OF bytes ON node BEGIN"
-	" UPDATE counter SET serial = serial + 1;"
-	" UPDATE node SET touched = (SELECT serial FROM counter) WHERE path = NEW.path; END;"
-	"CREATE TRIGGER node_deleted AFTER DELETE ON node BEGIN"
-	" UPDATE counter SET serial = serial + 1;"
-	" UPDATE node SET grown = (SELECT serial FROM counter) WHERE path = OLD.parent; END;"
-	"CREATE TRIGGER session_deleted AFTER DELETE ON session BEGIN"
-	" DELETE FROM node WHERE session = OLD.id; END;"
-	"INSERT INTO node (path, bytes, created, modified) VALUES ('/', x'', 0, 0);"
-	"CREATE VIEW leases AS SELECT CAST(bytes AS TEXT) AS overlay,"
-	" substr(path, length('/id-to-ip/') + 1) AS id,"
-	" datetime(created / 1000, 'unixepoch') AS taken,"
-	" datetime(modified / 1000, 'unixepoch') AS used FROM node WHERE parent = '/id-to-ip';"
-	"CREATE VIEW members AS SELECT substr(path, length(parent) + 2) AS entry,"
-	" CAST(bytes AS TEXT) AS data, datetime(created / 1000, 'unixepoch') AS joined,"
-	" node.session, pid FROM node LEFT JOIN session ON session.id = node.session"
-	" WHERE parent LIKE '/ip-map/%';";
-
-enum statement {
-	SAFE,
-	QUICK,
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	DATA_VERSION,
-	NODE_GET,
-	NODE_CHILDREN,
-	NODE_CREATE,
-	NODE_DELETE,
-	NODE_SET,
-	SESSION_CREATE,
-	SESSION_EXTEND,
-	SESSION_CHECK,
-	SESSION_DELETE,
-	SESSION_DEAD,
-	SESSION_REAP,
-	STATEMENTS
-};
-
-static const char *const statement_text[STATEMENTS] = {
-	[SAFE] = "PRAGMA synchronous=FULL",
-	[QUICK] = "PRAGMA synchronous=NORMAL",
-	[BEGIN] = "BEGIN IMMEDIATE",
-	[COMMIT] = "COMMIT",
-	[ROLLBACK] = "ROLLBACK",
-	[DATA_VERSION] = "PRAGMA data_version",
-	[NODE_GET] = "SELECT bytes, version, created, modified, session, touched, grown"
-		     " FROM node WHERE path = ?1",
-	[NODE_CHILDREN] = "SELECT substr(path, ?2) FROM node WHERE parent = ?1",
-	[NODE_CREATE] = "INSERT INTO node (path, parent, bytes, created, modified, session)"
-			" VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
-	[NODE_DELETE] = "DELETE FROM node WHERE path = ?1",
-	[NODE_SET] = "UPDATE node SET bytes = ?2, version = version + 1, modified = ?3"
-		     " WHERE path = ?1",
-	[SESSION_CREATE] = "INSERT INTO session VALUES (?1, ?2, ?3, ?4)",
-	[SESSION_EXTEND] = "UPDATE session SET expires = ?2 WHERE id = ?1 AND boot = ?3",
-	[SESSION_CHECK] = "SELECT 1 FROM session WHERE id = ?1 AND boot = ?2",
-	[SESSION_DELETE] = "DELETE FROM session WHERE id = ?1",
-	[SESSION_DEAD] = "SELECT 1 FROM session WHERE boot <> ?1 OR expires < ?2 LIMIT 1",
-	[SESSION_REAP] = "DELETE FROM session WHERE boot <> ?1 OR expires < ?2",
-};
 
 struct pending {
 	struct pending *next;
@@ -137,8 +54,8 @@ struct sqlite {
 	struct log log;
 	char *path;
 	sqlite3 *db;
-	sqlite3_stmt *statements[STATEMENTS];
-	char boot[40];
+	sqlite3_stmt *statements[SQLITE_STATEMENTS];
+	char boot[SQLITE_FILE_BOOT];
 	int64_t session;
 	bool readonly;
 	bool expired; /* found out in the middle of a call; told in process() */
@@ -198,31 +115,6 @@ static int translate(int code)
 		if (table[i].code == (code & 0xff))
 			return table[i].result;
 	return -EIO;
-}
-
-static int explain(const char *path, int result, struct error *error)
-{
-	static const struct {
-		int result;
-		const char *text;
-	} table[] = {
-		{ -EBUSY, "is locked by another process" },
-		{ -ENOSPC, "cannot be written: the disk is full" },
-		{ -EACCES, "cannot be opened: no permission" },
-		{ -EROFS, "cannot be written: the file system is read-only" },
-		{ -EINVAL, "is not an SQLite database" },
-		{ -EUCLEAN, "is damaged" },
-		{ -EISDIR, "is a folder, not a file" },
-		{ -EMEDIUMTYPE, "is an SQLite database of another program" },
-		{ -EPROTO, "was made by a newer release" },
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (table[i].result == result)
-			return error_set(error, result, NETI_TROUBLE_REGISTRY, "registry file %s %s",
-				path, table[i].text);
-	return error_set(error, result, NETI_TROUBLE_REGISTRY, "registry file %s: %s", path,
-		strerror(-result));
 }
 
 /* --- statements ------------------------------------------------------------------------- */
@@ -936,44 +828,6 @@ static unsigned sqlite_timeout(struct store *store)
 	return sqlite_of(store)->config.session_timeout_ms;
 }
 
-/* Only what is missing is made, each folder as mkdir -p would. */
-static int make_folders(const char *path)
-{
-	char *copy = strdup(path);
-	int result = copy ? 0 : -ENOMEM;
-
-	for (char *slash = copy; result == 0 && (slash = strchr(slash + 1, '/'));) {
-		*slash = '\0';
-		if (*copy && mkdir(copy, 0755) < 0 && errno != EEXIST)
-			result = -errno;
-		*slash = '/';
-	}
-	free(copy);
-	return result;
-}
-
-/* SQLite gives -wal and -shm the mode of the file, so the file is made here. */
-static int make_file(const char *path)
-{
-	struct stat status;
-	int fd;
-
-	if (stat(path, &status) == 0)
-		return S_ISDIR(status.st_mode) ? -EISDIR : 0;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0 && errno == ENOENT) {
-		int result = make_folders(path);
-
-		if (result < 0)
-			return result;
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	}
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
 /* Of many that wait, each has the same chance: SQLite's own handler sleeps ever longer, and the
  * one that waited longest comes last. */
 static int on_busy(void *data, int times)
@@ -1019,9 +873,9 @@ static int check_schema(struct sqlite *sqlite, bool *ret_empty)
 	*ret_empty = objects == 0;
 	if (objects == 0)
 		return 0;
-	if (application != APPLICATION_ID)
+	if (application != SQLITE_APPLICATION_ID)
 		return -EMEDIUMTYPE;
-	return version > SCHEMA_VERSION ? -EPROTO : 0;
+	return version > SQLITE_SCHEMA_VERSION ? -EPROTO : 0;
 }
 
 static int execute(struct sqlite *sqlite, const char *text)
@@ -1042,8 +896,8 @@ static int make_schema(struct sqlite *sqlite)
 	result = check_schema(sqlite, &empty);
 	if (result == 0 && empty) {
 		snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-			APPLICATION_ID, SCHEMA_VERSION);
-		result = execute(sqlite, schema);
+			SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
+		result = execute(sqlite, sqlite_schema);
 		if (result == 0)
 			result = execute(sqlite, marks);
 	}
@@ -1073,7 +927,7 @@ static int open_database(struct sqlite *sqlite)
 	int result, code;
 	bool empty;
 
-	result = make_file(sqlite->path);
+	result = sqlite_file_make(sqlite->path, sqlite->config.create);
 	if (result < 0)
 		return result;
 	code = sqlite3_open_v2(sqlite->path, &sqlite->db,
@@ -1095,8 +949,8 @@ static int prepare(struct sqlite *sqlite)
 {
 	int code = SQLITE_OK;
 
-	for (size_t i = 0; code == SQLITE_OK && i < STATEMENTS; i++)
-		code = sqlite3_prepare_v3(sqlite->db, statement_text[i], -1,
+	for (size_t i = 0; code == SQLITE_OK && i < SQLITE_STATEMENTS; i++)
+		code = sqlite3_prepare_v3(sqlite->db, sqlite_statements[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &sqlite->statements[i], NULL);
 	return translate(code);
 }
@@ -1112,21 +966,6 @@ static int open_descriptors(struct sqlite *sqlite)
 		epoll_ctl(sqlite->epoll, EPOLL_CTL_ADD, sqlite->ready, &event) < 0 ||
 		epoll_ctl(sqlite->epoll, EPOLL_CTL_ADD, sqlite->timer, &event) < 0)
 		return -errno;
-	return 0;
-}
-
-static int read_boot(struct sqlite *sqlite)
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t length;
-
-	if (fd < 0)
-		return -errno;
-	length = read(fd, sqlite->boot, sizeof(sqlite->boot) - 1);
-	close(fd);
-	if (length <= 0)
-		return -EIO;
-	sqlite->boot[strcspn(sqlite->boot, "\n")] = '\0';
 	return 0;
 }
 
@@ -1147,7 +986,7 @@ static void sqlite_close(struct store *store)
 	struct pending *pending;
 
 	drop_session(sqlite);
-	for (size_t i = 0; i < STATEMENTS; i++)
+	for (size_t i = 0; i < SQLITE_STATEMENTS; i++)
 		sqlite3_finalize(sqlite->statements[i]);
 	sqlite3_close(sqlite->db);
 	clear_watches(sqlite);
@@ -1170,7 +1009,7 @@ static int start(struct sqlite *sqlite)
 	int result = open_descriptors(sqlite);
 
 	if (result == 0)
-		result = read_boot(sqlite);
+		result = sqlite_file_boot(sqlite->boot);
 	if (result == 0)
 		result = open_database(sqlite);
 	if (result == 0)
@@ -1207,7 +1046,7 @@ static int sqlite_open(struct store **ret, const struct store_config *config, st
 	sqlite->path = strdup(config->address);
 	result = sqlite->path ? start(sqlite) : -ENOMEM;
 	if (result < 0) {
-		explain(config->address, result, error);
+		sqlite_file_explain(config->address, result, error);
 		sqlite_close(&sqlite->store);
 		return result;
 	}

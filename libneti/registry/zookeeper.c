@@ -7,11 +7,7 @@
  * process(), on the caller's thread; handles are made and closed there and nowhere else.
  */
 #define THREADED
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +20,7 @@
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
+#include "close_on_exec.h"
 #include "store.h"
 #include "zookeeper_log.h"
 
@@ -47,6 +44,7 @@ struct item {
 	zoo_op_result_t *results; /* multi: written by the client until the completion */
 	size_t n_results;
 	int state; /* session event */
+	zhandle_t *handle; /* session event: of which */
 	char path[]; /* changed */
 };
 
@@ -57,6 +55,13 @@ struct zk {
 	char *hosts;
 	char *credentials;
 	zhandle_t *handle;
+	/*
+	 * A server that lost its data, or was restored from an old copy, refuses every client that
+	 * has seen more of it: that session never ends and never comes back. So when an outage
+	 * outlasts the session, a second handle asks whether the servers take anybody else.
+	 */
+	zhandle_t *probe;
+	int64_t verdict_at; /* the probe is in; so long the session has to come back */
 	enum store_state state;
 	bool told; /* the state as it is now */
 	char detail[256];
@@ -143,7 +148,6 @@ static void on_session(zhandle_t *handle, int type, int state, const char *path,
 	struct zk *zk = context;
 	struct item *item;
 
-	(void)handle;
 	(void)path;
 	if (type != ZOO_SESSION_EVENT)
 		return;
@@ -151,6 +155,7 @@ static void on_session(zhandle_t *handle, int type, int state, const char *path,
 	if (!item)
 		return;
 	item->state = state;
+	item->handle = handle;
 	push(zk, item);
 }
 
@@ -270,13 +275,20 @@ static struct item *take_queue(struct zk *zk)
 	return all;
 }
 
+static void earlier(int64_t *first, int64_t at)
+{
+	if (at && (*first == 0 || at < *first))
+		*first = at;
+}
+
 static void arm_timer(struct zk *zk)
 {
 	struct itimerspec when = { 0 };
-	int64_t at = zk->retry_at;
+	int64_t at = 0;
 
-	if (zk->outage_at && (at == 0 || zk->outage_at < at))
-		at = zk->outage_at;
+	earlier(&at, zk->retry_at);
+	earlier(&at, zk->outage_at);
+	earlier(&at, zk->verdict_at);
 	if (at) {
 		when.it_value.tv_sec = at / 1000;
 		when.it_value.tv_nsec = at % 1000 * 1000000 + 1;
@@ -308,20 +320,28 @@ static void retry_later(struct zk *zk, int error)
 }
 
 /* The client's threads inherit the signal mask: the program's signals are none of theirs. */
-static void open_handle(struct zk *zk)
+static zhandle_t *new_handle(struct zk *zk)
 {
 	sigset_t all, before;
+	zhandle_t *handle;
 	int error;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = 0;
-	zk->handle = zookeeper_init2(zk->hosts, on_session, (int)zk->config.session_timeout_ms, NULL,
+	handle = zookeeper_init2(zk->hosts, on_session, (int)zk->config.session_timeout_ms, NULL,
 		zk, ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(zk->log_slot));
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return handle;
+}
+
+static void open_handle(struct zk *zk)
+{
+	zk->handle = new_handle(zk);
 	if (!zk->handle) {
-		retry_later(zk, error ? error : EIO);
+		retry_later(zk, errno ? errno : EIO);
 		return;
 	}
 	zk->retry_ms = RETRY_LOWEST_MS;
@@ -331,9 +351,18 @@ static void open_handle(struct zk *zk)
 			on_auth, zk);
 }
 
+static void close_probe(struct zk *zk)
+{
+	if (zk->probe)
+		zookeeper_close(zk->probe);
+	zk->probe = NULL;
+	zk->verdict_at = 0;
+}
+
 /* Calls every completion that is still awaited, so that afterwards all items are in the queue. */
 static void close_handle(struct zk *zk)
 {
+	close_probe(zk);
 	if (zk->handle)
 		zookeeper_close(zk->handle);
 	zk->handle = NULL;
@@ -371,66 +400,18 @@ static void end_session(struct zk *zk, struct item *rest)
 	see_off(zk, take_queue(zk));
 }
 
-/* --- its socket, which it makes without close-on-exec -------------------------------------- */
-
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
-	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
-
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-	return a->ss_family == AF_INET6 && a6->sin6_port == b6->sin6_port &&
-	       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
-}
-
-/* As the client makes them: non-blocking, undelayed, to this server, and open across exec. */
-static bool is_client_socket(int fd, const struct sockaddr_storage *server)
-{
-	struct sockaddr_storage peer;
-	socklen_t size = sizeof(peer), int_size = sizeof(int);
-	int undelayed = 0, flags = fcntl(fd, F_GETFD);
-
-	return flags >= 0 && !(flags & FD_CLOEXEC) && (fcntl(fd, F_GETFL) & O_NONBLOCK) &&
-	       getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-	       same_host(&peer, server) &&
-	       getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &undelayed, &int_size) == 0 && undelayed;
-}
-
-/*
- * The client does not show its socket, so it is looked for among all of the process's, once a
- * connection. A program that is executed while a connection is being made may still inherit it.
- */
-static void close_on_exec(zhandle_t *handle)
-{
-	struct sockaddr_storage server;
-	socklen_t size = sizeof(server);
-	struct dirent *entry;
-	DIR *all;
-
-	if (!zookeeper_get_connected_host(handle, (struct sockaddr *)&server, &size))
-		return;
-	all = opendir("/proc/self/fd");
-	if (!all)
-		return;
-	while ((entry = readdir(all))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && is_client_socket(fd, &server))
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
-	closedir(all);
-}
-
 /* --- the caller's thread: events --------------------------------------------------------- */
 
 static void connected(struct zk *zk)
 {
-	close_on_exec(zk->handle);
+	struct sockaddr_storage server;
+	socklen_t size = sizeof(server);
+
+	if (zookeeper_get_connected_host(zk->handle, (struct sockaddr *)&server, &size))
+		close_on_exec(&server);
 	zk->session = zoo_client_id(zk->handle)->client_id;
 	zk->outage_at = 0;
+	close_probe(zk);
 	enter(zk, STORE_CONNECTED, NULL);
 }
 
@@ -443,18 +424,40 @@ static void suspended(struct zk *zk)
 	enter(zk, STORE_SUSPENDED, NULL);
 }
 
-/* Returns true when the items that follow went with the session. */
-static bool session_event(struct zk *zk, int state, struct item *rest)
+static void expired(struct zk *zk, struct item *rest, const char *detail)
 {
-	if (state == ZOO_CONNECTED_STATE) {
+	end_session(zk, rest);
+	enter(zk, STORE_EXPIRED, detail);
+	enter(zk, STORE_CONNECTING, NULL);
+	open_handle(zk);
+}
+
+static void probe_event(struct zk *zk, int state)
+{
+	if (state == ZOO_CONNECTED_STATE && !zk->verdict_at)
+		zk->verdict_at = now_ms() + zk->config.session_timeout_ms;
+	else if (state != ZOO_CONNECTED_STATE)
+		zk->verdict_at = 0;
+	if (state == ZOO_EXPIRED_SESSION_STATE) { /* as dead as a handle can be: another one */
+		close_probe(zk);
+		zk->outage_at = now_ms() + zk->config.session_timeout_ms;
+	}
+}
+
+/* Returns true when the items that follow went with the session. */
+static bool session_event(struct zk *zk, const struct item *event, struct item *rest)
+{
+	if (event->handle != zk->handle) {
+		if (event->handle == zk->probe)
+			probe_event(zk, event->state);
+		return false;
+	}
+	if (event->state == ZOO_CONNECTED_STATE) {
 		connected(zk);
-	} else if (state == ZOO_EXPIRED_SESSION_STATE) {
-		end_session(zk, rest);
-		enter(zk, STORE_EXPIRED, NULL);
-		enter(zk, STORE_CONNECTING, NULL);
-		open_handle(zk);
+	} else if (event->state == ZOO_EXPIRED_SESSION_STATE) {
+		expired(zk, rest, NULL);
 		return true;
-	} else if (state == ZOO_AUTH_FAILED_STATE) {
+	} else if (event->state == ZOO_AUTH_FAILED_STATE) {
 		end_session(zk, rest);
 		enter(zk, STORE_REFUSED, "the server does not take digest credentials");
 		return true;
@@ -477,7 +480,7 @@ static void tell_items(struct zk *zk)
 		else if (item->kind == ITEM_CHANGED)
 			zk->config.changed(zk->config.data, item->path);
 		else
-			over = session_event(zk, item->state, next);
+			over = session_event(zk, item, next);
 		free_item(item);
 	}
 }
@@ -491,6 +494,22 @@ static void tell_outage(struct zk *zk)
 		"no contact with %.150s for longer than the session lives: it may be over",
 		zk->hosts);
 	enter(zk, STORE_SUSPENDED, detail);
+	close_probe(zk);
+	zk->probe = new_handle(zk);
+}
+
+static void due(struct zk *zk)
+{
+	int64_t now = now_ms();
+
+	if (zk->retry_at && now >= zk->retry_at) {
+		zk->retry_at = 0;
+		open_handle(zk);
+	}
+	if (zk->outage_at && now >= zk->outage_at)
+		tell_outage(zk);
+	if (zk->verdict_at && now >= zk->verdict_at)
+		expired(zk, NULL, "the servers take new sessions and refuse this one");
 }
 
 static int zk_process(struct store *store)
@@ -507,13 +526,8 @@ static int zk_process(struct store *store)
 		enter(zk, STORE_CONNECTING, NULL);
 		open_handle(zk);
 	}
-	if (zk->retry_at && now_ms() >= zk->retry_at) {
-		zk->retry_at = 0;
-		open_handle(zk);
-	}
 	tell_items(zk);
-	if (zk->outage_at && now_ms() >= zk->outage_at)
-		tell_outage(zk);
+	due(zk);
 	arm_timer(zk);
 	return 0;
 }
