@@ -6,14 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/netlink.h"
+#include "engine/xtables.h"
 #include "netns.h"
 #include "rules.h"
 #include "test.h"
@@ -463,6 +467,8 @@ START_TEST(test_drift)
 			"- -A NETI-192.168.17.0/28 -d 192.168.17.3/32 -j DNAT --to-destination 6.6.6.6\n"
 			"" },
 		{ "iptables-legacy -t nat -N NETI-192.168.32.0/28", "- :NETI-192.168.32.0/28 - [0:0]\n" },
+		{ "ipset create neti-old bitmap:port range 1-9",
+			"- create neti-old bitmap:port" },
 		{ "ipset del neti-peers 10.0.0.5", "+ add neti-peers 10.0.0.5\n" },
 		{ "ipset add neti-peers 66.6.6.6", "- add neti-peers 66.6.6.6\n" },
 		{ "ip6tables-legacy -F; ip6tables-legacy -X", "+ :NETI-INPUT - [0:0]\n" },
@@ -508,9 +514,9 @@ START_TEST(test_wrong_set_type)
 	assert_equal(engine, rules);
 
 	netns_do("iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
-		 "ipset create neti-peers hash:ip timeout 60; ipset add neti-peers 1.2.3.4;"
+		 "ipset create neti-peers hash:ip timeout 60 maxelem 2000000; ipset add neti-peers 1.2.3.4;"
 		 "iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT");
-	assert_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 65536 timeout 60\n");
+	assert_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 2000000 timeout 60\n");
 	apply(engine, rules);
 	assert_equal(engine, rules);
 	assert_golden(rules);
@@ -601,6 +607,47 @@ START_TEST(test_lock)
 }
 END_TEST
 
+/* Somebody who takes no lock makes commits fail with EAGAIN: they are tried again. */
+START_TEST(test_others_without_lock)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rich(), *to = rules_copy(from);
+	pid_t other;
+
+	if (!netns_start(&self))
+		return;
+	engine = open_engine();
+	apply(engine, from);
+	other = fork();
+	if (other == 0) {
+		setenv("XTABLES_LOCKFILE", "/dev/null", 1);
+		for (;;)
+			netns_do("for t in nat filter; do iptables-legacy -t $t -A OUTPUT -s 1.2.3.4;"
+				 "iptables-legacy -t $t -D OUTPUT -s 1.2.3.4; done || true");
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		int r;
+
+		rules_member(to, "192.168.0.7", i % 2 ? "10.9.0.7" : "10.9.0.8");
+		to->policy.icmp = i % 2;
+		r = engine_update(engine, from, to, &report, &error);
+		if (r == -ESTALE) /* its own stale commit has undone ours */
+			r = engine_apply(engine, to, &report, &error);
+		ck_assert_msg(r == 0, "%s", error.text);
+		rules_member(from, "192.168.0.7", i % 2 ? "10.9.0.7" : "10.9.0.8");
+		from->policy.icmp = i % 2;
+	}
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	apply(engine, to);
+	assert_equal(engine, to);
+	engine_close(engine);
+	rules_free(from);
+	rules_free(to);
+}
+END_TEST
+
 static void drop_capability(unsigned capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -630,6 +677,24 @@ START_TEST(test_privilege)
 }
 END_TEST
 
+START_TEST(test_what_the_kernel_has)
+{
+	struct netns_host self;
+
+	if (!netns_start(&self))
+		return;
+	ck_assert_int_eq(netlink_set_type(NULL), 0);
+	ck_assert_int_eq(netlink_set_type("hash:ip"), 0);
+	ck_assert_int_lt(netlink_set_type("hash:nothing"), 0);
+	ck_assert_int_eq(xtables_check(&error), 0);
+	ck_assert(!xtables_exists(TABLE_NAT));
+	netns_do("iptables-legacy -t nat -S");
+	ck_assert(xtables_exists(TABLE_NAT));
+	ck_assert(!xtables_exists(TABLE_FILTER));
+	ck_assert(!xtables_exists(TABLE_FILTER6));
+}
+END_TEST
+
 START_TEST(test_peers)
 {
 	struct netns_host self;
@@ -656,23 +721,28 @@ START_TEST(test_peers)
 }
 END_TEST
 
-/* Nothing that the engine opens may be inherited by a program that the host runs. */
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 START_TEST(test_no_descriptor_is_left)
 {
 	struct netns_host self;
 	struct engine *engine;
 	struct ruleset *rules = rich();
-	char *before, *after;
+	unsigned before;
 
 	if (!netns_start(&self))
 		return;
-	before = netns_output("ls /proc/%d/fd | wc -l", getpid());
+	before = count_descriptors();
 	engine = open_engine();
 	apply(engine, rules);
-	after = netns_output("ls /proc/%d/fd | wc -l", getpid());
-	ck_assert_str_eq(before, after);
-	free(before);
-	free(after);
+	ck_assert_uint_eq(count_descriptors(), before);
 	engine_close(engine);
 	rules_free(rules);
 }
@@ -698,7 +768,9 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_wrong_set_type);
 	tcase_add_test(tcase, test_flush);
 	tcase_add_test(tcase, test_lock);
+	tcase_add_test(tcase, test_others_without_lock);
 	tcase_add_test(tcase, test_privilege);
+	tcase_add_test(tcase, test_what_the_kernel_has);
 	tcase_add_test(tcase, test_peers);
 	tcase_add_test(tcase, test_no_descriptor_is_left);
 	suite_add_tcase(suite, tcase);

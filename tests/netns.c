@@ -72,9 +72,11 @@ static bool leave(void)
 	snprintf(group, sizeof(group), "0 %u 1", getegid());
 	if (geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0)
 		return true;
-	return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-	       write_file("/proc/self/setgroups", "deny") &&
-	       write_file("/proc/self/uid_map", user) && write_file("/proc/self/gid_map", group);
+	/* The network comes after the map: its /proc files belong to who is root at that moment. */
+	return unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/uid_map", user) &&
+	       write_file("/proc/self/gid_map", group) &&
+	       unshare(CLONE_NEWNET | CLONE_NEWNS) == 0;
 }
 
 static void raise_loopback(void)
@@ -157,6 +159,9 @@ static char *run(const char *command, int *ret_status)
 	*ret_status = pclose(pipe);
 	return text;
 }
+
+static char *format_command(const char *format, va_list arguments)
+	__attribute__((format(printf, 1, 0)));
 
 static char *format_command(const char *format, va_list arguments)
 {

@@ -19,7 +19,7 @@
 #include "iptables_sync.h"
 #include "xtables_lock.h"
 
-#define ATTEMPTS 5 /* at a table that somebody else keeps changing without the lock */
+#define ATTEMPTS 10 /* at a table that somebody else keeps changing without the lock */
 
 struct iptables {
 	struct engine engine;
@@ -169,11 +169,13 @@ static int try_table(struct change *change, enum table table, struct error *erro
 	return r;
 }
 
+/* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit
+ * and the counters that follow it. */
 static int change_table(struct change *change, enum table table, struct error *error)
 {
 	int r = -EAGAIN;
 
-	for (unsigned i = 0; r == -EAGAIN && i < ATTEMPTS; i++)
+	for (unsigned i = 0; (r == -EAGAIN || r == -EINVAL) && i < ATTEMPTS; i++)
 		r = try_table(change, table, error);
 	return r;
 }
@@ -258,6 +260,16 @@ static int check_families(const struct ruleset *wanted, struct error *error)
 		address_format(bad, text));
 }
 
+static int destroy_surplus(struct engine *engine, struct error *error)
+{
+	int r = iptables_sets_destroy(set_names, error);
+
+	if (r != -EBUSY)
+		return r;
+	log_warning(engine->config.log, "%s", error->text); /* all that is wanted is in place */
+	return 0;
+}
+
 static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
 	struct engine_report *report, struct error *error)
 {
@@ -277,10 +289,8 @@ static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
 	r = change_tables(&change, tables, 3, error);
 	if (r == 0)
 		r = iptables_sets_change(NULL, 0, diff.surplus, diff.n_surplus, report, error);
-	if (r == 0)
-		r = iptables_sets_destroy(set_names, error);
 	members_diff_clear(&diff);
-	return r;
+	return r < 0 ? r : destroy_surplus(engine, error);
 }
 
 static bool same_overrides(const struct policy *a, const struct policy *b)

@@ -179,21 +179,30 @@ static bool is_kept(const char *const keep[SETS], const char *name)
 	return keep && (strcmp(name, keep[SET_PEERS]) == 0 || strcmp(name, keep[SET_DENIED]) == 0);
 }
 
-int iptables_sets_destroy(const char *const keep[SETS], struct error *error)
+static int find_surplus(const char *const keep[SETS], struct found *ret, struct error *error)
 {
-	struct found found = { 0 };
-	struct sets *sets;
-	int r = netlink_set_names("neti-", on_name, &found), failed = 0;
+	int r;
 
+	ret->n = 0;
+	r = netlink_set_names("neti-", on_name, ret);
 	if (r < 0)
 		return cannot_read("neti-*", r, error);
-	for (size_t i = 0; i < found.n;)
-		if (is_kept(keep, found.names[i]))
-			memcpy(found.names[i], found.names[--found.n], sizeof(found.names[i]));
+	for (size_t i = 0; i < ret->n;)
+		if (is_kept(keep, ret->names[i]))
+			memmove(ret->names[i], ret->names[--ret->n], sizeof(ret->names[i]));
 		else
 			i++;
-	if (found.n == 0)
-		return 0;
+	return 0;
+}
+
+int iptables_sets_destroy(const char *const keep[SETS], struct error *error)
+{
+	struct found found;
+	struct sets *sets;
+	int r = find_surplus(keep, &found, error), failed = 0;
+
+	if (r < 0 || found.n == 0)
+		return r;
 	r = sets_begin(&sets, error);
 	for (size_t i = 0; r == 0 && i < found.n; i++) {
 		int one = sets_destroy(sets, found.names[i], error);
@@ -267,11 +276,28 @@ static int print_set(enum set set, const struct ruleset *wanted, struct buffer *
 	return 0;
 }
 
+static int print_surplus(struct buffer *diff, struct error *error)
+{
+	static const char *const keep[SETS] = {
+		[SET_PEERS] = "neti-peers", [SET_DENIED] = "neti-denied"
+	};
+	struct found found;
+	int r = find_surplus(keep, &found, error);
+
+	for (size_t i = 0; r == 0 && i < found.n; i++) {
+		struct netlink_set set;
+
+		if (netlink_set_read(found.names[i], &set) == 0) /* else it has just gone */
+			print_found(diff, found.names[i], &set);
+	}
+	return r;
+}
+
 int iptables_sets_print(const struct ruleset *wanted, struct buffer *diff, struct error *error)
 {
 	int r = 0;
 
 	for (enum set set = 0; r == 0 && set < SETS; set++)
 		r = print_set(set, wanted, diff, error);
-	return r;
+	return r < 0 ? r : print_surplus(diff, error);
 }

@@ -234,44 +234,58 @@ struct tree {
 	struct chain old, new;
 	const struct address *addresses;
 	size_t n;
+	bool branches; /* may come or go: paths were added or removed, not only changed */
 };
 
-static int render_both(struct tree *tree, const struct prefix *node)
+static bool has_paths(const struct ruleset *ruleset, const struct prefix *node)
 {
+	size_t i = ruleset_path_index(ruleset, &node->address);
+
+	return i < ruleset->n_paths && prefix_contains(node, &ruleset->paths[i].overlay);
+}
+
+/* The table must hold the old node. */
+static int check_node(struct tree *tree, const struct prefix *node, bool wanted)
+{
+	bool good;
+
 	render_node(tree->from, node, &tree->old);
-	render_node(tree->to, node, &tree->new);
-	return tree->old.result < 0 ? tree->old.result : tree->new.result;
+	if (tree->old.result < 0)
+		return tree->old.result;
+	good = wanted ? xtables_chain_same(tree->xtables, &tree->old) :
+			!xtables_has(tree->xtables, tree->old.name);
+	return good ? 0 : -ESTALE;
 }
 
 static int change_node(struct tree *tree, const struct prefix *node)
 {
 	bool root = node->length == tree->to->overlay.length;
-	int r = render_both(tree, node);
+	bool leaf = node->length >= RENDER_LEAF;
+	int r = check_node(tree, node, root || has_paths(tree->from, node));
 
-	if (r < 0)
+	if (r < 0 || (!leaf && !tree->branches))
 		return r;
-	if (root || tree->old.length ? !xtables_chain_same(tree->xtables, &tree->old) :
-				       xtables_has(tree->xtables, tree->old.name))
-		return -ESTALE;
-	return root || tree->new.length ? sync_chain(tree->xtables, &tree->new, tree->sync) : 0;
+	if (!root && !has_paths(tree->to, node))
+		return 0; /* goes later, when nothing refers to it */
+	render_node(tree->to, node, &tree->new);
+	return tree->new.result < 0 ? tree->new.result :
+				      sync_chain(tree->xtables, &tree->new, tree->sync);
 }
 
 /* Parents refer to their children, so all are emptied before the first is deleted. */
 static int empty_node(struct tree *tree, const struct prefix *node)
 {
-	int r = render_both(tree, node);
-
-	if (r < 0 || tree->new.length || !tree->old.length)
-		return r;
+	if (has_paths(tree->to, node) || !has_paths(tree->from, node))
+		return 0;
+	render_node(tree->from, node, &tree->old);
 	return xtables_empty(tree->xtables, tree->old.name);
 }
 
 static int drop_node(struct tree *tree, const struct prefix *node)
 {
-	int r = render_both(tree, node);
-
-	if (r < 0 || tree->new.length || !tree->old.length)
-		return r;
+	if (has_paths(tree->to, node) || !has_paths(tree->from, node))
+		return 0;
+	render_node(tree->from, node, &tree->old);
 	return drop_chain(tree->xtables, tree->old.name, tree->sync);
 }
 
@@ -306,15 +320,16 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 	int r = changed_addresses(diff, &addresses, &tree.n);
 
 	tree.addresses = addresses;
+	tree.branches = diff->n_paths_added + diff->n_paths_removed > 0;
 	if (r == 0)
 		r = check_hooks(xtables, to);
 	if (r == 0)
 		r = each_node(&tree, change_node);
 	if (r == 0)
 		r = change_node(&tree, &to->overlay);
-	if (r == 0)
+	if (r == 0 && diff->n_paths_removed)
 		r = each_node(&tree, empty_node);
-	if (r == 0)
+	if (r == 0 && diff->n_paths_removed)
 		r = each_node(&tree, drop_node);
 	chain_clear(&tree.old);
 	chain_clear(&tree.new);

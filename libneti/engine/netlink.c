@@ -149,7 +149,7 @@ static struct nlmsghdr *start_list(void *space, const char *name, uint32_t flags
 
 int netlink_set_read(const char *name, struct netlink_set *ret)
 {
-	char space[256];
+	_Alignas(struct nlmsghdr) char space[256] = { 0 };
 	struct netlink_set set = { 0 };
 	int r = talk(start_list(space, name, IPSET_FLAG_LIST_HEADER), on_header, &set);
 
@@ -236,7 +236,7 @@ static int hand_over(struct members *members, struct address **ret, size_t *ret_
 
 int netlink_set_members(const char *name, struct address **ret, size_t *ret_n)
 {
-	char space[256];
+	_Alignas(struct nlmsghdr) char space[256] = { 0 };
 	struct members members = { 0 };
 	int r = talk(start_list(space, name, 0), on_members, &members);
 
@@ -266,7 +266,7 @@ static int on_name(const struct nlmsghdr *message, void *data)
 int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data)
 {
 	struct names names = { beginning, found, data };
-	char space[256];
+	_Alignas(struct nlmsghdr) char space[256] = { 0 };
 
 	return talk(start_list(space, NULL, IPSET_FLAG_LIST_SETNAME), on_name, &names);
 }
@@ -280,7 +280,7 @@ static int on_answer(const struct nlmsghdr *message, void *data)
 
 int netlink_set_type(const char *type)
 {
-	char space[256];
+	_Alignas(struct nlmsghdr) char space[256] = { 0 };
 	struct nlmsghdr *message = start(space, type ? IPSET_CMD_TYPE : IPSET_CMD_PROTOCOL, 0);
 
 	if (type) {
