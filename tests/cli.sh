@@ -192,7 +192,7 @@ for command in plan apply verify flush run; do
 done
 
 # The rest in a network namespace of its own, as root in there.
-box=(unshare --net --mount)
+box=(unshare --net)
 [ "$(id -u)" = 0 ] || box+=(--user --map-root-user)
 export XTABLES_LOCKFILE=$suite_folder/xtables.lock
 if "${box[@]}" true 2>/dev/null; then
@@ -200,7 +200,7 @@ if "${box[@]}" true 2>/dev/null; then
 	"${box[@]}" sh -c 'ip link set lo up; echo $$ >holder; exec cat hold' &
 	until [ -s holder ]; do sleep 0.05; done
 	exec 9>hold
-	inside=(nsenter --net --mount --target "$(cat holder)")
+	inside=(nsenter --net --target "$(cat holder)")
 	[ "$(id -u)" = 0 ] || inside+=(--user --preserve-credentials)
 	real=$netictl
 	netictl=$suite_folder/netictl
