@@ -4,6 +4,7 @@
  * ZooKeeper server.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,6 +97,7 @@ struct host {
 	struct member_list shards[SHARDS];
 	size_t skipped;
 	unsigned reads, joins, troubles, fleets;
+	uint64_t revision; /* of the shard read last */
 	enum store_state state;
 	unsigned expiries, suspensions;
 	struct fleet_settings fleet;
@@ -127,6 +129,7 @@ static void on_shard(void *data, const struct fleet_reading *reading)
 
 	host->reads++;
 	host->skipped += reading->bad;
+	host->revision = reading->revision;
 	member_list_clear(&host->shards[reading->shard]);
 	for (size_t i = 0; i < reading->members->length; i++)
 		member_list_add(&host->shards[reading->shard], reading->members->items[i]);
@@ -279,24 +282,53 @@ static void leave(int signal)
 	leaving = 1;
 }
 
-static pid_t member_process(const char *id, const char *private)
-{
-	pid_t parent = getpid(), pid = fork();
-	struct host host, *hosts[] = { &host };
+#define MEMBER_VARIABLE "NETI_TEST_MEMBER"
 
-	ck_assert_int_ge(pid, 0);
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+/* What test_suite() does instead in a process that member_process() made. */
+static void be_member(const char *task)
+{
+	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS };
+	char id[100], private[100];
+	struct member member = { .id = id, .network = "vpc" };
+	struct registry *registry;
+	struct error error;
+
+	/* No assertions: this is no test of Check's, and the one that waits sees it fail. */
+	if (sscanf(task, "%199s %99s %99s", uri, id, private) != 3 ||
+		address_parse(private, &member.private_address) < 0 ||
+		registry_open(&registry, &config, NULL, &error) < 0 ||
+		registry_join(registry, &member, false, &error) < 0)
 		_exit(1);
 	signal(SIGTERM, leave);
-	host_open(&host, "192.168.0.0/18");
-	join(&host, id, private, false);
-	while (!leaving)
-		pump(hosts, 1, 50);
-	host_close(&host);
+	while (!leaving) {
+		struct pollfd fd = { .fd = registry_descriptor(registry), .events = POLLIN };
+
+		poll(&fd, 1, 50);
+		registry_process(registry);
+	}
+	registry_close(registry);
 	_exit(0);
+}
+
+/* By exec: the threads of the ZooKeeper client hold locks of the C library at any moment, and a
+ * mere fork would keep them for ever. */
+static pid_t member_process(const char *id, const char *private)
+{
+	pid_t parent = getpid(), pid;
+	char task[500];
+
+	snprintf(task, sizeof(task), "%s %s %s", uri, id, private);
+	setenv(MEMBER_VARIABLE, task, 1);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			execl("/proc/self/exe", "member", (char *)NULL);
+		_exit(127);
+	}
+	unsetenv(MEMBER_VARIABLE);
+	return pid;
 }
 
 static void end_process(pid_t pid, int signal)
@@ -649,6 +681,7 @@ START_TEST(join_and_leave_are_seen)
 	struct host host, watcher;
 	struct error error;
 	unsigned reads;
+	uint64_t revision;
 
 	NEED_STORE();
 	watcher_open(&watcher);
@@ -660,6 +693,8 @@ START_TEST(join_and_leave_are_seen)
 	ck_assert_uint_eq(watcher.reads, reads + 1); /* one shard, not the fleet */
 	ck_assert(address_equal(&sees(&watcher, "web-1")->overlay, &host.overlay));
 	ck_assert(sees(&watcher, "web-1")->live);
+	revision = watcher.revision;
+	ck_assert_uint_gt(revision, 0);
 	ck_assert_int_eq(registry_publish(host.registry, 4711), 0);
 	pump_for(200, &host);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
@@ -673,6 +708,7 @@ START_TEST(join_and_leave_are_seen)
 	member_list_clear(&members);
 	host_close(&host);
 	UNTIL(!sees(&watcher, "web-1"), &watcher);
+	ck_assert_uint_gt(watcher.revision, revision);
 	host_close(&watcher);
 }
 END_TEST
@@ -1134,18 +1170,213 @@ START_TEST(bad_files_are_refused)
 }
 END_TEST
 
+static void wait_inside(void *data, const struct fleet_settings *settings)
+{
+	struct host *host = data;
+	struct fleet_settings again;
+	struct error error;
+
+	(void)settings;
+	host->fleets++;
+	ck_assert_int_eq(registry_fleet_set(host->registry, settings, WAIT_MS, &error), -EDEADLK);
+	ck_assert_int_eq(registry_process(host->registry), -EDEADLK);
+	ck_assert_int_eq(registry_fleet(host->registry, &again, WAIT_MS, &error), 0); /* known */
+}
+
 START_TEST(waiting_in_a_handler_is_refused)
 {
-	struct fleet_settings settings;
+	struct fleet_settings settings = initial("192.168.0.0/18");
+	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
+		.initial = &settings };
+	struct registry_handler handler = { .fleet = wait_inside };
+	struct host host = { 0 };
+	struct error error;
+
+	NEED_STORE();
+	handler.data = &host;
+	ck_assert_int_eq(registry_open(&host.registry, &config, &handler, &error), 0);
+	ck_assert_int_eq(registry_connect(host.registry, WAIT_MS, &error), 0);
+	ck_assert_uint_ne(registry_session(host.registry), 0);
+	ck_assert_uint_eq(registry_timeout(host.registry), TIMEOUT_MS);
+	UNTIL(host.fleets == 1, &host);
+	host_close(&host);
+}
+END_TEST
+
+/* --- ZooKeeper's own --------------------------------------------------------------------- */
+
+/* Nothing is lost and nothing comes twice when the server goes down under a watcher. */
+START_TEST(server_is_killed_and_restarted)
+{
+	struct host watcher, host;
+	uint64_t session;
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	host_open(&host, "192.168.0.0/18");
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1 && sees(&watcher, "web-1"), &host, &watcher);
+	session = registry_session(host.registry);
+	zookeeper_server_kill(server);
+	UNTIL(watcher.state == STORE_SUSPENDED && host.state == STORE_SUSPENDED, &host, &watcher);
+	zookeeper_server_restart(server);
+	UNTIL(watcher.state == STORE_CONNECTED && host.state == STORE_CONNECTED, &host, &watcher);
+	if (host.expiries == 0) {
+		ck_assert_uint_eq(registry_session(host.registry), session);
+		ck_assert_uint_eq(host.joins, 1);
+	}
+	join(&host, "web-1", "10.0.0.2", false);
+	UNTIL(sees(&watcher, "web-1") && sees(&watcher, "web-1")->private_address.bytes[3] == 2,
+		&host, &watcher);
+	ck_assert_uint_eq(seen(&watcher), 1);
+	ck_assert_uint_eq(host.troubles + watcher.troubles, 0);
+	host_close(&host);
+	UNTIL(seen(&watcher) == 0, &watcher);
+	host_close(&watcher);
+}
+END_TEST
+
+START_TEST(server_comes_later)
+{
+	struct address address;
 	struct error error;
 	struct host host;
 
 	NEED_STORE();
+	zookeeper_server_kill(server);
+	host_open(&host, "192.168.0.0/18");
+	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &address, 300, &error), -ETIMEDOUT);
+	ck_assert_int_eq(host.state, STORE_CONNECTING);
+	zookeeper_server_restart(server);
+	ck_assert_int_ge(registry_lease_take(host.registry, "web-1", &address, WAIT_MS, &error), 0);
+	host_close(&host);
+}
+END_TEST
+
+START_TEST(unreachable_server_is_named)
+{
+	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1,name.invalid/neti",
+		.session_timeout_ms = TIMEOUT_MS };
+	struct error error;
+	struct host host;
+
+	try_open(&host, &config);
+	ck_assert_int_eq(registry_connect(host.registry, 500, &error), -ETIMEDOUT);
+	ck_assert_msg(strstr(error.text, "127.0.0.1:1"), "%s", error.text);
+	host_close(&host);
+	config.uri = "zookeeper://name.invalid/neti";
+	try_open(&host, &config);
+	ck_assert_int_eq(registry_connect(host.registry, 500, &error), -ETIMEDOUT);
+	ck_assert_msg(strstr(error.text, "resolves"), "%s", error.text);
+	host_close(&host);
+	refused("zookeeper://a, b/neti", "HOST:PORT");
+	refused("zookeeper://a,,b/neti", "HOST:PORT");
+}
+END_TEST
+
+START_TEST(frozen_server_does_not_hang_the_close)
+{
+	struct host host;
+	int64_t begin;
+
+	NEED_STORE();
+	host_open(&host, "192.168.0.0/18");
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1, &host);
+	zookeeper_server_freeze(server);
+	begin = now_ms();
+	host_close(&host);
+	zookeeper_server_thaw(server);
+	ck_assert_int_lt(now_ms() - begin, 6000);
+}
+END_TEST
+
+/* With credentials nobody else reads or changes anything below the root. */
+START_TEST(credentials_close_the_fleet)
+{
+	struct fleet_settings settings = initial("192.168.0.0/18");
+	struct registry_config config = {
+		.uri = uri,
+		.session_timeout_ms = TIMEOUT_MS,
+		.initial = &settings,
+		.credentials = "neti:secret",
+	};
+	struct host owner, stranger;
+	struct address address;
+	struct error error;
+
+	NEED_STORE();
+	try_open(&owner, &config);
+	take(&owner, "web-1");
+	config.credentials = "neti:guess";
+	try_open(&stranger, &config);
+	ck_assert_int_eq(registry_lease_take(stranger.registry, "web-1", &address, WAIT_MS, &error),
+		-EACCES);
+	ck_assert_int_eq(error.trouble, NETI_TROUBLE_DENIED);
+	ck_assert_uint_eq(stranger.troubles, 1);
+	host_close(&stranger);
+	config.credentials = NULL;
+	try_open(&stranger, &config);
+	ck_assert_int_eq(registry_lease_find(stranger.registry, "web-1", &address, WAIT_MS, &error),
+		-EACCES);
+	host_close(&stranger);
+	config.credentials = "neti:secret";
+	try_open(&stranger, &config);
+	ck_assert_int_eq(registry_lease_find(stranger.registry, "web-1", &address, WAIT_MS, &error), 0);
+	host_close(&stranger);
+	host_close(&owner);
+}
+END_TEST
+
+static unsigned inherited(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 3; fd < 100; fd++) {
+		struct stat status;
+
+		n += fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+		     !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
+	return n;
+}
+
+START_TEST(sockets_are_not_inherited)
+{
+	struct error error;
+	struct host host;
+	unsigned before = inherited();
+
+	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
 	ck_assert_int_eq(registry_connect(host.registry, WAIT_MS, &error), 0);
-	ck_assert_uint_ne(registry_session(host.registry), 0);
-	ck_assert_uint_eq(registry_timeout(host.registry), TIMEOUT_MS);
-	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_uint_eq(inherited(), before);
+	host_close(&host);
+}
+END_TEST
+
+static unsigned lines;
+
+static void count_line(void *data, enum neti_log_level level, const char *text)
+{
+	(void)data;
+	(void)level;
+	lines += strstr(text, "zookeeper client") != NULL;
+}
+
+/* Thirty lines a second without the limit. */
+START_TEST(client_log_is_thinned_out)
+{
+	struct log log = { NETI_LOG_INFO, count_line, NULL };
+	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1/neti",
+		.session_timeout_ms = TIMEOUT_MS, .log = &log };
+	struct error error;
+	struct host host;
+
+	try_open(&host, &config);
+	ck_assert_int_eq(registry_connect(host.registry, 2000, &error), -ETIMEDOUT);
+	ck_assert_uint_ge(lines, 1);
+	ck_assert_uint_le(lines, 4);
 	host_close(&host);
 }
 END_TEST
@@ -1180,8 +1411,16 @@ static void add_common(TCase *tests)
 
 Suite *test_suite(void)
 {
-	Suite *suite = suite_create("registry");
-	TCase *sqlite = tcase_create("sqlite");
+	const char *member = getenv(MEMBER_VARIABLE);
+	TCase *sqlite, *zookeeper, *outages;
+	Suite *suite;
+
+	if (member)
+		be_member(member);
+	suite = suite_create("registry");
+	sqlite = tcase_create("sqlite");
+	zookeeper = tcase_create("zookeeper");
+	outages = tcase_create("outages");
 
 	tcase_add_unchecked_fixture(sqlite, make_folder, remove_folder);
 	tcase_add_checked_fixture(sqlite, use_sqlite, NULL);
@@ -1190,8 +1429,21 @@ Suite *test_suite(void)
 	tcase_add_test(sqlite, file_change_is_seen_quickly);
 	tcase_add_test(sqlite, bad_files_are_refused);
 	suite_add_tcase(suite, sqlite);
-	(void)start_server;
-	(void)stop_server;
-	(void)use_zookeeper;
+	tcase_add_unchecked_fixture(zookeeper, start_server, stop_server);
+	tcase_add_checked_fixture(zookeeper, use_zookeeper, NULL);
+	add_common(zookeeper);
+	tcase_add_test(zookeeper, sockets_are_not_inherited);
+	tcase_add_test(zookeeper, credentials_close_the_fleet);
+	tcase_add_test(zookeeper, unreachable_server_is_named);
+	tcase_add_test(zookeeper, client_log_is_thinned_out);
+	suite_add_tcase(suite, zookeeper);
+	/* A server for each: they treat it badly. */
+	tcase_set_timeout(outages, 60);
+	tcase_add_checked_fixture(outages, start_server, stop_server);
+	tcase_add_checked_fixture(outages, use_zookeeper, NULL);
+	tcase_add_test(outages, server_is_killed_and_restarted);
+	tcase_add_test(outages, server_comes_later);
+	tcase_add_test(outages, frozen_server_does_not_hang_the_close);
+	suite_add_tcase(suite, outages);
 	return suite;
 }

@@ -43,6 +43,7 @@ int main(void)
 	skipped = mmap(NULL, sizeof(*skipped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (skipped == MAP_FAILED)
 		return EXIT_FAILURE;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* what a test printed before it died counts too */
 	srunner_run_all(runner, CK_ENV);
 	run = srunner_ntests_run(runner);
 	failed = srunner_ntests_failed(runner);

@@ -15,7 +15,7 @@
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
-#define CHECK_MS 10000
+#define CHECK_MS 5000
 #define STATUS_MS 500
 #define STATE_MS 5000
 #define RETRY_MAX_MS 30000

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../guard.h"
 #include "keeper.h"
@@ -74,20 +75,28 @@ static int compare_addresses(const void *a, const void *b)
 	return address_compare(a, b);
 }
 
-/* A member is kept when the address it is reached at is a peer in the kernel now. */
-static void drop_unknown(struct member_list *members, const struct ruleset *ruleset,
+static bool is_peer(const struct ruleset *ruleset, const struct member *member,
 	const struct address *peers, size_t n_peers)
+{
+	size_t path = ruleset_path_index(ruleset, &member->overlay);
+
+	return n_peers && path < ruleset->n_paths &&
+	       address_equal(&ruleset->paths[path].overlay, &member->overlay) &&
+	       bsearch(&ruleset->paths[path].target, peers, n_peers, sizeof(*peers),
+		       compare_addresses);
+}
+
+/* A member is kept when the address it is reached at is a peer in the kernel now; so is this
+ * host, which is no peer of its own. */
+static void drop_unknown(struct member_list *members, const struct member *self,
+	const struct ruleset *ruleset, const struct address *peers, size_t n_peers)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < members->length; i++) {
 		struct member *member = members->items[i];
-		size_t path = ruleset_path_index(ruleset, &member->overlay);
 
-		if (n_peers && path < ruleset->n_paths &&
-			address_equal(&ruleset->paths[path].overlay, &member->overlay) &&
-			bsearch(&ruleset->paths[path].target, peers, n_peers, sizeof(*peers),
-				compare_addresses))
+		if (strcmp(member->id, self->id) == 0 || is_peer(ruleset, member, peers, n_peers))
 			members->items[kept++] = member;
 		else
 			member_unref(member);
@@ -112,7 +121,7 @@ int keeper_filter(struct keeper *keeper, const struct policy *policy,
 	}
 	if (n_peers)
 		qsort(peers, n_peers, sizeof(*peers), compare_addresses);
-	drop_unknown(members, ruleset, peers, n_peers);
+	drop_unknown(members, self, ruleset, peers, n_peers);
 	ruleset_free(ruleset);
 	free(peers);
 	return 0;

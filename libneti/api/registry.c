@@ -56,8 +56,8 @@ NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct n
 	registry->timeout_ms = TIMEOUT_DEFAULT_MS;
 	registry->process = getpid();
 	fleet_settings_default(&registry->initial, &registry->settings->overlay_subnet);
-	if (registry_open_by_settings(&registry->registry, registry->settings, &registry->initial,
-		    &quiet, &context->log, &error) < 0) {
+	if (registry_open_by_settings(&registry->registry, registry->settings, NULL, &quiet,
+		    &context->log, &error) < 0) {
 		context_fail(context, &error);
 		neti_registry_unref(registry);
 		return error.result;
@@ -142,6 +142,9 @@ static int take_lease(struct neti_registry *registry, const char *id, unsigned f
 			MEMBER_ID_MAX);
 	if (!id)
 		result = identity_complete(registry->settings, error);
+	if (result == 0)
+		result = registry_fleet_make(registry->registry, &registry->initial,
+			registry->timeout_ms, error);
 	if (result < 0)
 		return result;
 	result = registry_lease_take(registry->registry, id ? id : registry->settings->id, ret,
@@ -284,13 +287,13 @@ NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char
 
 NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 {
-	struct fleet_settings settings;
 	struct error error;
 	int result = enter(registry);
 
 	if (result == 0)
 		result = leave(registry,
-			registry_fleet(registry->registry, &settings, registry->timeout_ms, &error), &error);
+			registry_fleet_make(registry->registry, &registry->initial,
+				registry->timeout_ms, &error), &error);
 	return result;
 }
 

@@ -311,7 +311,8 @@ static int update_tables(struct iptables *iptables, const struct ruleset *from,
 	bool all = diff->policy_changed && nat_policy_changed(from, to);
 	int r = 0;
 
-	find_indexes(set_names, change.sets);
+	if (diff->policy_changed)
+		find_indexes(set_names, change.sets); /* nat asks no set */
 	if (!all && diff->n_paths_added + diff->n_paths_removed + diff->n_paths_changed) {
 		change.diff = diff;
 		r = change_tables(&change, tables, 1, error);

@@ -7,65 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iptables_steps.h"
 #include "iptables_sync.h"
-
-/* How far a wanted rule is looked for behind the place where it should stand. */
-#define LOOK_AHEAD 64
 
 struct job {
 	struct xtables *xtables;
 	struct sync *sync;
-	char (*names)[CHAIN_NAME_MAX]; /* wanted chains */
-	size_t n_names, size;
+	struct wanted_list wanted;
+	size_t next; /* wanted chain to be filled */
 };
-
-/* One step of turning a chain into the wanted one. */
-struct step {
-	enum { STEP_SAME, STEP_DELETE, STEP_INSERT } what;
-	size_t old, new; /* index of the rule in the kernel's chain, in the wanted one */
-};
-
-static size_t look_ahead(struct xtables *xtables, const void *const *old, size_t n_old, size_t i,
-	const struct rule *rule)
-{
-	size_t end = n_old - i > LOOK_AHEAD ? i + LOOK_AHEAD : n_old;
-
-	for (; i < end; i++)
-		if (xtables_same(xtables, old[i], rule))
-			return i;
-	return n_old;
-}
-
-/* Steps in order of position. The caller frees. */
-static int find_steps(struct xtables *xtables, const struct chain *chain, struct step **ret,
-	size_t *ret_n)
-{
-	const void *const *old = NULL;
-	size_t n_old = 0, n = 0, i = 0, found;
-	int r = xtables_rules(xtables, chain->name, &old, &n_old);
-	struct step *steps;
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	steps = calloc(n_old + chain->length + 1, sizeof(*steps));
-	if (!steps)
-		return -ENOMEM;
-	for (size_t j = 0; j < chain->length; j++) {
-		found = look_ahead(xtables, old, n_old, i, &chain->rules[j]);
-		if (found == n_old) {
-			steps[n++] = (struct step){ STEP_INSERT, i, j };
-			continue;
-		}
-		while (i < found)
-			steps[n++] = (struct step){ STEP_DELETE, i++, j };
-		steps[n++] = (struct step){ STEP_SAME, i++, j };
-	}
-	while (i < n_old)
-		steps[n++] = (struct step){ STEP_DELETE, i++, chain->length };
-	*ret = steps;
-	*ret_n = n;
-	return 0;
-}
 
 static int take_step(struct xtables *xtables, const struct chain *chain, const struct step *step,
 	size_t *position)
@@ -91,7 +41,7 @@ static int edit_chain(struct xtables *xtables, const struct chain *chain)
 {
 	struct step *steps = NULL;
 	size_t n = 0, position = 0;
-	int r = find_steps(xtables, chain, &steps, &n);
+	int r = steps_find(xtables, chain, &steps, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = take_step(xtables, chain, &steps[i], &position);
@@ -99,13 +49,20 @@ static int edit_chain(struct xtables *xtables, const struct chain *chain)
 	return r;
 }
 
-static int make_chain(struct xtables *xtables, const struct chain *chain)
+static int fill_chain(struct xtables *xtables, const struct chain *chain)
 {
-	int r = xtables_create(xtables, chain->name);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < chain->length; i++)
 		r = xtables_append(xtables, chain->name, &chain->rules[i]);
 	return r;
+}
+
+static int make_chain(struct xtables *xtables, const struct chain *chain)
+{
+	int r = xtables_create(xtables, chain->name);
+
+	return r < 0 ? r : fill_chain(xtables, chain);
 }
 
 static int sync_chain(struct xtables *xtables, const struct chain *chain, struct sync *sync)
@@ -122,53 +79,25 @@ static int sync_chain(struct xtables *xtables, const struct chain *chain, struct
 	return r;
 }
 
-static int remember_name(struct job *job, const char *name)
-{
-	if (job->n_names == job->size) {
-		size_t size = job->size ? 2 * job->size : 64;
-		void *names = realloc(job->names, size * sizeof(*job->names));
-
-		if (!names)
-			return -ENOMEM;
-		job->names = names;
-		job->size = size;
-	}
-	strncpy(job->names[job->n_names], name, CHAIN_NAME_MAX - 1);
-	job->names[job->n_names++][CHAIN_NAME_MAX - 1] = '\0';
-	return 0;
-}
-
-static int on_chain(void *data, const struct chain *chain)
+/* All chains are made before the first is filled: libiptc finds chains by an index that it
+ * renews after every 355 new ones only, and looks through the newest one by one. */
+static int on_name(void *data, const struct chain *chain)
 {
 	struct job *job = data;
-	int r = remember_name(job, chain->name);
+	bool created = !xtables_has(job->xtables, chain->name);
+	int r = created ? xtables_create(job->xtables, chain->name) : 0;
 
-	return r < 0 ? r : sync_chain(job->xtables, chain, job->sync);
+	return r < 0 ? r : steps_want(&job->wanted, chain->name, created);
 }
 
-static int compare_names(const void *a, const void *b)
+static int on_rules(void *data, const struct chain *chain)
 {
-	return strcmp(a, b);
-}
+	struct job *job = data;
 
-static void sort_names(struct job *job)
-{
-	if (job->n_names)
-		qsort(job->names, job->n_names, sizeof(*job->names), compare_names);
-}
-
-static bool is_wanted(const struct job *job, const char *name)
-{
-	return job->n_names && bsearch(name, job->names, job->n_names, sizeof(*job->names),
-				       compare_names);
-}
-
-static bool is_own_jump(struct xtables *xtables, const char *builtin, const void *entry)
-{
-	struct rule rule;
-
-	return xtables_decode(xtables, entry, &rule) == 0 &&
-	       render_is_jump(xtables_table(xtables), builtin, &rule);
+	if (!job->wanted.items[job->next++].created)
+		return sync_chain(job->xtables, chain, job->sync);
+	job->sync->changed++;
+	return fill_chain(job->xtables, chain);
 }
 
 /* Own jumps stand first and nowhere else. */
@@ -181,7 +110,7 @@ static bool jumps_same(struct xtables *xtables, const struct chain *wanted,
 		if (!xtables_same(xtables, rules[i], &wanted->rules[i]))
 			return false;
 	for (size_t i = wanted->length; i < n; i++)
-		if (is_own_jump(xtables, wanted->name, rules[i]))
+		if (steps_is_jump(xtables, wanted->name, rules[i]))
 			return false;
 	return true;
 }
@@ -196,7 +125,7 @@ static int sync_jumps(struct xtables *xtables, const struct chain *wanted, struc
 		return r;
 	sync->changed++;
 	while (r == 0 && n-- > 0)
-		if (is_own_jump(xtables, wanted->name, rules[n]))
+		if (steps_is_jump(xtables, wanted->name, rules[n]))
 			r = xtables_delete(xtables, wanted->name, n);
 	for (size_t i = 0; r == 0 && i < wanted->length; i++)
 		r = xtables_insert(xtables, wanted->name, i, &wanted->rules[i]);
@@ -252,7 +181,7 @@ static int drop_surplus(const struct job *job)
 
 	for (size_t pass = 0; r == 0 && pass < 2; pass++)
 		for (size_t i = 0; r == 0 && i < n; i++)
-			if (!is_wanted(job, names[i]))
+			if (!steps_is_wanted(&job->wanted, names[i]))
 				r = passes[pass](job->xtables, names[i], job->sync);
 	free(names);
 	return r;
@@ -261,14 +190,16 @@ static int drop_surplus(const struct job *job)
 int sync_table(struct xtables *xtables, const struct ruleset *wanted, struct sync *sync)
 {
 	struct job job = { .xtables = xtables, .sync = sync };
-	int r = render_visit(wanted, xtables_table(xtables), on_chain, &job);
+	int r = render_visit(wanted, xtables_table(xtables), on_name, &job);
 
-	sort_names(&job);
+	if (r == 0)
+		r = render_visit(wanted, xtables_table(xtables), on_rules, &job);
+	steps_sort_wanted(&job.wanted);
 	if (r == 0)
 		r = sync_hooks(xtables, wanted, sync);
 	if (r == 0)
 		r = drop_surplus(&job);
-	free(job.names);
+	free(job.wanted.items);
 	return r;
 }
 
@@ -389,132 +320,4 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 	chain_clear(&tree.new);
 	free(addresses);
 	return r;
-}
-
-struct print {
-	struct job job; /* first: the names are gathered through it */
-	struct buffer *text;
-};
-
-static void print_rule(struct buffer *text, struct xtables *xtables, const char *chain,
-	const void *entry, size_t position)
-{
-	struct rule rule;
-
-	buffer_print(text, "- ");
-	if (xtables_decode(xtables, entry, &rule) == 0)
-		render_rule(text, chain, &rule);
-	else
-		buffer_print(text, "-A %s # rule %zu, which Neti did not make", chain, position + 1);
-}
-
-static int print_chain_difference(struct print *print, const struct chain *chain)
-{
-	struct xtables *xtables = print->job.xtables;
-	struct step *steps = NULL;
-	const void *const *rules = NULL;
-	size_t n = 0, n_rules;
-	int r = find_steps(xtables, chain, &steps, &n);
-
-	if (r == 0)
-		r = xtables_rules(xtables, chain->name, &rules, &n_rules);
-	if (r == -ENOENT)
-		buffer_print(print->text, "+ :%s - [0:0]\n", chain->name);
-	for (size_t i = 0; i < n; i++) {
-		if (steps[i].what == STEP_SAME)
-			continue;
-		if (steps[i].what == STEP_DELETE)
-			print_rule(print->text, xtables, chain->name, rules[steps[i].old],
-				steps[i].old);
-		if (steps[i].what == STEP_INSERT) {
-			buffer_print(print->text, "+ ");
-			render_rule(print->text, chain->name, &chain->rules[steps[i].new]);
-		}
-		buffer_print(print->text, "\n");
-	}
-	free(steps);
-	return r == -ENOENT ? 0 : r;
-}
-
-static int print_chain(void *data, const struct chain *chain)
-{
-	struct print *print = data;
-	int r = remember_name(&print->job, chain->name);
-
-	if (r < 0 || xtables_chain_same(print->job.xtables, chain))
-		return r;
-	return print_chain_difference(print, chain);
-}
-
-/* The place is said too, because it is often all that is wrong. */
-static int print_jumps(struct print *print, const struct chain *wanted)
-{
-	struct xtables *xtables = print->job.xtables;
-	const void *const *rules;
-	size_t n;
-	int r = xtables_rules(xtables, wanted->name, &rules, &n);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (!is_own_jump(xtables, wanted->name, rules[i]) ||
-			(i < wanted->length && xtables_same(xtables, rules[i], &wanted->rules[i])))
-			continue;
-		print_rule(print->text, xtables, wanted->name, rules[i], i);
-		buffer_print(print->text, " # rule %zu\n", i + 1);
-	}
-	for (size_t i = 0; i < wanted->length; i++) {
-		if (i < n && xtables_same(xtables, rules[i], &wanted->rules[i]))
-			continue;
-		buffer_print(print->text, "+ ");
-		render_rule(print->text, wanted->name, &wanted->rules[i]);
-		buffer_print(print->text, " # rule %zu\n", i + 1);
-	}
-	return 0;
-}
-
-static int print_hooks(struct print *print, const struct ruleset *wanted)
-{
-	enum table table = xtables_table(print->job.xtables);
-	struct chain chain = { 0 };
-	int r = 0;
-
-	for (const char *const *hook = render_hooks(table); r == 0 && *hook; hook++) {
-		render_jumps(wanted, table, *hook, &chain);
-		r = chain.result < 0 ? chain.result : print_jumps(print, &chain);
-	}
-	chain_clear(&chain);
-	return r;
-}
-
-static int print_surplus(struct print *print)
-{
-	struct chain nothing = { 0 };
-	char(*names)[CHAIN_NAME_MAX] = NULL;
-	size_t n = 0;
-	int r = xtables_own_chains(print->job.xtables, &names, &n);
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (is_wanted(&print->job, names[i]))
-			continue;
-		buffer_print(print->text, "- :%s - [0:0]\n", names[i]);
-		memcpy(nothing.name, names[i], sizeof(nothing.name) - 1);
-		r = print_chain_difference(print, &nothing);
-	}
-	free(names);
-	return r;
-}
-
-int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buffer *diff)
-{
-	struct print print = { .job = { .xtables = xtables }, .text = diff };
-	int r = render_visit(wanted, xtables_table(xtables), print_chain, &print);
-
-	sort_names(&print.job);
-	if (r == 0)
-		r = print_hooks(&print, wanted);
-	if (r == 0)
-		r = print_surplus(&print);
-	free(print.job.names);
-	return r < 0 ? r : buffer_result(diff);
 }

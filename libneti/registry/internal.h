@@ -27,6 +27,7 @@ struct layout {
 	bool known;	/* settings are as last read */
 	bool dirty;	/* to be read */
 	bool busy;
+	bool ours;	/* this registry made the fleet */
 	bool missing;	/* read, not there, and not ours to make */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
@@ -111,7 +112,8 @@ struct registry {
 int64_t registry_now(void); /* milliseconds of CLOCK_MONOTONIC */
 bool registry_connected(const struct registry *registry);
 void registry_kick(struct registry *registry);
-/* Told only when the text differs from what was told last. */
+/* To the handler, and only when the text differs from what was told last; a call that waits
+ * says it itself. */
 void registry_trouble(struct registry *registry, const struct error *error,
 	char told[ERROR_TEXT_MAX]);
 struct path registry_path(const struct registry *registry, const char *format, ...)

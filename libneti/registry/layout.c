@@ -87,6 +87,7 @@ static void made_whole(void *data, const struct store_answer *answer)
 
 	/* The fleet itself stands first: when it is that, somebody else was quicker. */
 	registry->layout.pieces = answer->result == -EEXIST && answer->failed > 0;
+	registry->layout.ours |= answer->result == 0;
 	made(data, answer);
 }
 

@@ -27,6 +27,23 @@ int registry_fleet(struct registry *registry, struct fleet_settings *ret, int ti
 	return result;
 }
 
+int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "making the fleet");
+	struct layout *layout = &registry->layout;
+	int result;
+
+	layout->initial = *initial;
+	layout->has_initial = true;
+	layout->ours = false;
+	layout->error.result = 0;
+	layout->retry_at = 0;
+	registry_kick(registry);
+	result = wait_fleet(registry, &deadline, error);
+	return result < 0 ? result : layout->ours;
+}
+
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings,
 	int timeout_ms, struct error *error)
 {

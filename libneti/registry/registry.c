@@ -50,7 +50,6 @@ void registry_trouble(struct registry *registry, const struct error *error,
 	if (strcmp(told, error->text) == 0)
 		return;
 	strcpy(told, error->text);
-	log_error(&registry->log, "%s", error->text);
 	if (registry->handler.trouble)
 		registry->handler.trouble(registry->handler.data, error);
 }

@@ -64,7 +64,10 @@ int registry_publish(struct registry *registry, uint64_t revision);
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
  * for; negative: for ever). Outputs are untouched on failure. */
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error);
-/* Finds or makes the fleet's settings (made only with config.initial). */
+/* From now on this registry may make the fleet, as with config.initial. 1 made, 0 found. */
+int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial, int timeout_ms,
+	struct error *error);
+/* Finds the fleet's settings; makes them only where that is allowed. */
 int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms, struct error *error);
 /* -EAGAIN when somebody changed them since this registry read them. */
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings, int timeout_ms,

@@ -27,7 +27,7 @@
 
 #define APPLICATION_ID 0x4e657469 /* "Neti" */
 #define SCHEMA_VERSION 1
-#define BUSY_TIMEOUT_MS 5000
+#define BUSY_TIMEOUT_MS 10000
 #define TIMEOUT_LOWEST_MS 300
 #define POLL_MS 250	  /* how late a change may be seen when every hint was lost */
 #define POLL_BLIND_MS 50  /* the same, without inotify */
@@ -72,6 +72,8 @@ static const char schema[] =
 	" WHERE parent LIKE '/ip-map/%';";
 
 enum statement {
+	SAFE,
+	QUICK,
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -91,6 +93,8 @@ enum statement {
 };
 
 static const char *const statement_text[STATEMENTS] = {
+	[SAFE] = "PRAGMA synchronous=FULL",
+	[QUICK] = "PRAGMA synchronous=NORMAL",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
@@ -142,6 +146,7 @@ struct sqlite {
 	bool told_once;
 	bool check; /* own change: data_version does not move */
 	int64_t data_version;
+	int64_t busy_until;
 	int64_t heartbeat_at, look_at, hint_ms; /* milliseconds of CLOCK_MONOTONIC */
 	struct pending *pending, **pending_end;
 	struct watch *watches;
@@ -620,6 +625,7 @@ static int children_now(struct sqlite *sqlite, const char *path, bool watch, str
 	code = step(get);
 	if (code != SQLITE_ROW)
 		return code == SQLITE_DONE ? -ENOENT : translate(code);
+	pending->answer.revision = (uint64_t)sqlite3_column_int64(get, 6);
 	bind_text(list, 1, path);
 	sqlite3_bind_int64(list, 2, (int64_t)strlen(path) + 1 + (strcmp(path, "/") != 0));
 	while (result == 0 && (code = sqlite3_step(list)) == SQLITE_ROW)
@@ -754,6 +760,16 @@ static int operate(struct sqlite *sqlite, const struct store_operation *operatio
 	return operation->kind == STORE_SET ? set(sqlite, operation) : 0;
 }
 
+/* An address that was given must stay given when the power fails; what dies with the session,
+ * and the session, need not wait for the disk. */
+static enum statement durability(const struct store_operation *operations, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (operations[i].kind == STORE_CREATE)
+			return SAFE;
+	return QUICK;
+}
+
 static int multi_now(struct sqlite *sqlite, const struct store_operation *operations, size_t n,
 	size_t *failed)
 {
@@ -761,6 +777,7 @@ static int multi_now(struct sqlite *sqlite, const struct store_operation *operat
 
 	if (sqlite->readonly)
 		return -EACCES;
+	run(sqlite, durability(operations, n));
 	result = begin(sqlite);
 	if (result < 0)
 		return result;
@@ -770,7 +787,9 @@ static int multi_now(struct sqlite *sqlite, const struct store_operation *operat
 		*failed = i;
 		result = operate(sqlite, &operations[i]);
 	}
-	return end(sqlite, result);
+	result = end(sqlite, result);
+	run(sqlite, QUICK);
+	return result;
 }
 
 static int sqlite_multi(struct store *store, const struct store_operation *operations, size_t n,
@@ -955,6 +974,23 @@ static int make_file(const char *path)
 	return 0;
 }
 
+/* Of many that wait, each has the same chance: SQLite's own handler sleeps ever longer, and the
+ * one that waited longest comes last. */
+static int on_busy(void *data, int times)
+{
+	struct sqlite *sqlite = data;
+	uint16_t random = 0;
+
+	if (times == 0)
+		sqlite->busy_until = now_ms() + BUSY_TIMEOUT_MS;
+	if (now_ms() > sqlite->busy_until)
+		return 0;
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		random = 5000;
+	nanosleep(&(struct timespec){ .tv_nsec = 500000 + random % 10000 * 1000 }, NULL);
+	return 1;
+}
+
 static int64_t pragma(struct sqlite *sqlite, const char *text, int *code)
 {
 	sqlite3_stmt *statement;
@@ -1017,17 +1053,15 @@ static int make_schema(struct sqlite *sqlite)
 	return result;
 }
 
-/*
- * FULL: an address that was given must stay given when the power fails. While the file becomes
- * a WAL one, SQLite answers "busy" at once, without its time-out: waited for here.
- */
+/* While the file becomes a WAL one, SQLite answers "busy" at once, whatever the time-out: waited
+ * for here. */
 static int set_modes(struct sqlite *sqlite)
 {
 	int64_t deadline = now_ms() + BUSY_TIMEOUT_MS;
 	int result;
 
 	for (;;) {
-		result = execute(sqlite, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+		result = execute(sqlite, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
 		if (result != -EBUSY || now_ms() > deadline)
 			return result;
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
@@ -1046,7 +1080,7 @@ static int open_database(struct sqlite *sqlite)
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code != SQLITE_OK)
 		return translate(code);
-	sqlite3_busy_timeout(sqlite->db, BUSY_TIMEOUT_MS);
+	sqlite3_busy_handler(sqlite->db, on_busy, sqlite);
 	sqlite->readonly = sqlite3_db_readonly(sqlite->db, "main") == 1;
 	result = check_schema(sqlite, &empty);
 	if (result == 0 && empty && sqlite->readonly)

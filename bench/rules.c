@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What it costs to bring rules into the kernel: bench/rules MEMBERS...
+ * Runs in a network namespace of its own; prints one line a figure, as DESIGN describes.
+ * A figure and its reference are taken in turns, so that a busy machine slows both.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/iptables_sets.h"
+#include "engine/xtables.h"
+#include "rules.h"
+
+#define RUNS_MAX 51
+#define BUILD_RATIO 0.5
+#define CHANGE_RATIO 1.3
+#define COMMAND_RATIO 0.5
+#define SET_MICROSECONDS 100
+#define VERIFY_MEMBERS 16000
+#define VERIFY_MILLISECONDS 30
+
+struct bench {
+	struct engine *engine;
+	struct ruleset *rules, *other; /* other: one member has moved */
+	size_t members;
+	unsigned runs;
+	struct error error;
+	struct engine_report report;
+	bool moved;
+	char directory[64];
+};
+
+struct figure {
+	double runs[RUNS_MAX], references[RUNS_MAX];
+	unsigned n;
+};
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void must(int good, const char *what, const struct error *error)
+{
+	if (good)
+		return;
+	fprintf(stderr, "bench/rules: %s: %s\n", what, error ? error->text : strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), compare_doubles);
+	return values[n / 2];
+}
+
+/* goal: of the ratio when there is a reference, else of the median; 0: none. */
+static void print(const struct bench *bench, const char *name, double value, const char *unit,
+	double reference, double goal)
+{
+	double judged = reference > 0 ? value / reference : value;
+
+	printf("%s\t%zu\t%.4g\t%s\t", name, bench->members, value, unit);
+	if (reference > 0)
+		printf("%.4g\t%.2f\t", reference, value / reference);
+	else
+		printf("-\t-\t");
+	if (goal > 0)
+		printf("%g\t%s\n", goal, judged <= goal ? "ok" : "short");
+	else
+		printf("-\tok\n");
+	fflush(stdout);
+}
+
+static void print_figure(const struct bench *bench, const char *name, struct figure *figure,
+	double unit, const char *unit_name, double goal)
+{
+	double reference = figure->references[0] > 0 ? median(figure->references, figure->n) : 0;
+
+	print(bench, name, median(figure->runs, figure->n) * unit, unit_name, reference * unit, goal);
+}
+
+static double flush(struct bench *bench)
+{
+	double start = now();
+
+	must(engine_flush(bench->engine, NULL, &bench->error) == 0, "flush", &bench->error);
+	return now() - start;
+}
+
+static double apply(struct bench *bench)
+{
+	double start = now();
+
+	must(engine_apply(bench->engine, bench->rules, &bench->report, &bench->error) == 0, "apply",
+		&bench->error);
+	bench->moved = false;
+	return now() - start;
+}
+
+static double command(const char *text)
+{
+	double start = now();
+
+	must(system(text) == 0, text, NULL);
+	return now() - start;
+}
+
+static void write_part(struct bench *bench, const char *name, const char *from, const char *to)
+{
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", bench->directory, name);
+	file = fopen(path, "we");
+	must(file != NULL, path, NULL);
+	fwrite(from, 1, (size_t)(to - from), file);
+	fclose(file);
+}
+
+/* The same rules as the tools take them. */
+static void write_text(struct bench *bench)
+{
+	struct buffer text = { 0 };
+	const char *tables, *tables6;
+
+	must(engine_render(NULL, bench->rules, &text) == 0, "render", NULL);
+	tables = strstr(text.text, "# iptables");
+	tables6 = strstr(text.text, "# ip6tables");
+	write_part(bench, "ipset", text.text, tables);
+	write_part(bench, "iptables", tables, tables6);
+	write_part(bench, "ip6tables", tables6, text.text + text.length);
+	buffer_clear(&text);
+}
+
+static void bench_build(struct bench *bench)
+{
+	struct figure build = { .n = bench->runs };
+	char restore[256];
+
+	write_text(bench);
+	snprintf(restore, sizeof(restore),
+		"cd %s && ipset restore < ipset && iptables-legacy-restore -n < iptables && "
+		"ip6tables-legacy-restore -n < ip6tables",
+		bench->directory);
+	for (unsigned i = 0; i < build.n; i++) {
+		build.runs[i] = apply(bench);
+		flush(bench);
+		build.references[i] = command(restore);
+		flush(bench);
+	}
+	print_figure(bench, "build", &build, 1e3, "ms", BUILD_RATIO);
+}
+
+static double change(struct bench *bench)
+{
+	const struct ruleset *from = bench->moved ? bench->other : bench->rules;
+	const struct ruleset *to = bench->moved ? bench->rules : bench->other;
+	double start = now();
+
+	must(engine_update(bench->engine, from, to, &bench->report, &bench->error) == 0, "update",
+		&bench->error);
+	bench->moved = !bench->moved;
+	return now() - start;
+}
+
+/* What no change of a table can cost less than: read it all, put it back. */
+static double bare(struct bench *bench)
+{
+	static const uint16_t sets[SETS];
+	struct xtables *xtables;
+	double start = now();
+
+	must(xtables_open(&xtables, TABLE_NAT, sets, &bench->error) == 0, "read", &bench->error);
+	must(xtables_commit(xtables, &bench->error) == 0, "commit", &bench->error);
+	xtables_close(xtables);
+	return now() - start;
+}
+
+static void bench_change(struct bench *bench)
+{
+	struct figure beside_bare = { .n = bench->runs * 3 }, beside_tools = { .n = bench->runs };
+
+	for (unsigned i = 0; i < beside_bare.n; i++) {
+		beside_bare.references[i] = bare(bench);
+		beside_bare.runs[i] = change(bench);
+	}
+	print_figure(bench, "change", &beside_bare, 1e3, "ms", CHANGE_RATIO);
+	for (unsigned i = 0; i < beside_tools.n; i++) {
+		beside_tools.runs[i] = change(bench);
+		beside_tools.references[i] =
+			command("ipset add neti-peers 9.9.9.9 && iptables-legacy -t nat -A NETI-OVERLAY "
+				"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
+		apply(bench);
+	}
+	print_figure(bench, "change-tools", &beside_tools, 1e3, "ms", COMMAND_RATIO);
+}
+
+/* The set's part of a change alone. */
+static void bench_set_part(struct bench *bench)
+{
+	struct figure figure = { .n = bench->runs * 7 };
+	struct address address;
+
+	address_parse("9.9.9.9", &address);
+	for (unsigned i = 0; i < figure.n; i++) {
+		size_t add = i % 2 == 0;
+		double start = now();
+
+		must(iptables_sets_change(&address, add, &address, !add, &bench->report,
+			     &bench->error) == 0,
+			"set", &bench->error);
+		figure.runs[i] = now() - start;
+	}
+	print_figure(bench, "change-set", &figure, 1e6, "us", SET_MICROSECONDS);
+	apply(bench);
+}
+
+/* A member that is seen from another address: no table. */
+static void bench_peers(struct bench *bench)
+{
+	struct ruleset *other = rules_copy(bench->rules);
+	struct figure figure = { .n = bench->runs * 7 };
+
+	other->peers[other->n_peers - 1].bytes[1] = 200;
+	for (unsigned i = 0; i < figure.n; i++) {
+		bool back = i % 2;
+		double start = now();
+
+		must(engine_update(bench->engine, back ? other : bench->rules,
+			     back ? bench->rules : other, &bench->report, &bench->error) == 0,
+			"update", &bench->error);
+		figure.runs[i] = now() - start;
+	}
+	print_figure(bench, "change-peers", &figure, 1e6, "us", 0);
+	rules_free(other);
+	apply(bench);
+}
+
+static void bench_again(struct bench *bench)
+{
+	struct figure figure = { .n = bench->runs };
+	unsigned commits = 0;
+
+	for (unsigned i = 0; i < figure.n; i++) {
+		figure.runs[i] = apply(bench);
+		commits += bench->report.commits;
+	}
+	print_figure(bench, "again", &figure, 1e3, "ms", 0);
+	printf("again-commits\t%zu\t%u\ttables\t-\t-\t0\t%s\n", bench->members, commits,
+		commits == 0 ? "ok" : "short");
+}
+
+static void bench_verify(struct bench *bench)
+{
+	struct figure figure = { .n = bench->runs };
+
+	for (unsigned i = 0; i < figure.n; i++) {
+		struct buffer diff = { 0 };
+		double start = now();
+		int r = engine_compare(bench->engine, bench->rules, &diff, &bench->error);
+
+		figure.runs[i] = now() - start;
+		must(r == 0, "verify", &bench->error);
+		buffer_clear(&diff);
+	}
+	print_figure(bench, "verify", &figure, 1e3, "ms",
+		bench->members == VERIFY_MEMBERS ? VERIFY_MILLISECONDS : 0);
+}
+
+static long peak_kilobytes(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
+}
+
+/* In a child of its own: what the whole build adds to the most that the process ever held. */
+static void bench_memory(struct bench *bench)
+{
+	int pipe_ends[2];
+	long growth = 0;
+	pid_t pid;
+
+	flush(bench);
+	must(pipe(pipe_ends) == 0, "pipe", NULL);
+	pid = fork();
+	must(pid >= 0, "fork", NULL);
+	if (pid == 0) {
+		growth = peak_kilobytes();
+		apply(bench);
+		growth = peak_kilobytes() - growth;
+		_exit(write(pipe_ends[1], &growth, sizeof(growth)) != sizeof(growth));
+	}
+	waitpid(pid, NULL, 0);
+	must(read(pipe_ends[0], &growth, sizeof(growth)) == sizeof(growth), "memory", NULL);
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+	print(bench, "memory", (double)growth / 1024, "MB", 0, 0);
+}
+
+static void prepare(struct bench *bench, size_t members)
+{
+	size_t middle = members / 2;
+
+	bench->members = members;
+	bench->runs = members > 20000 ? 5 : 7;
+	bench->rules = rules_new(members > 16000 ? "10.128.0.0/15" : "192.168.0.0/18");
+	rules_fill(bench->rules, members);
+	bench->rules->policy.reject_all = true;
+	rules_open(bench->rules, IPPROTO_TCP, 80, 80);
+	bench->other = rules_copy(bench->rules);
+	bench->other->paths[middle].target.bytes[1] = 200;
+	bench->other->peers[members - 1].bytes[1] = 200;
+}
+
+/* In a process of its own, so that no memory of an earlier size is reused. */
+static void run(size_t members)
+{
+	static const struct engine_config config;
+	struct bench bench = { .directory = "/tmp/neti-bench-XXXXXX" };
+	char remove[96];
+
+	must(mkdtemp(bench.directory) != NULL, "mkdtemp", NULL);
+	snprintf(remove, sizeof(remove), "%s/xtables.lock", bench.directory);
+	setenv("XTABLES_LOCKFILE", remove, 1);
+	must(engine_open(&bench.engine, NULL, &config, &bench.error) == 0, "open", &bench.error);
+	prepare(&bench, members);
+	bench_memory(&bench);
+	flush(&bench);
+	bench_build(&bench);
+	apply(&bench);
+	bench_change(&bench);
+	bench_set_part(&bench);
+	bench_peers(&bench);
+	bench_again(&bench);
+	bench_verify(&bench);
+	flush(&bench);
+	rules_free(bench.rules);
+	rules_free(bench.other);
+	engine_close(bench.engine);
+	snprintf(remove, sizeof(remove), "rm -rf %s", bench.directory);
+	command(remove);
+}
+
+static void print_machine(void)
+{
+	struct utsname name;
+	char line[256], model[200] = "unknown processor";
+	FILE *file = fopen("/proc/cpuinfo", "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "model name : %199[^\n]", model) == 1)
+			break;
+	if (file)
+		fclose(file);
+	uname(&name);
+	printf("# %ld processors, %s, %s %s\n", sysconf(_SC_NPROCESSORS_ONLN), model, name.sysname,
+		name.release);
+	fflush(stdout);
+}
+
+static void map_self(const char *path, unsigned id)
+{
+	FILE *file = fopen(path, "we");
+
+	must(file != NULL, path, NULL);
+	fprintf(file, "0 %u 1", id);
+	fclose(file);
+}
+
+static void leave(void)
+{
+	unsigned user = geteuid();
+
+	if (user == 0) {
+		must(unshare(CLONE_NEWNET) == 0, "no network namespace", NULL);
+		return;
+	}
+	must(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0, "no network namespace", NULL);
+	map_self("/proc/self/uid_map", user);
+}
+
+int main(int argc, char **argv)
+{
+	pid_t pid;
+	int status;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: bench/rules MEMBERS...\n");
+		return 2;
+	}
+	leave();
+	print_machine();
+	for (int i = 1; i < argc; i++) {
+		unsigned long members = strtoul(argv[i], NULL, 10);
+
+		must(members > 0 && members <= 100000, "members: 1 to 100000", NULL);
+		pid = fork();
+		must(pid >= 0, "fork", NULL);
+		if (pid == 0) {
+			run(members);
+			return EXIT_SUCCESS;
+		}
+		must(waitpid(pid, &status, 0) == pid && status == 0, "a run", NULL);
+	}
+	return EXIT_SUCCESS;
+}

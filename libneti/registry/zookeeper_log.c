@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Takes "DATE:PID(0xTHREAD):ZOO_ERROR@function@line: text", tells each source line of the client
+ * at most once a minute: while a server is down it would say the same thirty times a second.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "zookeeper_log.h"
+
+#define SLOTS 8
+#define PLACES 32	/* source lines remembered */
+#define QUIET_MS 60000
+#define LINES 16
+#define LINE_MAX_BYTES 300
+
+struct place {
+	uint32_t hash;
+	unsigned suppressed;
+	int64_t quiet_until;
+};
+
+struct line {
+	enum neti_log_level level;
+	unsigned suppressed;
+	char text[LINE_MAX_BYTES];
+};
+
+static struct slot {
+	bool used;
+	int ready;
+	enum neti_log_level level;
+	struct place places[PLACES];
+	struct line lines[LINES];
+	size_t n_lines;
+} slots[SLOTS];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* One step milder than the client: a lost connection is told by the store's state. */
+static enum neti_log_level level_of(const char *message)
+{
+	if (strstr(message, ":ZOO_ERROR@"))
+		return NETI_LOG_WARNING;
+	return strstr(message, ":ZOO_WARN@") ? NETI_LOG_INFO : NETI_LOG_DEBUG;
+}
+
+/* The place is "function@line"; *ret_text is what follows it. */
+static uint32_t place_of(const char *message, const char **ret_text)
+{
+	const char *at = strchr(message, '@'), *text;
+	uint32_t hash = 2166136261u;
+
+	*ret_text = message;
+	if (!at)
+		return hash;
+	text = strstr(at, ": ");
+	if (!text)
+		return hash;
+	for (; at < text; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	*ret_text = text + 2;
+	return hash;
+}
+
+/* NULL: known, and quiet for now. With every place taken the one silent longest is reused. */
+static struct place *place_due(struct slot *slot, uint32_t hash)
+{
+	struct place *oldest = &slot->places[0];
+	int64_t now = now_ms();
+
+	for (size_t i = 0; i < PLACES; i++) {
+		struct place *place = &slot->places[i];
+
+		if (place->hash == hash && place->quiet_until > now) {
+			place->suppressed++;
+			return NULL;
+		}
+		if (place->hash == hash)
+			return place;
+		if (place->quiet_until < oldest->quiet_until)
+			oldest = place;
+	}
+	*oldest = (struct place){ .hash = hash };
+	return oldest;
+}
+
+static void note_locked(struct slot *slot, const char *message)
+{
+	enum neti_log_level level = level_of(message);
+	const char *text;
+	uint32_t hash = place_of(message, &text);
+	struct place *place;
+	struct line *line;
+
+	if (!slot->used || level > slot->level || slot->n_lines == LINES)
+		return;
+	place = place_due(slot, hash);
+	if (!place)
+		return;
+	line = &slot->lines[slot->n_lines++];
+	line->level = level;
+	line->suppressed = place->suppressed;
+	snprintf(line->text, sizeof(line->text), "%s", text);
+	place->suppressed = 0;
+	place->quiet_until = now_ms() + QUIET_MS;
+	eventfd_write(slot->ready, 1);
+}
+
+static void note(size_t slot, const char *message)
+{
+	pthread_mutex_lock(&lock);
+	note_locked(&slots[slot], message);
+	pthread_mutex_unlock(&lock);
+}
+
+#define FUNCTION(n)                                                                                \
+	static void note_##n(const char *message)                                                  \
+	{                                                                                          \
+		note(n, message);                                                                  \
+	}
+
+FUNCTION(0)
+FUNCTION(1)
+FUNCTION(2)
+FUNCTION(3)
+FUNCTION(4)
+FUNCTION(5)
+FUNCTION(6)
+FUNCTION(7)
+
+static void note_nothing(const char *message)
+{
+	(void)message;
+}
+
+void (*zookeeper_log_function(int slot))(const char *message)
+{
+	static void (*const functions[SLOTS])(const char *) = { note_0, note_1, note_2, note_3,
+		note_4, note_5, note_6, note_7 };
+
+	/* Never NULL: the client would write to stderr. */
+	return slot < 0 ? note_nothing : functions[slot];
+}
+
+int zookeeper_log_open(const struct log *log, int ready)
+{
+	int found = -1;
+
+	if (!log->write)
+		return -1;
+	pthread_mutex_lock(&lock);
+	for (int i = 0; found < 0 && i < SLOTS; i++)
+		if (!slots[i].used)
+			found = i;
+	if (found >= 0)
+		slots[found] = (struct slot){ .used = true, .ready = ready, .level = log->level };
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void zookeeper_log_close(int slot)
+{
+	if (slot < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	slots[slot].used = false;
+	pthread_mutex_unlock(&lock);
+}
+
+static bool take_line(int slot, struct line *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&lock);
+	any = slots[slot].n_lines > 0;
+	if (any) {
+		*ret = slots[slot].lines[0];
+		slots[slot].n_lines--;
+		memmove(&slots[slot].lines[0], &slots[slot].lines[1],
+			slots[slot].n_lines * sizeof(struct line));
+	}
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+void zookeeper_log_tell(int slot, const struct log *log)
+{
+	struct line line;
+
+	while (slot >= 0 && take_line(slot, &line)) {
+		if (line.suppressed)
+			log_write(log, line.level, "zookeeper client: %s (and %u times before)",
+				line.text, line.suppressed);
+		else
+			log_write(log, line.level, "zookeeper client: %s", line.text);
+	}
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Agents that make rules: several hosts in namespaces, one process, the public calls, the
+ * embedded registry and the real kernel.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "neti/neti.h"
+#include "netns.h"
+#include "test.h"
+
+#define HUDSON "10.9.1.1"
+#define SIERRA "10.9.1.2"
+#define STRANGER "10.9.1.3"
+
+/* What one agent has told. */
+struct host {
+	struct netns_host netns;
+	const char *id, *address;
+	struct neti_context *context;
+	struct neti_agent *agent;
+	char overlay[NETI_ADDRESS_MAX];
+	int applied, drift, troubles;
+	size_t held;
+	char trouble[512];
+};
+
+static struct netns_host outside;
+static struct netns_host stranger;
+static struct host hudson = { .id = "hudson", .address = HUDSON };
+static struct host sierra = { .id = "sierra", .address = SIERRA };
+
+static void see(void *data, const struct neti_event *event)
+{
+	struct host *host = data;
+
+	printf("%s: %s\n", host->id, neti_event_text(event));
+	switch (neti_event_get_type(event)) {
+	case NETI_EVENT_REGISTERED:
+		neti_member_overlay(neti_event_member(event), host->overlay);
+		break;
+	case NETI_EVENT_APPLIED:
+		host->applied++;
+		break;
+	case NETI_EVENT_HELD:
+		host->held = neti_event_count(event);
+		break;
+	case NETI_EVENT_DRIFT:
+		host->drift++;
+		break;
+	case NETI_EVENT_TROUBLE:
+		host->troubles++;
+		snprintf(host->trouble, sizeof(host->trouble), "%s", neti_event_text(event));
+		break;
+	case NETI_EVENT_LOST:
+	case NETI_EVENT_REGISTRY:
+	case NETI_EVENT_JOINED:
+	case NETI_EVENT_MEMBERS:
+		break;
+	}
+}
+
+static void set(struct neti_settings *settings, const char *key, const char *value)
+{
+	ck_assert_int_eq(neti_settings_set(settings, key, value), 0);
+}
+
+static struct neti_settings *settings_of(struct host *host)
+{
+	struct neti_settings *settings;
+	char registry[256];
+
+	if (!host->context)
+		ck_assert_int_eq(neti_context_new(&host->context), 0);
+	ck_assert_int_eq(neti_settings_new(&settings, host->context), 0);
+	snprintf(registry, sizeof(registry), "sqlite:%s/registry.db", netns_directory());
+	set(settings, "registry", registry);
+	snprintf(registry, sizeof(registry), "%s/%s", netns_directory(), host->id);
+	set(settings, "state_dir", registry);
+	set(settings, "id", host->id);
+	set(settings, "network", "ec2");
+	set(settings, "private_ip", host->address);
+	set(settings, "session_timeout", "1s");
+	set(settings, "reject_all", "true");
+	return settings;
+}
+
+static void start(struct host *host)
+{
+	struct neti_settings *settings = settings_of(host);
+
+	host->applied = host->drift = host->troubles = 0;
+	netns_enter(&host->netns);
+	ck_assert_int_eq(neti_agent_new(&host->agent, settings), 0);
+	neti_agent_set_callback(host->agent, see, host);
+	ck_assert_msg(neti_agent_start(host->agent) == 0, "%s", neti_context_message(host->context));
+	neti_settings_unref(settings);
+	netns_enter(&outside);
+}
+
+static void stop(struct host *host)
+{
+	neti_agent_unref(host->agent);
+	host->agent = NULL;
+}
+
+static void dispatch(void)
+{
+	poll(NULL, 0, 20);
+	if (hudson.agent)
+		neti_agent_dispatch(hudson.agent);
+	if (sierra.agent)
+		neti_agent_dispatch(sierra.agent);
+}
+
+/* Dispatches until the shell command succeeds on the host. */
+static bool becomes(struct host *host, const char *command, int seconds)
+{
+	char *output, *line;
+	bool done = false;
+
+	for (time_t end_at = time(NULL) + seconds + 1; !done && time(NULL) < end_at;) {
+		dispatch();
+		netns_enter(&host->netns);
+		output = netns_output("if %s >/dev/null 2>&1; then echo yes; fi", command);
+		netns_enter(&outside);
+		line = strstr(output, "yes");
+		done = line != NULL;
+		free(output);
+	}
+	return done;
+}
+
+static int connect_from(struct host *host, const char *address, uint16_t port)
+{
+	int result;
+
+	netns_enter(&host->netns);
+	result = netns_connect(address, port, 1000);
+	netns_enter(&outside);
+	return result;
+}
+
+static struct neti_registry *registry_of(struct host *host)
+{
+	struct neti_settings *settings = settings_of(host);
+	struct neti_registry *registry;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	neti_settings_unref(settings);
+	return registry;
+}
+
+static void fleet_set(const char *key, const char *value)
+{
+	struct neti_registry *registry = registry_of(&hudson);
+
+	ck_assert_int_ge(neti_registry_fleet_init(registry), 0);
+	ck_assert_msg(neti_registry_fleet_set(registry, key, value) == 0, "%s",
+		neti_context_message(hudson.context));
+	neti_registry_unref(registry);
+}
+
+/* hudson, sierra and the stranger on one bridge. */
+static bool begin(void)
+{
+	static const struct { struct netns_host *host; const char *name, *address; } hosts[] = {
+		{ &hudson.netns, "hudson", HUDSON "/24" },
+		{ &sierra.netns, "sierra", SIERRA "/24" },
+		{ &stranger, "stranger", STRANGER "/24" },
+	};
+
+	if (!netns_start(&outside))
+		return false;
+	netns_do("ip link add bridge type bridge && ip link set bridge up");
+	for (size_t i = 0; i < 3; i++) {
+		netns_host(hosts[i].host, hosts[i].name);
+		netns_do("ip link add port%zu type veth peer name eth0 netns /proc/self/fd/%d && "
+			 "ip link set port%zu master bridge up", i, hosts[i].host->fd, i);
+		netns_enter(hosts[i].host);
+		netns_do("ip link set eth0 up && ip addr add %s dev eth0 && ip route add default dev eth0",
+			hosts[i].address);
+		netns_enter(&outside);
+	}
+	return true;
+}
+
+static void end(void)
+{
+	stop(&hudson);
+	stop(&sierra);
+	neti_context_unref(hudson.context);
+	neti_context_unref(sierra.context);
+}
+
+/* Both are up and have each other's path. */
+static void start_both(void)
+{
+	start(&hudson);
+	start(&sierra);
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 10));
+	ck_assert(becomes(&sierra, "ipset test neti-peers " HUDSON, 10));
+	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'", 5));
+}
+
+START_TEST(members_reach_each_other_and_nobody_else)
+{
+	char source[NETI_ADDRESS_MAX];
+	int listener;
+
+	if (!begin())
+		return;
+	fleet_set("removal_delay", "100ms");
+	start_both();
+	netns_enter(&sierra.netns);
+	listener = netns_listen("0.0.0.0", 8080);
+	netns_enter(&hudson.netns);
+	ck_assert_int_eq(netns_seen(listener, sierra.overlay, 8080, source), 0);
+	ck_assert_str_eq(source, HUDSON);
+	netns_enter(&stranger);
+	ck_assert_int_eq(netns_connect(SIERRA, 8080, 300), -ETIMEDOUT);
+	netns_enter(&outside);
+	stop(&sierra);
+	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 5));
+	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), -EHOSTUNREACH);
+	start(&sierra);
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 5));
+	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), 0);
+	end();
+}
+END_TEST
+
+START_TEST(restart_changes_nothing)
+{
+	char *before, *after;
+
+	if (!begin())
+		return;
+	start_both();
+	netns_enter(&hudson.netns);
+	ck_assert_int_eq(netns_connect(sierra.overlay, 9, 1000), -ECONNREFUSED); /* counts */
+	before = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
+	netns_enter(&outside);
+	stop(&hudson);
+	start(&hudson);
+	for (int i = 0; i < 200 && hudson.applied == 0; i++)
+		dispatch();
+	ck_assert_int_eq(hudson.applied, 1);
+	netns_enter(&hudson.netns);
+	after = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
+	netns_enter(&outside);
+	ck_assert_str_eq(before, after);
+	free(before);
+	free(after);
+	end();
+}
+END_TEST
+
+START_TEST(drift_is_repaired)
+{
+	if (!begin())
+		return;
+	start_both();
+	netns_enter(&hudson.netns);
+	netns_do("iptables-legacy -F INPUT; iptables-legacy -t nat -F NETI-OVERLAY; ipset flush neti-peers");
+	netns_enter(&outside);
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA " && iptables-legacy -C INPUT -j NETI-INPUT", 15));
+	for (int i = 0; i < 50 && hudson.drift == 0; i++)
+		dispatch();
+	ck_assert_int_eq(hudson.drift, 1);
+	end();
+}
+END_TEST
+
+START_TEST(removals_are_held_until_accepted)
+{
+	struct neti_registry *registry;
+
+	if (!begin())
+		return;
+	fleet_set("max_removals", "0");
+	fleet_set("max_removals_percent", "0");
+	fleet_set("removal_delay", "100ms");
+	start_both();
+	stop(&sierra);
+	for (int i = 0; i < 100; i++)
+		dispatch();
+	ck_assert_uint_eq(hudson.held, 1);
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 1));
+	stop(&hudson); /* the guard counts across a restart */
+	hudson.held = 0;
+	start(&hudson);
+	for (int i = 0; i < 100; i++)
+		dispatch();
+	ck_assert_uint_eq(hudson.held, 1);
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 1));
+	registry = registry_of(&hudson);
+	ck_assert_int_eq(neti_registry_fleet_accept(registry), 0);
+	neti_registry_unref(registry);
+	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 5));
+	ck_assert_uint_eq(hudson.held, 0);
+	end();
+}
+END_TEST
+
+START_TEST(kernel_is_not_touched_before_the_list_is_read)
+{
+	struct neti_settings *settings;
+
+	if (!begin())
+		return;
+	settings = settings_of(&hudson);
+	set(settings, "registry", "zookeeper://127.0.0.1:1/neti");
+	netns_enter(&hudson.netns);
+	ck_assert_int_eq(neti_agent_new(&hudson.agent, settings), 0);
+	neti_settings_unref(settings);
+	neti_agent_set_callback(hudson.agent, see, &hudson);
+	ck_assert_int_eq(neti_agent_start(hudson.agent), 0);
+	for (int i = 0; i < 100; i++)
+		dispatch();
+	netns_enter(&hudson.netns);
+	netns_do("test -z \"$(iptables-legacy-save | grep NETI)\" && test -z \"$(ipset list -n)\"");
+	end();
+}
+END_TEST
+
+START_TEST(overlay_that_is_in_use_here_is_refused)
+{
+	if (!begin())
+		return;
+	netns_enter(&hudson.netns);
+	netns_do("ip addr add 192.168.0.77/24 dev eth0");
+	netns_enter(&outside);
+	start(&hudson);
+	for (int i = 0; i < 200 && hudson.troubles == 0; i++)
+		dispatch();
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "192.168.0.77"));
+	ck_assert_int_eq(hudson.applied, 0);
+	end();
+}
+END_TEST
+
+START_TEST(same_id_elsewhere_is_refused)
+{
+	if (!begin())
+		return;
+	start(&hudson);
+	ck_assert(becomes(&hudson, "ipset list neti-peers", 5));
+	sierra.id = "hudson";
+	sierra.address = SIERRA;
+	netns_do("mkdir -p %s/other", netns_directory());
+	netns_enter(&sierra.netns);
+	{
+		struct neti_settings *settings = settings_of(&sierra);
+		char folder[256];
+
+		snprintf(folder, sizeof(folder), "%s/other", netns_directory());
+		set(settings, "state_dir", folder);
+		ck_assert_int_eq(neti_agent_new(&sierra.agent, settings), 0);
+		neti_settings_unref(settings);
+	}
+	neti_agent_set_callback(sierra.agent, see, &sierra);
+	ck_assert_int_eq(neti_agent_start(sierra.agent), 0);
+	netns_enter(&outside);
+	for (int i = 0; i < 200 && sierra.troubles == 0; i++)
+		dispatch();
+	ck_assert_msg(strstr(sierra.trouble, "hudson") && strstr(sierra.trouble, HUDSON), "%s",
+		sierra.trouble);
+	end();
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("agent");
+	TCase *tests = tcase_create("all");
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_test(tests, members_reach_each_other_and_nobody_else);
+	tcase_add_test(tests, restart_changes_nothing);
+	tcase_add_test(tests, drift_is_repaired);
+	tcase_add_test(tests, removals_are_held_until_accepted);
+	tcase_add_test(tests, kernel_is_not_touched_before_the_list_is_read);
+	tcase_add_test(tests, overlay_that_is_in_use_here_is_refused);
+	tcase_add_test(tests, same_id_elsewhere_is_refused);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

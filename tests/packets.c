@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the rules do to packets: a host with a member on one cable and a stranger on another.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "netns.h"
+#include "rules.h"
+#include "test.h"
+
+#define HERE_MEMBER "10.9.1.1" /* this host on the member's cable */
+#define MEMBER "10.9.1.2"
+#define HERE_STRANGER "10.9.2.1"
+#define STRANGER "10.9.2.2"
+#define OVERLAY "192.168.0.5" /* the member's */
+
+#define SHORT 300 /* milliseconds to wait for an answer that should not come */
+
+static struct netns_host self, member, stranger;
+static struct error error;
+static struct engine_report report;
+static struct engine *engine;
+static struct ruleset *rules;
+
+static void apply(void)
+{
+	ck_assert_msg(engine_apply(engine, rules, &report, &error) == 0, "%s", error.text);
+}
+
+static bool start(void)
+{
+	if (!netns_start(&self))
+		return false;
+	netns_host(&member, "member");
+	netns_host(&stranger, "stranger");
+	netns_link(&self, HERE_MEMBER "/24", &member, MEMBER "/24");
+	netns_link(&self, HERE_STRANGER "/24", &stranger, STRANGER "/24");
+	netns_do("ip route add default via " MEMBER);
+	netns_enter(&stranger);
+	netns_do("ip route add default via " HERE_STRANGER);
+	netns_enter(&self);
+	ck_assert_msg(engine_open(&engine, NULL, NULL, &error) == 0, "%s", error.text);
+	rules = rules_new("192.168.0.0/18");
+	rules_member(rules, OVERLAY, MEMBER);
+	rules->policy.reject_all = true;
+	return true;
+}
+
+static void stop(void)
+{
+	engine_close(engine);
+	rules_free(rules);
+}
+
+static int from(const struct netns_host *host, const char *address, uint16_t port)
+{
+	int r;
+
+	netns_enter(host);
+	r = netns_connect(address, port, SHORT);
+	netns_enter(&self);
+	return r;
+}
+
+START_TEST(test_who_is_let_in)
+{
+	if (!start())
+		return;
+	netns_listen("0.0.0.0", 7000);
+	netns_listen("0.0.0.0", 8080);
+	netns_listen("0.0.0.0", 22);
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 7000), 0); /* before */
+	rules_open(rules, IPPROTO_TCP, 8000, 8100);
+	apply();
+	ck_assert_int_eq(from(&member, HERE_MEMBER, 7000), 0);
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 7000), -ETIMEDOUT);
+	ck_assert_int_eq(from(&stranger, HERE_MEMBER, 7000), -ETIMEDOUT);
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 8080), 0);
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 22), -ETIMEDOUT);
+	rules_ssh(rules, STRANGER "/32");
+	apply();
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 22), 0);
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 7000), -ETIMEDOUT);
+	rules_trust(rules, "10.9.2.0/24");
+	apply();
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 7000), 0);
+	rules->policy.n_trusted = 0;
+	rules->policy.reject_all = false;
+	apply();
+	ck_assert_int_eq(from(&stranger, HERE_STRANGER, 7000), 0);
+	stop();
+}
+END_TEST
+
+/* Who was or would have been refused is counted, packet by packet. */
+START_TEST(test_denied_is_counted)
+{
+	if (!start())
+		return;
+	for (int closed = 0; closed < 2; closed++) {
+		rules->policy.reject_all = closed;
+		apply();
+		netns_enter(&stranger);
+		netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/" HERE_STRANGER "/99; done'");
+		netns_enter(&self);
+		netns_do("ipset save neti-denied | grep '" STRANGER ",udp:99 timeout [0-9]* packets %d '",
+			3 * (closed + 1));
+	}
+	netns_do("! ipset save neti-denied | grep '" MEMBER "'");
+	stop();
+}
+END_TEST
+
+START_TEST(test_ping)
+{
+	if (!start())
+		return;
+	apply();
+	netns_do("iptables-legacy-save | grep -- '--icmp-type 8 -j ACCEPT'");
+	rules->policy.icmp = false;
+	apply();
+	netns_do("! iptables-legacy-save | grep -- '--icmp-type'");
+	stop();
+}
+END_TEST
+
+START_TEST(test_overlay)
+{
+	char source[46];
+	struct timespec before, after;
+	int listener;
+
+	if (!start())
+		return;
+	netns_enter(&member);
+	listener = netns_listen("0.0.0.0", 7000);
+	netns_enter(&self);
+	ck_assert_int_ne(netns_connect(OVERLAY, 7000, SHORT), 0);
+	apply();
+	ck_assert_int_eq(netns_seen(listener, OVERLAY, 7000, source), 0);
+	ck_assert_str_eq(source, HERE_MEMBER);
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	ck_assert_int_eq(netns_connect("192.168.0.6", 7000, SHORT), -EHOSTUNREACH);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	ck_assert_int_eq(after.tv_sec - before.tv_sec > 1, 0);
+
+	rules_override(rules, "192.168.0.6", MEMBER);
+	rules_override(rules, "172.31.0.9", MEMBER);
+	apply();
+	ck_assert_int_eq(netns_seen(listener, "192.168.0.6", 7000, source), 0);
+	ck_assert_int_eq(netns_seen(listener, "172.31.0.9", 7000, source), 0);
+
+	rules_remove(rules, OVERLAY);
+	apply();
+	ck_assert_int_eq(netns_connect(OVERLAY, 7000, SHORT), -EHOSTUNREACH);
+	stop();
+}
+END_TEST
+
+/* Containers behind this host: their packets come through PREROUTING and FORWARD. */
+START_TEST(test_forwarded)
+{
+	struct netns_host container;
+	char source[46];
+	int listener;
+
+	if (!start())
+		return;
+	netns_host(&container, "container");
+	netns_link(&self, "10.9.3.1/24", &container, "10.9.3.2/24");
+	netns_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
+	netns_enter(&container);
+	netns_do("ip route add default via 10.9.3.1");
+	netns_enter(&member);
+	netns_do("ip route add 10.9.3.0/24 via " HERE_MEMBER);
+	listener = netns_listen("0.0.0.0", 7000);
+	netns_enter(&self);
+	rules->policy.forwarded = true;
+	apply();
+	netns_enter(&container);
+	ck_assert_int_eq(netns_seen(listener, OVERLAY, 7000, source), 0);
+	ck_assert_str_eq(source, "10.9.3.2");
+	ck_assert_int_eq(netns_connect("192.168.0.6", 7000, SHORT), -EHOSTUNREACH);
+	netns_enter(&self);
+	rules->policy.forwarded = false;
+	apply();
+	netns_enter(&container);
+	ck_assert_int_ne(netns_connect(OVERLAY, 7000, SHORT), 0);
+	netns_enter(&self);
+	stop();
+}
+END_TEST
+
+START_TEST(test_ipv6)
+{
+	if (!start())
+		return;
+	netns_do("ip addr add fd00:9::1/64 dev stranger nodad");
+	netns_enter(&stranger);
+	netns_do("ip addr add fd00:9::2/64 dev self nodad");
+	netns_enter(&self);
+	netns_listen("::", 7000);
+	netns_listen("::", 8080);
+	rules_open(rules, IPPROTO_TCP, 8080, 8080);
+	apply();
+	/* Neighbour discovery must work for this. */
+	ck_assert_int_eq(from(&stranger, "fd00:9::1", 8080), 0);
+	ck_assert_int_eq(from(&stranger, "fd00:9::1", 7000), -ETIMEDOUT);
+	rules_trust(rules, "fd00:9::/64");
+	apply();
+	ck_assert_int_eq(from(&stranger, "fd00:9::1", 7000), 0);
+	rules->policy.n_trusted = 0;
+	rules->policy.reject_all = false;
+	apply();
+	ck_assert_int_eq(from(&stranger, "fd00:9::1", 7000), 0);
+	netns_do("! ip6tables-legacy-save | grep NETI");
+	stop();
+}
+END_TEST
+
+/* What the probers of the window test count, in memory that they share. */
+struct counts {
+	atomic_bool end;
+	atomic_uint sent_member, sent_stranger, connected, failed;
+};
+
+static pid_t prober(const struct netns_host *host, struct counts *counts,
+	void (*probe)(struct counts *counts))
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	netns_enter(host);
+	while (!atomic_load(&counts->end)) {
+		probe(counts);
+		usleep(50);
+	}
+	_exit(0);
+}
+
+/* Each from a port of its own, so that conntrack sees a new flow every time. */
+static void send_one(const char *address)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(7000) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET, address, &to.sin_addr);
+	if (sendto(fd, "x", 1, 0, (void *)&to, sizeof(to)) != 1)
+		_exit(1);
+	close(fd);
+}
+
+static void probe_member(struct counts *counts)
+{
+	send_one(HERE_MEMBER);
+	atomic_fetch_add(&counts->sent_member, 1);
+}
+
+static void probe_stranger(struct counts *counts)
+{
+	send_one(HERE_STRANGER);
+	atomic_fetch_add(&counts->sent_stranger, 1);
+}
+
+static void probe_overlay(struct counts *counts)
+{
+	atomic_fetch_add(netns_connect(OVERLAY, 7000, 2000) == 0 ? &counts->connected :
+								   &counts->failed,
+		1);
+}
+
+static void accept_all(int listener, struct counts *counts)
+{
+	while (!atomic_load(&counts->end)) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd >= 0)
+			close(fd);
+		else
+			usleep(100);
+	}
+	_exit(0);
+}
+
+static int open_udp(void)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(7000) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), size = 1 << 26;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	ck_assert_int_eq(bind(fd, (void *)&name, sizeof(name)), 0);
+	return fd;
+}
+
+static void drain(int fd, unsigned *from_member, unsigned *from_stranger)
+{
+	struct sockaddr_in name;
+	socklen_t length = sizeof(name);
+	char byte;
+
+	while (recvfrom(fd, &byte, 1, 0, (void *)&name, &length) == 1)
+		++*(ntohl(name.sin_addr.s_addr) == 0x0a090102 ? from_member : from_stranger);
+}
+
+/* Each kind of change, again and again. */
+static void change_something(unsigned round)
+{
+	struct ruleset *before = rules_copy(rules);
+	char overlay[32], target[32];
+	int r = 0;
+
+	snprintf(overlay, sizeof(overlay), "192.168.%u.%u", round % 60, round % 7 + 10);
+	snprintf(target, sizeof(target), "10.8.%u.%u", round % 200, round % 7 + 1);
+	if (round % 3 == 2)
+		rules_remove(rules, overlay);
+	else
+		rules_member(rules, overlay, target);
+	if (round % 5 == 0)
+		rules->policy.icmp = !rules->policy.icmp;
+	if (round % 20 == 7)
+		netns_do("iptables-legacy -w -t nat -I OUTPUT -d 9.9.9.9 -j ACCEPT");
+	if (round % 20 == 9)
+		netns_do("iptables-legacy -w -I INPUT -s 1.2.3.4 -j DROP");
+	if (round % 2)
+		r = engine_update(engine, before, rules, &report, &error);
+	if (r == -ESTALE || round % 2 == 0)
+		r = engine_apply(engine, rules, &report, &error);
+	ck_assert_msg(r == 0, "%s", error.text);
+	rules_free(before);
+}
+
+/* The set under the rules is one of another type, as after a change by hand. */
+static void spoil_set(void)
+{
+	netns_do("ipset create spoiled hash:net; ipset add spoiled " MEMBER ";"
+		 "iptables-legacy -w -I INPUT -m set --match-set spoiled src -j ACCEPT;"
+		 "iptables-legacy -w -F NETI-INPUT; ipset destroy neti-peers;"
+		 "ipset create neti-peers hash:net; ipset add neti-peers " MEMBER ";"
+		 "iptables-legacy -w -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT;"
+		 "iptables-legacy -w -A NETI-INPUT -j DROP;"
+		 "iptables-legacy -w -D INPUT -m set --match-set spoiled src -j ACCEPT;"
+		 "ipset destroy spoiled");
+}
+
+START_TEST(test_no_window)
+{
+	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned from_member = 0, from_stranger = 0;
+	pid_t children[4];
+	int udp, listener;
+
+	if (!start())
+		return;
+	netns_enter(&member);
+	listener = netns_listen("0.0.0.0", 7000);
+	children[0] = fork();
+	if (children[0] == 0)
+		accept_all(listener, counts);
+	netns_enter(&self);
+	udp = open_udp();
+	rules_fill(rules, 2000);
+	rules_member(rules, OVERLAY, MEMBER);
+	apply();
+	children[1] = prober(&member, counts, probe_member);
+	children[2] = prober(&stranger, counts, probe_stranger);
+	children[3] = prober(&self, counts, probe_overlay);
+	for (unsigned round = 0; round < 200; round++) {
+		change_something(round);
+		drain(udp, &from_member, &from_stranger);
+	}
+	atomic_store(&counts->end, true);
+	for (size_t i = 0; i < 4; i++)
+		waitpid(children[i], NULL, 0);
+	drain(udp, &from_member, &from_stranger);
+	ck_assert_uint_gt(counts->sent_stranger, 500);
+	ck_assert_uint_eq(from_stranger, 0);
+	ck_assert_uint_gt(counts->sent_member, 500);
+	ck_assert_uint_eq(from_member, counts->sent_member);
+	ck_assert_uint_gt(counts->connected, 100);
+	ck_assert_uint_eq(counts->failed, 0);
+	stop();
+}
+END_TEST
+
+START_TEST(test_no_window_while_a_set_is_replaced)
+{
+	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned from_member = 0, from_stranger = 0;
+	pid_t children[2];
+	int udp;
+
+	if (!start())
+		return;
+	udp = open_udp();
+	rules_fill(rules, 2000);
+	rules_member(rules, OVERLAY, MEMBER);
+	apply();
+	for (unsigned round = 0; round < 10; round++) {
+		spoil_set();
+		drain(udp, &from_member, &from_stranger);
+		from_member = from_stranger = 0;
+		*counts = (struct counts){ 0 };
+		children[0] = prober(&member, counts, probe_member);
+		children[1] = prober(&stranger, counts, probe_stranger);
+		usleep(2000);
+		apply();
+		usleep(2000);
+		atomic_store(&counts->end, true);
+		waitpid(children[0], NULL, 0);
+		waitpid(children[1], NULL, 0);
+		drain(udp, &from_member, &from_stranger);
+		ck_assert_uint_gt(counts->sent_member, 10);
+		ck_assert_uint_eq(from_member, counts->sent_member);
+		ck_assert_uint_eq(from_stranger, 0);
+	}
+	stop();
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("packets");
+	TCase *tcase = tcase_create("kernel");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, test_who_is_let_in);
+	tcase_add_test(tcase, test_denied_is_counted);
+	tcase_add_test(tcase, test_ping);
+	tcase_add_test(tcase, test_overlay);
+	tcase_add_test(tcase, test_forwarded);
+	tcase_add_test(tcase, test_ipv6);
+	tcase_add_test(tcase, test_no_window);
+	tcase_add_test(tcase, test_no_window_while_a_set_is_replaced);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
