@@ -227,6 +227,15 @@ static int check(const struct command *command, const struct parsed *parsed)
 	return 0;
 }
 
+/* A command that answers once says itself what went wrong; the library's warnings on the way
+ * would only repeat it. Those that stay show them. */
+static int run(const struct command *command, struct netictl *netictl)
+{
+	if (command->run != command_run && command->run != command_watch && !netictl->line.verbose)
+		neti_context_set_log(netictl->context, NETI_LOG_ERROR, NULL, NULL);
+	return command->run(netictl);
+}
+
 static int start(const struct command *command, struct netictl *netictl)
 {
 	int status;
@@ -240,7 +249,7 @@ static int start(const struct command *command, struct netictl *netictl)
 		load_settings(netictl, netictl->settings) < 0)
 		status = (say_failure(netictl), EXIT_USAGE);
 	else
-		status = command->run(netictl);
+		status = run(command, netictl);
 	neti_settings_unref(netictl->settings);
 	neti_context_unref(netictl->context);
 	return status;

@@ -33,7 +33,12 @@ static int fail(struct error *error, const char *doing, const char *path)
 		strerrordesc_np(-result));
 }
 
-int file_make_folder(const char *path, struct error *error)
+static int make_one(const char *path, struct error *error)
+{
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? fail(error, "cannot make the folder", path) : 0;
+}
+
+int file_make_parent(const char *path, struct error *error)
 {
 	char copy[PATH_MAX];
 
@@ -43,13 +48,18 @@ int file_make_folder(const char *path, struct error *error)
 	strcpy(copy, path);
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return fail(error, "cannot make the folder", copy);
+		if (make_one(copy, error) < 0)
+			return error->result;
 		*slash = '/';
 	}
-	if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-		return fail(error, "cannot make the folder", copy);
 	return 0;
+}
+
+int file_make_folder(const char *path, struct error *error)
+{
+	int result = file_make_parent(path, error);
+
+	return result < 0 ? result : make_one(path, error);
 }
 
 static int write_all(int fd, const char *text, size_t length)

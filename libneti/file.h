@@ -10,6 +10,8 @@
 
 /* Makes the folder and what is missing above it, mode 0755. */
 int file_make_folder(const char *path, struct error *error);
+/* The same for the folder that a file is to stand in. */
+int file_make_parent(const char *path, struct error *error);
 /* Writes a new file beside the old one, syncs it and renames it: a reader sees old or new. */
 int file_replace(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);

@@ -567,6 +567,8 @@ START_TEST(no_fleet)
 	struct error error;
 
 	NEED_STORE();
+	if (strncmp(uri, "sqlite:", 7) == 0) /* an empty file is one without a fleet */
+		fclose(fopen(uri + 7, "we"));
 	try_open(&host, &config);
 	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), -ENOENT);
 	ck_assert_int_eq(error.trouble, NETI_TROUBLE_NOT_FOUND);
@@ -574,7 +576,7 @@ START_TEST(no_fleet)
 	ck_assert_ptr_nonnull(strstr(error.text, uri));
 	ck_assert_uint_eq(host.troubles, 1);
 	host_open(&maker, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(maker.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(maker.registry, &settings, WAIT_MS, &error), 0);
 	UNTIL(host.fleets == 1, &host);
 	host_close(&maker);
 	host_close(&host);
@@ -591,7 +593,7 @@ START_TEST(settings_are_watched)
 	host_open(&host, "192.168.0.0/18");
 	host_open(&other, "10.0.0.0/8"); /* too late: the fleet is there */
 	UNTIL(host.fleets == 1, &host);
-	ck_assert_int_eq(registry_fleet(other.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(other.registry, &settings, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(settings.overlay_subnet.length, 18);
 	ck_assert_int_eq(fleet_settings_set(&settings, "max_removals", "7", &error), 0);
 	ck_assert_int_eq(registry_fleet_set(other.registry, &settings, WAIT_MS, &error), 0);
@@ -615,8 +617,8 @@ START_TEST(settings_are_not_overwritten)
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
 	host_open(&other, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(host.registry, &a, WAIT_MS, &error), 0);
-	ck_assert_int_eq(registry_fleet(other.registry, &b, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(host.registry, &a, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(other.registry, &b, WAIT_MS, &error), 0);
 	a.accepted++;
 	b.max_removals = 3;
 	ck_assert_int_eq(registry_fleet_set(host.registry, &a, WAIT_MS, &error), 0);
@@ -654,7 +656,7 @@ START_TEST(many_make_one_fleet)
 		ck_assert_int_eq(read(gate[0], &byte, 1), 0); /* all at once */
 		snprintf(subnet, sizeof(subnet), "10.%u.0.0/16", i);
 		host_open(&host, subnet);
-		ck_assert_int_eq(registry_fleet(host.registry, &settings, 2 * WAIT_MS, &error), 0);
+		ck_assert_int_ge(registry_fleet(host.registry, &settings, 2 * WAIT_MS, &error), 0);
 		shards[i] = settings.overlay_subnet.address.bytes[1] + 1;
 		host_close(&host);
 		_exit(0);
@@ -1101,7 +1103,7 @@ START_TEST(file_change_is_seen_quickly)
 
 	watcher_open(&watcher);
 	host_open(&host, "192.168.0.0/18");
-	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), 0);
+	ck_assert_int_ge(registry_fleet(host.registry, &settings, WAIT_MS, &error), 0);
 	for (unsigned i = 1; i <= 10; i++) {
 		settings.accepted = i;
 		begin = now_ms();
@@ -1180,7 +1182,7 @@ static void wait_inside(void *data, const struct fleet_settings *settings)
 	host->fleets++;
 	ck_assert_int_eq(registry_fleet_set(host->registry, settings, WAIT_MS, &error), -EDEADLK);
 	ck_assert_int_eq(registry_process(host->registry), -EDEADLK);
-	ck_assert_int_eq(registry_fleet(host->registry, &again, WAIT_MS, &error), 0); /* known */
+	ck_assert_int_ge(registry_fleet(host->registry, &again, WAIT_MS, &error), 0); /* known */
 }
 
 START_TEST(waiting_in_a_handler_is_refused)

@@ -156,7 +156,7 @@ uint64_t neti_member_revision(const struct neti_member *member) NETI_NONNULL(1);
  */
 struct neti_registry;
 
-/* Opens the registry that the settings name. Nothing is sent before the first call. */
+/* The registry that the settings name (a copy is kept). The first call opens it. */
 int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_registry *neti_registry_ref(struct neti_registry *registry) NETI_NONNULL(1);

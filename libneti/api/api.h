@@ -37,7 +37,8 @@ struct neti_registry {
 	struct neti_context *context;
 	struct settings *settings;
 	struct fleet_settings initial; /* what a fleet is made with */
-	struct registry *registry;
+	struct registry *registry; /* NULL before the first call */
+	bool makes;		   /* opened so that it may make the fleet */
 	int timeout_ms;
 	int process; /* pid of the process that opened it */
 };
@@ -55,8 +56,11 @@ struct neti_engine {
 
 /* Keeps the error for neti_context_message() and returns its result. */
 int context_fail(struct neti_context *context, const struct error *error);
-/* The same for -ENOMEM and -EINVAL without more to say. */
+/* The same for -ENOMEM. */
 int context_fail_memory(struct neti_context *context);
+
+/* Opens the registry in this call, when it is not open yet. */
+int registry_enter(struct neti_registry *registry, bool make, struct error *error);
 
 /* Opens what the settings name: credentials read, address put together. */
 int registry_open_by_settings(struct registry **ret, const struct settings *settings,

@@ -42,10 +42,8 @@ int registry_open_by_settings(struct registry **ret, const struct settings *sett
 
 NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
 {
-	static const struct registry_handler quiet;
 	struct neti_context *context = settings->context;
 	struct neti_registry *registry = calloc(1, sizeof(*registry));
-	struct error error;
 
 	if (!registry || settings_copy(&registry->settings, settings->settings) < 0) {
 		free(registry);
@@ -56,12 +54,6 @@ NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct n
 	registry->timeout_ms = TIMEOUT_DEFAULT_MS;
 	registry->process = getpid();
 	fleet_settings_default(&registry->initial, &registry->settings->overlay_subnet);
-	if (registry_open_by_settings(&registry->registry, registry->settings, NULL, &quiet,
-		    &context->log, &error) < 0) {
-		context_fail(context, &error);
-		neti_registry_unref(registry);
-		return error.result;
-	}
 	*ret_registry = registry;
 	return 0;
 }
@@ -88,16 +80,27 @@ NETI_EXPORT void neti_registry_set_timeout(struct neti_registry *registry, unsig
 	registry->timeout_ms = milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds;
 }
 
-/* Every call begins here. */
-static int enter(struct neti_registry *registry)
+static int check_process(const struct neti_registry *registry, struct error *error)
 {
-	struct error error;
-
 	if (registry->process == getpid())
 		return 0;
-	error_set(&error, -ECHILD, NETI_TROUBLE_SYSTEM,
+	return error_set(error, -ECHILD, NETI_TROUBLE_SYSTEM,
 		"the registry was opened before fork(): open it again in this process");
-	return context_fail(registry->context, &error);
+}
+
+/* Every call begins here. What only looks makes no fleet; what makes one opens anew. */
+int registry_enter(struct neti_registry *registry, bool make, struct error *error)
+{
+	static const struct registry_handler quiet;
+	int result = check_process(registry, error);
+
+	if (result < 0 || (registry->registry && (registry->makes || !make)))
+		return result;
+	if (registry->registry)
+		registry->registry = registry_close(registry->registry);
+	registry->makes = make;
+	return registry_open_by_settings(&registry->registry, registry->settings,
+		make ? &registry->initial : NULL, &quiet, &registry->context->log, error);
 }
 
 /* And ends here. */
@@ -142,9 +145,6 @@ static int take_lease(struct neti_registry *registry, const char *id, unsigned f
 			MEMBER_ID_MAX);
 	if (!id)
 		result = identity_complete(registry->settings, error);
-	if (result == 0)
-		result = registry_fleet_make(registry->registry, &registry->initial,
-			registry->timeout_ms, error);
 	if (result < 0)
 		return result;
 	result = registry_lease_take(registry->registry, id ? id : registry->settings->id, ret,
@@ -159,11 +159,10 @@ NETI_EXPORT int neti_registry_register(struct neti_registry *registry, const cha
 {
 	struct address overlay;
 	struct error error;
-	int result = enter(registry);
+	int result = registry_enter(registry, true, &error);
 
-	if (result < 0)
-		return result;
-	result = take_lease(registry, id, flags, &overlay, &error);
+	if (result == 0)
+		result = take_lease(registry, id, flags, &overlay, &error);
 	if (result >= 0)
 		address_format(&overlay, ret_overlay);
 	return leave(registry, result, &error);
@@ -208,14 +207,13 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 {
 	struct neti_members *members;
 	struct error error;
-	int result = enter(registry);
+	int result = neti_members_new(&members, registry->context);
 
 	if (result < 0)
 		return result;
-	result = neti_members_new(&members, registry->context);
-	if (result < 0)
-		return result;
-	result = list_members(registry, flags, &members->list, &error);
+	result = registry_enter(registry, false, &error);
+	if (result == 0)
+		result = list_members(registry, flags, &members->list, &error);
 	if (result < 0) {
 		neti_members_unref(members);
 		return context_fail(registry->context, &error);
@@ -255,13 +253,13 @@ NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char 
 	struct neti_members *members;
 	struct member *member = NULL;
 	struct error error;
-	int result = enter(registry);
+	int result = neti_members_new(&members, registry->context);
 
-	if (result == 0)
-		result = neti_members_new(&members, registry->context);
 	if (result < 0)
 		return result;
-	result = find_member(registry, key, &member, &error);
+	result = registry_enter(registry, false, &error);
+	if (result == 0)
+		result = find_member(registry, key, &member, &error);
 	if (result == 0 && member_list_add(&members->list, member) < 0)
 		result = error_memory(&error);
 	member_unref(member);
@@ -276,25 +274,22 @@ NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char 
 NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char *id)
 {
 	struct error error;
-	int result = enter(registry);
+	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
-		result = leave(registry,
-			registry_lease_release(registry->registry, id, registry->timeout_ms, &error),
-			&error);
-	return result;
+		result = registry_lease_release(registry->registry, id, registry->timeout_ms, &error);
+	return leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 {
+	struct fleet_settings settings;
 	struct error error;
-	int result = enter(registry);
+	int result = registry_enter(registry, true, &error);
 
 	if (result == 0)
-		result = leave(registry,
-			registry_fleet_make(registry->registry, &registry->initial,
-				registry->timeout_ms, &error), &error);
-	return result;
+		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+	return leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
@@ -303,11 +298,10 @@ NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **
 	struct buffer json = { 0 };
 	struct error error;
 	char *text;
-	int result = enter(registry);
+	int result = registry_enter(registry, false, &error);
 
-	if (result < 0)
-		return result;
-	result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+	if (result == 0)
+		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
 	if (result < 0)
 		return context_fail(registry->context, &error);
 	fleet_settings_print(&settings, &json);
@@ -320,36 +314,31 @@ NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **
 	return 0;
 }
 
-static int change_fleet(struct neti_registry *registry, const char *key, const char *value,
-	struct error *error)
+/* key NULL: accept. */
+static int change_fleet(struct neti_registry *registry, const char *key, const char *value)
 {
 	struct fleet_settings settings;
-	int result = registry_fleet(registry->registry, &settings, registry->timeout_ms, error);
+	struct error error;
+	int result = registry_enter(registry, false, &error);
 
-	if (result < 0)
-		return result;
-	if (key)
-		result = fleet_settings_set(&settings, key, value, error);
-	else
-		settings.accepted++;
 	if (result == 0)
-		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms, error);
-	return result;
+		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+	if (result >= 0 && key)
+		result = fleet_settings_set(&settings, key, value, &error);
+	else if (result >= 0)
+		settings.accepted++;
+	if (result >= 0)
+		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms, &error);
+	return leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_fleet_set(struct neti_registry *registry, const char *key,
 	const char *value)
 {
-	struct error error;
-	int result = enter(registry);
-
-	return result < 0 ? result : leave(registry, change_fleet(registry, key, value, &error), &error);
+	return change_fleet(registry, key, value);
 }
 
 NETI_EXPORT int neti_registry_fleet_accept(struct neti_registry *registry)
 {
-	struct error error;
-	int result = enter(registry);
-
-	return result < 0 ? result : leave(registry, change_fleet(registry, NULL, NULL, &error), &error);
+	return change_fleet(registry, NULL, NULL);
 }

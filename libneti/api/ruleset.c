@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "api.h"
 #include "identity.h"
@@ -60,9 +59,8 @@ NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct net
 	struct error error;
 	int result = identity_complete(registry->settings, &error);
 
-	if (result == 0 && registry->process != getpid())
-		result = error_set(&error, -ECHILD, NETI_TROUBLE_SYSTEM,
-			"the registry was opened before fork(): open it again in this process");
+	if (result == 0)
+		result = registry_enter(registry, false, &error);
 	if (result == 0)
 		result = registry_fleet(registry->registry, &fleet, registry->timeout_ms, &error);
 	if (result >= 0)

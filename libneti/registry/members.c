@@ -22,26 +22,12 @@ int registry_fleet(struct registry *registry, struct fleet_settings *ret, int ti
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the fleet's settings");
 	int result = wait_fleet(registry, &deadline, error);
 
-	if (result == 0)
-		*ret = registry->layout.settings;
+	if (result < 0)
+		return result;
+	result = registry->layout.ours;
+	registry->layout.ours = false;
+	*ret = registry->layout.settings;
 	return result;
-}
-
-int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial,
-	int timeout_ms, struct error *error)
-{
-	struct deadline deadline = wait_deadline(timeout_ms, "making the fleet");
-	struct layout *layout = &registry->layout;
-	int result;
-
-	layout->initial = *initial;
-	layout->has_initial = true;
-	layout->ours = false;
-	layout->error.result = 0;
-	layout->retry_at = 0;
-	registry_kick(registry);
-	result = wait_fleet(registry, &deadline, error);
-	return result < 0 ? result : layout->ours;
 }
 
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings,

@@ -267,6 +267,7 @@ static int open_store(struct registry *registry, const struct registry_config *c
 	struct store_config store = {
 		.credentials = config->credentials,
 		.session_timeout_ms = config->session_timeout_ms,
+		.create = config->initial != NULL,
 		.log = &registry->log,
 		.state = on_state,
 		.changed = on_changed,

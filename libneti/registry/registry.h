@@ -20,7 +20,8 @@ struct registry_config {
 	const char *credentials;
 	unsigned session_timeout_ms;
 	const struct log *log;
-	/* What the fleet is made with when there is none yet; NULL: that is an error. */
+	/* What the fleet (and the file of a registry that is one) is made with when there is none
+	 * yet; NULL: that is an error. */
 	const struct fleet_settings *initial;
 	const struct prefix *exclude; /* addresses never given to this host */
 	size_t n_exclude;
@@ -64,10 +65,8 @@ int registry_publish(struct registry *registry, uint64_t revision);
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
  * for; negative: for ever). Outputs are untouched on failure. */
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error);
-/* From now on this registry may make the fleet, as with config.initial. 1 made, 0 found. */
-int registry_fleet_make(struct registry *registry, const struct fleet_settings *initial, int timeout_ms,
-	struct error *error);
-/* Finds the fleet's settings; makes them only where that is allowed. */
+/* Finds the fleet's settings, or makes them with config.initial. 0 found, 1 made since the
+ * last call. */
 int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms, struct error *error);
 /* -EAGAIN when somebody changed them since this registry read them. */
 int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings, int timeout_ms,

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../buffer.h"
+#include "../file.h"
 #include "store.h"
 
 #define APPLICATION_ID 0x4e657469 /* "Neti" */
@@ -206,6 +207,7 @@ static int explain(const char *path, int result, struct error *error)
 		int result;
 		const char *text;
 	} table[] = {
+		{ -ENOENT, "is not there: register a host, or netictl fleet init makes it" },
 		{ -EBUSY, "is locked by another process" },
 		{ -ENOSPC, "cannot be written: the disk is full" },
 		{ -EACCES, "cannot be opened: no permission" },
@@ -936,38 +938,21 @@ static unsigned sqlite_timeout(struct store *store)
 	return sqlite_of(store)->config.session_timeout_ms;
 }
 
-/* Only what is missing is made, each folder as mkdir -p would. */
-static int make_folders(const char *path)
-{
-	char *copy = strdup(path);
-	int result = copy ? 0 : -ENOMEM;
-
-	for (char *slash = copy; result == 0 && (slash = strchr(slash + 1, '/'));) {
-		*slash = '\0';
-		if (*copy && mkdir(copy, 0755) < 0 && errno != EEXIST)
-			result = -errno;
-		*slash = '/';
-	}
-	free(copy);
-	return result;
-}
-
 /* SQLite gives -wal and -shm the mode of the file, so the file is made here. */
-static int make_file(const char *path)
+static int make_file(const struct sqlite *sqlite)
 {
+	struct error error;
 	struct stat status;
-	int fd;
+	int fd, result;
 
-	if (stat(path, &status) == 0)
+	if (stat(sqlite->path, &status) == 0)
 		return S_ISDIR(status.st_mode) ? -EISDIR : 0;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0 && errno == ENOENT) {
-		int result = make_folders(path);
-
-		if (result < 0)
-			return result;
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	}
+	if (errno == ENOENT && !sqlite->config.create)
+		return -ENOENT;
+	result = file_make_parent(sqlite->path, &error);
+	if (result < 0)
+		return result;
+	fd = open(sqlite->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
 	close(fd);
@@ -1073,7 +1058,7 @@ static int open_database(struct sqlite *sqlite)
 	int result, code;
 	bool empty;
 
-	result = make_file(sqlite->path);
+	result = make_file(sqlite);
 	if (result < 0)
 		return result;
 	code = sqlite3_open_v2(sqlite->path, &sqlite->db,

@@ -31,6 +31,7 @@ struct store_config {
 	const char *address;	 /* after the scheme: "h1:2181,h2:2181" or a file */
 	const char *credentials; /* "user:password" or NULL */
 	unsigned session_timeout_ms;
+	bool create; /* a store that is a file may be made; else it must be there */
 	const struct log *log;
 	/* Both run inside store_process(). detail: one sentence or NULL. */
 	void (*state)(void *data, enum store_state state, const char *detail);
