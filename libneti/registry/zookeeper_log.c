@@ -50,12 +50,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* One step milder than the client: a lost connection is told by the store's state. */
+/* For those who look for it: what matters of it the store says itself, in one sentence. */
 static enum neti_log_level level_of(const char *message)
 {
-	if (strstr(message, ":ZOO_ERROR@"))
-		return NETI_LOG_WARNING;
-	return strstr(message, ":ZOO_WARN@") ? NETI_LOG_INFO : NETI_LOG_DEBUG;
+	return strstr(message, ":ZOO_ERROR@") ? NETI_LOG_INFO : NETI_LOG_DEBUG;
 }
 
 /* The place is "function@line"; *ret_text is what follows it. */
@@ -114,7 +112,8 @@ static void note_locked(struct slot *slot, const char *message)
 	line = &slot->lines[slot->n_lines++];
 	line->level = level;
 	line->suppressed = place->suppressed;
-	snprintf(line->text, sizeof(line->text), "%s", text);
+	/* Some of its messages end in a newline of their own. */
+	snprintf(line->text, sizeof(line->text), "%.*s", (int)strcspn(text, "\n"), text);
 	place->suppressed = 0;
 	place->quiet_until = now_ms() + QUIET_MS;
 	eventfd_write(slot->ready, 1);
