@@ -190,7 +190,7 @@ done
 
 # The rest in a network namespace of its own, as root in there.
 box=(unshare --net)
-[ "$(id -u)" = 0 ] || box+=(--user --map-root-user)
+[ "$(id -u)" = 0 ] || box=(unshare --user --map-root-user "${box[@]}") # the network belongs to that user
 export XTABLES_LOCKFILE=$suite_folder/xtables.lock
 if "${box[@]}" true 2>/dev/null; then
 	mkfifo hold
