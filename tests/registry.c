@@ -797,6 +797,7 @@ START_TEST(entry_is_made_again_after_expiry)
 {
 	struct address before;
 	struct host watcher;
+	int64_t woken;
 	pid_t pid;
 
 	NEED_STORE();
@@ -807,7 +808,9 @@ START_TEST(entry_is_made_again_after_expiry)
 	kill(pid, SIGSTOP);
 	UNTIL(!sees(&watcher, "web-1"), &watcher);
 	kill(pid, SIGCONT);
+	woken = now_ms();
 	UNTIL(sees(&watcher, "web-1"), &watcher);
+	ck_assert_int_lt(now_ms() - woken, 3 * TIMEOUT_MS / 2);
 	ck_assert(address_equal(&before, &sees(&watcher, "web-1")->overlay));
 	end_process(pid, SIGTERM);
 	UNTIL(!sees(&watcher, "web-1"), &watcher);

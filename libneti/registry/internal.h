@@ -28,7 +28,6 @@ struct layout {
 	bool dirty;	/* to be read */
 	bool busy;
 	bool ours;	/* this registry made the fleet */
-	bool missing;	/* read, not there, and not ours to make */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
 	size_t pending; /* answers awaited while making */

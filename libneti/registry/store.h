@@ -24,7 +24,7 @@ enum store_state {
 	STORE_CONNECTED,
 	STORE_SUSPENDED,  /* connection lost; the session may live on */
 	STORE_EXPIRED,	  /* ephemeral nodes and watches are gone; CONNECTING follows by itself */
-	STORE_REFUSED	  /* credentials refused, or the file is lost; final */
+	STORE_REFUSED	  /* the credentials were refused; final */
 };
 
 struct store_config {
