@@ -46,7 +46,9 @@ static void add_member(struct ruleset *ruleset, const struct fleet_settings *fle
 {
 	struct address road = road_to(fleet, self, member);
 
-	if (!address_is_set(&road) || !prefix_contains(&ruleset->overlay, &member->overlay))
+	/* A road of another family than the overlay is none: no engine could take it. */
+	if (road.family != ruleset->overlay.address.family ||
+		!prefix_contains(&ruleset->overlay, &member->overlay))
 		return;
 	ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
 	if (!is_self(self, member))

@@ -142,7 +142,7 @@ static int connect_from(struct host *host, const char *address, uint16_t port)
 	int result;
 
 	netns_enter(&host->netns);
-	result = netns_connect(address, port, 1000);
+	result = netns_connect(address, port, 5000);
 	netns_enter(&outside);
 	return result;
 }
@@ -244,7 +244,7 @@ START_TEST(restart_changes_nothing)
 		return;
 	start_both();
 	netns_enter(&hudson.netns);
-	ck_assert_int_eq(netns_connect(sierra.overlay, 9, 1000), -ECONNREFUSED); /* counts */
+	ck_assert_int_eq(netns_connect(sierra.overlay, 9, 5000), -ECONNREFUSED); /* counts */
 	before = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
 	netns_enter(&outside);
 	stop(&hudson);

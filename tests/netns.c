@@ -267,7 +267,7 @@ int netns_seen(int listener, const char *address, uint16_t port, char *ret_sourc
 
 	while ((peer = accept(listener, NULL, NULL)) >= 0)
 		close(peer); /* of earlier probes */
-	r = start_connect(address, port, 1000, &fd);
+	r = start_connect(address, port, 5000, &fd);
 	if (r == 0) {
 		peer = accept(listener, (void *)&name, &length);
 		ck_assert_int_ge(peer, 0);

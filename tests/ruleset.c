@@ -96,6 +96,15 @@ START_TEST(outside_the_subnet)
 }
 END_TEST
 
+START_TEST(road_of_another_family)
+{
+	test_list_add(&list, test_member("sixer ec2 192.168.0.6 fd00::6 -"));
+	ruleset = build();
+	ck_assert_str_eq(target(ruleset, "192.168.0.6"), "none");
+	ck_assert_uint_eq(ruleset->n_peers, 2);
+}
+END_TEST
+
 START_TEST(policy_is_a_sorted_copy)
 {
 	struct port_range ports[] = { { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 80, 80 }, { IPPROTO_UDP, 53, 53 } };
@@ -161,6 +170,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, peers_as_they_are_seen);
 	tcase_add_test(tests, peered_networks);
 	tcase_add_test(tests, outside_the_subnet);
+	tcase_add_test(tests, road_of_another_family);
 	tcase_add_test(tests, policy_is_a_sorted_copy);
 	tcase_add_test(tests, difference);
 	tcase_add_test(tests, no_difference);
