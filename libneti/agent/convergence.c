@@ -11,6 +11,7 @@
 #include "../clock.h"
 #include "convergence.h"
 #include "intake.h"
+#include "open_registry.h"
 #include "state.h"
 
 /* Rule work stays under a twentieth of one core. */
@@ -83,7 +84,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	if (result == 0 && options->rules)
 		result = keeper_open(&convergence->keeper, log, error);
 	if (result == 0)
-		result = registry_open_by_settings(&convergence->registry, settings,
+		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
 	if (result == 0)
 		result = join(convergence, error);

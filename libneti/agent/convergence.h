@@ -5,6 +5,7 @@
  * What the worker carries from the registry to the kernel. One thread's own: no locks.
  */
 #include "../fleet.h"
+#include "../registry/registry.h"
 #include "keeper.h"
 #include "status.h"
 #include "worker.h"

@@ -59,14 +59,21 @@ struct neti_event *event_new(enum neti_event_type type, const char *format, ...)
 	return event;
 }
 
+static void free_members(struct neti_members *members)
+{
+	if (members)
+		member_list_clear(&members->list);
+	free(members);
+}
+
 void event_free(struct neti_event *event)
 {
 	if (!event)
 		return;
 	member_unref(event->member);
-	neti_members_unref(event->added);
-	neti_members_unref(event->moved);
-	neti_members_unref(event->removed);
+	free_members(event->added);
+	free_members(event->moved);
+	free_members(event->removed);
 	free(event);
 }
 

@@ -7,7 +7,8 @@
  */
 #include <pthread.h>
 
-#include "../api/api.h"
+#include "../members.h"
+#include "neti/neti.h"
 
 struct neti_event {
 	struct neti_event *next;
@@ -15,7 +16,7 @@ struct neti_event {
 	enum neti_log_level level;
 	enum neti_trouble trouble;
 	struct member *member;
-	struct neti_members *added, *moved, *removed;
+	struct neti_members *added, *moved, *removed; /* the event's own */
 	uint64_t revision;
 	double seconds;
 	size_t count;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../guard.h"
+#include "guard.h"
 #include "keeper.h"
 
 int keeper_open(struct keeper *keeper, const struct log *log, struct error *error)

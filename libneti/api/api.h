@@ -9,7 +9,7 @@
 #include "../error.h"
 #include "../fleet_settings.h"
 #include "../log.h"
-#include "../member.h"
+#include "../members.h"
 #include "../registry/registry.h"
 #include "../ruleset.h"
 #include "../settings.h"
@@ -24,12 +24,6 @@ struct neti_settings {
 	unsigned references;
 	struct neti_context *context;
 	struct settings *settings;
-};
-
-struct neti_members {
-	unsigned references;
-	struct neti_context *context; /* NULL in an event: nothing is added there */
-	struct member_list list;
 };
 
 struct neti_registry {
@@ -61,10 +55,5 @@ int context_fail_memory(struct neti_context *context);
 
 /* Opens the registry in this call, when it is not open yet. */
 int registry_enter(struct neti_registry *registry, bool make, struct error *error);
-
-/* Opens what the settings name: credentials read, address put together. */
-int registry_open_by_settings(struct registry **ret, const struct settings *settings,
-	const struct fleet_settings *initial, const struct registry_handler *handler,
-	const struct log *log, struct error *error);
 
 #endif

@@ -7,38 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../agent/open_registry.h"
 #include "api.h"
 #include "identity.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
-
-int registry_open_by_settings(struct registry **ret, const struct settings *settings,
-	const struct fleet_settings *initial, const struct registry_handler *handler,
-	const struct log *log, struct error *error)
-{
-	struct registry_config config = {
-		.session_timeout_ms = settings->session_timeout_ms,
-		.log = log,
-		.initial = initial,
-		.exclude = settings->overlay_exclude,
-		.n_exclude = settings->n_overlay_exclude,
-	};
-	char *uri = NULL, *credentials = NULL;
-	int result = settings_registry(settings, &uri, error);
-
-	if (result == 0)
-		result = settings_credentials(settings, &credentials, error);
-	if (result == 0) {
-		config.uri = uri;
-		config.credentials = credentials;
-		result = registry_open(ret, &config, handler, error);
-	}
-	if (credentials)
-		explicit_bzero(credentials, strlen(credentials));
-	free(credentials);
-	free(uri);
-	return result;
-}
 
 NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
 {
@@ -99,7 +72,7 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 	if (registry->registry)
 		registry->registry = registry_close(registry->registry);
 	registry->makes = make;
-	return registry_open_by_settings(&registry->registry, registry->settings,
+	return open_registry(&registry->registry, registry->settings,
 		make ? &registry->initial : NULL, &quiet, &registry->context->log, error);
 }
 

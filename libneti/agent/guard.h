@@ -4,7 +4,7 @@
 /*
  * The removal guard against the kernel itself: for who has no view of what was before.
  */
-#include "engine/engine.h"
+#include "../engine/engine.h"
 
 /* -EPERM (NETI_TROUBLE_HELD) when the ruleset would take more peers away from the kernel than
  * the fleet's settings allow at once; *ret_held (may be NULL) then tells how many, else 0. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fleet.h"
+#include "../fleet.h"
 #include "guard.h"
 
 static int compare_addresses(const void *a, const void *b)

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../agent/events.h"
+#include "../agent/worker.h"
 #include "../clock.h"
 #include "../identity.h"
-#include "events.h"
-#include "worker.h"
+#include "api.h"
 
 struct neti_agent {
 	unsigned references;
