@@ -125,17 +125,20 @@ static int apply_once(struct netictl *netictl)
 
 int command_apply(struct netictl *netictl)
 {
-	const char *state_dir = neti_settings_state_dir(netictl->settings);
+	bool agent = lock_is_held(neti_settings_state_dir(netictl->settings), "lock");
 	struct neti_ruleset *ruleset;
 	int status;
 
-	if (lock_is_held(state_dir, "lock")) {
-		fprintf(stderr, "netictl: an agent runs on this host and keeps the rules: change its "
-				"settings and reload it, or stop it first\n");
+	if (!netictl->line.confirm) {
+		if (agent)
+			say(netictl, "an agent runs on this host: the settings it has read last win");
+		return apply_once(netictl);
+	}
+	if (agent) {
+		fprintf(stderr, "netictl: an agent runs on this host and would put its own rules back: "
+				"stop it first\n");
 		return EXIT_FAILED;
 	}
-	if (!netictl->line.confirm)
-		return apply_once(netictl);
 	if (fetch(netictl, &ruleset) < 0)
 		return say_failure(netictl);
 	status = confirm_apply(netictl, ruleset);

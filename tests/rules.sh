@@ -131,7 +131,8 @@ for _ in $(seq 100); do
 	ctl status >/dev/null 2>&1 && break
 	sleep 0.1
 done
-expect "apply beside an agent is refused" says 1 'an agent runs' ctl apply
+expect "apply beside an agent" says 0 'the settings it has read last win' ctl apply
+expect "apply --confirm beside an agent is refused" says 1 'stop it first' ctl apply --confirm 60s
 kill "$agent"
 wait "$agent"
 suite_end
