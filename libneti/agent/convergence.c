@@ -170,29 +170,30 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
-static bool step_fleet(struct convergence *convergence, int64_t now)
+static void step_fleet(struct convergence *convergence, int64_t now)
 {
 	struct fleet_delta delta = { 0 };
 	int result = fleet_step(convergence->fleet, now, &delta, &convergence->fleet_due);
 
 	if (result == -ENODATA) {
 		convergence->fleet_due = -1;
-		return false;
+		return;
 	}
 	if (result < 0) {
 		convergence->fleet_due = now + 1000;
-		return false;
+		return;
 	}
 	convergence->status_stale |= !convergence->status.ready;
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
 		convergence->state_stale = true;
+		/* Before the event: who hears of a change and asks must see it. */
+		convergence->view_changed(convergence->view_data);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
 	note_held(convergence);
-	return result == 1;
 }
 
 static void kernel_failed(struct convergence *convergence, const struct error *error, int64_t now)
@@ -328,14 +329,14 @@ static int64_t next_due(const struct convergence *convergence)
 	return due;
 }
 
-bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
+void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
 {
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
-	bool changed = false, worked = false;
+	bool worked = false;
 
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
-			changed = step_fleet(convergence, now);
+			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);
 			worked = true;
@@ -352,7 +353,6 @@ bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 			convergence->not_before = now;
 	}
 	*ret_due = next_due(convergence);
-	return changed;
 }
 
 void convergence_end(struct convergence *convergence)
