@@ -134,7 +134,7 @@ bool layout_may_make(const struct registry *registry);
 void layout_lost(struct registry *registry);
 void layout_changed(struct registry *registry, const char *path);
 /* Settings that this registry wrote itself. */
-void layout_wrote(struct registry *registry, const struct fleet_settings *settings);
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings, int version);
 
 /* lease.c */
 /* Goes on through lost connections and expiries until it is done; done comes from

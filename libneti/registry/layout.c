@@ -226,9 +226,11 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 		registry->handler.fleet(registry->handler.data, settings);
 }
 
-void layout_wrote(struct registry *registry, const struct fleet_settings *settings)
+/* What was written may have been read again before the answer to the writing was looked at. */
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings, int version)
 {
-	registry->layout.version++;
+	if (registry->layout.version < version)
+		registry->layout.version = version;
 	take_over(registry, settings);
 }
 

@@ -50,7 +50,7 @@ int registry_fleet_set(struct registry *registry, const struct fleet_settings *s
 	set.version = registry->layout.version;
 	result = wait_multi(registry, &set, 1, &failed, &deadline, error);
 	if (result == 0)
-		layout_wrote(registry, settings);
+		layout_wrote(registry, settings, set.version + 1);
 	if (result == -EAGAIN)
 		error_set(error, result, NETI_TROUBLE_CONFLICT,
 			"the fleet's settings were changed by somebody else meanwhile: try again");
