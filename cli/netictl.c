@@ -19,9 +19,11 @@ const struct command commands[] = {
 	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj", command_list },
 	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj", command_lookup },
 	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
-	{ "plan", "", "what apply would change, as a diff", 0, 0, "", command_plan },
-	{ "apply", "", "make the kernel match the registry, once", 0, 0, "A", command_apply },
+	{ "plan", "", "what apply would change, as a diff", 0, 0, "T", command_plan },
+	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
+	{ "confirm", "", "keep what apply --confirm has put up", 0, 0, "", command_confirm },
 	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "", command_verify },
+	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
@@ -39,6 +41,9 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "accept", no_argument, NULL, 'A' },
+	{ "confirm", required_argument, NULL, 'C' },
+	{ "from-state", no_argument, NULL, 'S' },
+	{ "text", no_argument, NULL, 'T' },
 	{ "field", required_argument, NULL, 'f' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "takeover", no_argument, NULL, 't' },
@@ -56,6 +61,9 @@ static const struct {
 	{ 'j', "--json", "results as JSON" },
 	{ 'a', "--all", "also leases without a live member" },
 	{ 'A', "--accept", "let removals go that the guard would hold" },
+	{ 'C', "--confirm TIME", "undo it after that time (60s), unless netictl confirm follows" },
+	{ 'S', "--from-state", "what this host held last, from state_dir; asks no registry" },
+	{ 'T', "--text", "all that should be there, as ipset save and iptables-save print it" },
 	{ 'f', "--field NAME", "that field alone: id, network, overlay, private, public, live, version, since" },
 	{ 'i', "--id ID", "the id, instead of this host's" },
 	{ 't', "--takeover", "take the id over from a live member with other addresses" },
@@ -177,6 +185,9 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'v': line->verbose = true; break;
 	case 'a': line->all = true; break;
 	case 'A': line->accept = true; break;
+	case 'C': line->confirm = optarg; break;
+	case 'S': line->from_state = true; break;
+	case 'T': line->text = true; break;
 	case 't': line->takeover = true; break;
 	case 'h': parsed->help = true; break;
 	case 'V': parsed->version = true; break;

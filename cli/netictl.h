@@ -22,8 +22,9 @@ struct command_line {
 	const char *config; /* NULL: the default file, if it is there */
 	const char *registry;
 	const char *field;
+	const char *confirm;
 	const char *id;
-	bool json, quiet, verbose, all, takeover, accept;
+	bool json, quiet, verbose, all, takeover, accept, from_state, text;
 	int count; /* the command's own arguments */
 	char **arguments;
 };
@@ -53,6 +54,8 @@ int command_watch(struct netictl *netictl);
 int command_plan(struct netictl *netictl);
 int command_apply(struct netictl *netictl);
 int command_verify(struct netictl *netictl);
+int command_confirm(struct netictl *netictl);
+int command_denied(struct netictl *netictl);
 int command_flush(struct netictl *netictl);
 int command_status(struct netictl *netictl);
 int command_release(struct netictl *netictl);
@@ -65,6 +68,9 @@ int say_memory(void); /* EXIT_FAILED */
 int say_failure(const struct netictl *netictl);
 /* Reads the settings file over netictl->settings, then the command line's own. 0 or -errno. */
 int load_settings(struct netictl *netictl, struct neti_settings *settings);
+
+/* Whether an agent of this host lives: it holds a lock on that file as long as it does. */
+bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */
 int print_json(json_t *json);

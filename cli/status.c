@@ -12,15 +12,15 @@
 
 #include "netictl.h"
 
-/* The agent holds a lock on the file as long as it lives; asking does not take it. */
-static bool agent_lives(const char *state_dir)
+/* Asking does not take it. */
+bool lock_is_held(const char *folder, const char *name)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
 	bool held;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/lock", state_dir);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -101,7 +101,7 @@ int command_status(struct netictl *netictl)
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	json_t *status;
 
-	if (!agent_lives(state_dir)) {
+	if (!lock_is_held(state_dir, "lock")) {
 		fprintf(stderr, "netictl: no agent runs on this host (state_dir %s)\n", state_dir);
 		return EXIT_FAILED;
 	}

@@ -106,6 +106,16 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 	return result;
 }
 
+int file_remove(const char *folder, const char *name, struct error *error)
+{
+	char path[PATH_MAX];
+	int result = path_of(folder, name, path, error);
+
+	if (result == 0 && unlink(path) < 0 && errno != ENOENT)
+		result = fail(error, "cannot remove", path);
+	return result;
+}
+
 static int read_all(int fd, char *text, size_t size, size_t *ret_length)
 {
 	size_t length = 0;

@@ -208,6 +208,14 @@ void neti_ruleset_unref(struct neti_ruleset *ruleset);
 /* As ipset save and iptables-save would print it; the caller frees. */
 int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* The last good ruleset of a host, in a folder (state_dir): written in one step and with a
+ * checksum. load: -ENOENT when there is none, -EBADMSG when it is torn, foreign or newer.
+ * forget: 0 also when there is none. */
+int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
+	const char *folder) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+int neti_ruleset_forget(struct neti_context *context, const char *folder) NETI_NONNULL(1, 2);
 /* Peers and paths that differ, a line each, "+" and "-"; NULL is an empty ruleset. 1 when they
  * differ, 0 and "" when not. The caller frees. */
 int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset *to,
@@ -227,11 +235,26 @@ void neti_engine_unref(struct neti_engine *engine);
 int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* The difference as a diff, "-" in the kernel and "+" wanted; the caller frees. 0 equal, 1
- * different. Changes nothing. */
+ * different. Changes nothing. Ruleset NULL: nothing of Neti is wanted. */
 int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
-	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* Takes away all that Neti put into the kernel, and nothing else. 1 when there was something. */
 int neti_engine_flush(struct neti_engine *engine) NETI_MUST_CHECK NETI_NONNULL(1);
+
+/* Who was refused, or with reject_all false would have been: the most packets first. */
+struct neti_denied;
+
+int neti_engine_denied(struct neti_engine *engine, struct neti_denied **ret_denied)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+void neti_denied_unref(struct neti_denied *denied);
+size_t neti_denied_count(const struct neti_denied *denied) NETI_NONNULL(1);
+/* i is below the count; protocol as in netinet/in.h; seconds since the first packet. */
+const char *neti_denied_source(const struct neti_denied *denied, size_t i,
+	char text[NETI_ADDRESS_MAX]) NETI_NONNULL(1, 3);
+int neti_denied_protocol(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+unsigned neti_denied_port(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+uint64_t neti_denied_packets(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+unsigned neti_denied_seconds(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
 
 /*
  * Agent: keeps this host in the fleet and the kernel in step with it, on a thread of its own.

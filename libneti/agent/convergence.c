@@ -210,6 +210,7 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	struct neti_event *event;
 
 	convergence->rules_stale = false;
+	convergence->state_stale = true;
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
 	status->revision = fleet_revision(convergence->fleet);
@@ -292,7 +293,9 @@ static void write_files(struct convergence *convergence, int64_t now)
 		convergence->state_stale = false;
 		convergence->state_due = now + STATE_MS;
 		if (state_save(folder, &convergence->fleet_settings,
-			    fleet_members(convergence->fleet), &error) < 0)
+			    fleet_members(convergence->fleet), &error) < 0 ||
+			(convergence->keeper.applied &&
+				state_save_ruleset(folder, convergence->keeper.applied, &error) < 0))
 			log_warning(convergence->log, "%s", error.text);
 	}
 }

@@ -109,6 +109,24 @@ int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, str
 	return engine->ops->peers(engine, ret, ret_n, error);
 }
 
+static int compare_denied(const void *a, const void *b)
+{
+	const struct denied *p = a, *q = b;
+
+	if (p->packets != q->packets)
+		return p->packets > q->packets ? -1 : 1;
+	return address_compare(&p->source, &q->source);
+}
+
+int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error)
+{
+	int r = engine->ops->denied(engine, ret, ret_n, error);
+
+	if (r == 0 && *ret_n)
+		qsort(*ret, *ret_n, sizeof(**ret), compare_denied);
+	return r;
+}
+
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)
 {
 	const struct engine_ops *ops = find(name);

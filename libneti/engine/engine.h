@@ -26,6 +26,15 @@ struct engine_report {
 	double lock_seconds; /* of these, waiting for the lock */
 };
 
+/* Somebody who was or, with reject_all false, would have been refused. */
+struct denied {
+	struct address source;
+	uint8_t protocol;
+	uint16_t port;
+	uint64_t packets;
+	unsigned seconds; /* since the first of them */
+};
+
 /* name: "iptables" (the default for NULL). Says what is missing: capability, table, set type. */
 int engine_open(struct engine **ret, const char *name, const struct engine_config *config, struct error *error);
 struct engine *engine_close(struct engine *engine);
@@ -37,12 +46,15 @@ int engine_apply(struct engine *engine, const struct ruleset *wanted, struct eng
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
 	struct engine_report *ret, struct error *error);
 /* Writes the difference between kernel and ruleset as a diff ("-" in the kernel, "+" wanted), in
- * the words of iptables-save and ipset save. 0 equal, 1 different. Changes nothing. */
+ * the words of iptables-save and ipset save. 0 equal, 1 different. Changes nothing. wanted may be
+ * NULL: nothing of Neti is wanted. */
 int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff, struct error *error);
 /* Takes away all own chains, jump rules and sets, and nothing else. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
 /* How many entries the peer set has now, 0 when there is none. For the removal guard. */
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error);
+/* Who was refused: the most packets first. The caller frees; none when nothing is in place. */
+int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error);
 /* Pure: the text of ipset save and iptables-save that the ruleset stands for. */
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text);
 

@@ -396,7 +396,7 @@ static int iptables_compare(struct engine *engine, const struct ruleset *wanted,
 	struct iptables *iptables = (struct iptables *)engine;
 	size_t before = diff->length;
 	uint16_t sets[SETS];
-	int r = check_families(wanted, error);
+	int r = wanted ? check_families(wanted, error) : 0;
 
 	if (r == 0)
 		r = iptables_sets_print(wanted, diff, error);
@@ -441,6 +441,22 @@ static int iptables_peers(struct engine *engine, struct address **ret, size_t *r
 	return 0;
 }
 
+static int iptables_denied(struct engine *engine, struct denied **ret, size_t *ret_n,
+	struct error *error)
+{
+	int r = netlink_set_denied(set_names[SET_DENIED], ret, ret_n);
+
+	(void)engine;
+	if (r == -ENOENT) {
+		*ret = NULL;
+		*ret_n = 0;
+		return 0;
+	}
+	return r < 0 ? error_set(error, r, NETI_TROUBLE_KERNEL, "set %s cannot be read: %s",
+			       set_names[SET_DENIED], strerror(-r)) :
+		       0;
+}
+
 const struct engine_ops iptables_engine = {
 	.name = "iptables",
 	.size = sizeof(struct iptables),
@@ -451,5 +467,6 @@ const struct engine_ops iptables_engine = {
 	.compare = iptables_compare,
 	.flush = iptables_flush,
 	.peers = iptables_peers,
+	.denied = iptables_denied,
 	.render = render_text,
 };

@@ -2,6 +2,7 @@
 /*
  * Reads sets over netlink, numerically: the only file that calls libmnl. Changes nothing.
  */
+#include <endian.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/ipset/ip_set.h>
@@ -244,6 +245,91 @@ int netlink_set_members(const char *name, struct address **ret, size_t *ret_n)
 		r = hand_over(&members, ret, ret_n);
 	free(members.items);
 	return r;
+}
+
+struct denied_list {
+	struct denied *items;
+	size_t n, size;
+	uint32_t timeout; /* of the set: what an entry began with */
+};
+
+static uint64_t read_u64(const struct nlattr *attribute)
+{
+	return be64toh(mnl_attr_get_u64(attribute));
+}
+
+static void read_denied(const struct nlattr *entry, uint32_t timeout, struct denied *denied)
+{
+	const struct nlattr *attribute, *inner;
+
+	mnl_attr_for_each_nested(attribute, entry) {
+		switch (mnl_attr_get_type(attribute)) {
+		case IPSET_ATTR_IP:
+			mnl_attr_for_each_nested(inner, attribute)
+				denied->source = address_from_ipv4(
+					(struct in_addr){ mnl_attr_get_u32(inner) });
+			break;
+		case IPSET_ATTR_PORT:
+			denied->port = ntohs(mnl_attr_get_u16(attribute));
+			break;
+		case IPSET_ATTR_PROTO:
+			denied->protocol = mnl_attr_get_u8(attribute);
+			break;
+		case IPSET_ATTR_PACKETS:
+			denied->packets = read_u64(attribute);
+			break;
+		case IPSET_ATTR_TIMEOUT: /* left; the rules do not renew it */
+			denied->seconds = timeout - ntohl(mnl_attr_get_u32(attribute));
+			break;
+		}
+	}
+}
+
+static int on_denied(const struct nlmsghdr *message, void *data)
+{
+	const struct nlattr *attribute, *entry;
+	struct denied_list *list = data;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attribute) != IPSET_ATTR_ADT)
+			continue;
+		mnl_attr_for_each_nested(entry, attribute) {
+			if (list->n == list->size) {
+				size_t size = list->size ? 2 * list->size : 256;
+				struct denied *items = reallocarray(list->items, size, sizeof(*items));
+
+				if (!items) {
+					errno = ENOMEM;
+					return MNL_CB_ERROR;
+				}
+				list->items = items;
+				list->size = size;
+			}
+			list->items[list->n] = (struct denied){ 0 };
+			read_denied(entry, list->timeout, &list->items[list->n++]);
+		}
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_set_denied(const char *name, struct denied **ret, size_t *ret_n)
+{
+	_Alignas(struct nlmsghdr) char space[256] = { 0 };
+	struct denied_list list = { 0 };
+	struct netlink_set set;
+	int r = netlink_set_read(name, &set);
+
+	if (r < 0)
+		return r;
+	list.timeout = set.timeout;
+	r = talk(start_list(space, name, 0), on_denied, &list);
+	if (r < 0) {
+		free(list.items);
+		return r;
+	}
+	*ret = list.items;
+	*ret_n = list.n;
+	return 0;
 }
 
 static int on_name(const struct nlmsghdr *message, void *data)

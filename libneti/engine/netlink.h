@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../address.h"
+#include "engine.h"
 
 struct netlink_set {
 	char type[32];
@@ -22,6 +22,8 @@ struct netlink_set {
 int netlink_set_read(const char *name, struct netlink_set *ret);
 /* The addresses of a hash:ip, sorted. The caller frees. */
 int netlink_set_members(const char *name, struct address **ret, size_t *ret_n);
+/* The entries of a hash:ip,port with time-out and counters. The caller frees. */
+int netlink_set_denied(const char *name, struct denied **ret, size_t *ret_n);
 /* Calls back for every set whose name begins so; names are at most 31 characters. */
 int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data);
 /* Whether the kernel has ip_set at all (type NULL), or a set type. */
