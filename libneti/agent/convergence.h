@@ -28,6 +28,7 @@ struct convergence {
 	bool rules_stale;	/* view, policy or subnet is not what was applied */
 	bool status_stale;
 	bool state_stale;
+	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
 	bool overlay_usable;	/* no address of this host lies in it */
 	unsigned failures;	/* of the kernel, in a row */
 	int64_t not_before;	/* the pace: no rule work before */

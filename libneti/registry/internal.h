@@ -28,6 +28,7 @@ struct layout {
 	bool dirty;	/* to be read */
 	bool busy;
 	bool ours;	/* this registry made the fleet */
+	bool missing;	/* they were known, and are gone from the registry */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
 	size_t pending; /* answers awaited while making */
@@ -78,6 +79,7 @@ struct roster_shard {
 	struct registry *registry;
 	bool dirty, reading;
 	size_t skipped; /* at the last read: bad entries are logged when that changes */
+	uint64_t revision; /* at the last read; it only grows */
 };
 
 struct roster {
@@ -156,6 +158,8 @@ void roster_lost(struct registry *registry);
 void roster_changed(struct registry *registry, const char *path);
 void roster_clear(struct registry *registry);
 void roster_check(struct registry *registry); /* the settings were read */
+/* The registry is not what it was: that is told, and all is read again. */
+void roster_replaced(struct registry *registry, const char *why);
 
 /* wait.c */
 struct deadline {

@@ -216,6 +216,7 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 	bool first = !layout->known;
 
 	layout->known = true;
+	layout->missing = false;
 	layout->error.result = 0;
 	layout->trouble[0] = '\0';
 	if (!first && same(&layout->settings, settings))
@@ -265,6 +266,10 @@ static void read_done(void *data, const struct store_answer *answer)
 	if (answer->result != -ENOENT) {
 		fail(registry, answer->result, "reading the fleet's settings");
 		return;
+	}
+	if (layout->known && !layout->missing) {
+		layout->missing = true;
+		roster_replaced(registry, "the fleet's settings are gone");
 	}
 	if (layout_may_make(registry)) {
 		make(registry);

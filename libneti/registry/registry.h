@@ -32,6 +32,9 @@ struct registry_handler {
 	void (*state)(void *data, enum store_state state, const char *detail);
 	/* Read for the first time, and after every change. */
 	void (*fleet)(void *data, const struct fleet_settings *settings);
+	/* The registry lost what it held, or went back to an older state. All shards are read
+	 * again after this. */
+	void (*replaced)(void *data);
 	/* One shard as just read. */
 	void (*shard)(void *data, const struct fleet_reading *reading);
 	/* This host's entry stands (again, after an expiry). */

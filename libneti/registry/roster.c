@@ -55,6 +55,9 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 		.revision = answer->revision,
 	};
 
+	if (reading.revision < shard->revision)
+		roster_replaced(registry, "it went back to an older state");
+	shard->revision = reading.revision;
 	shard->skipped = reading.bad = parse(registry, number, answer, shard->skipped, &members);
 	member_list_sort(&members);
 	if (registry->handler.shard)
@@ -123,6 +126,18 @@ void roster_lost(struct registry *registry)
 	for (unsigned i = 0; i < registry->roster.n; i++)
 		registry->roster.shards[i].dirty = true;
 	registry->roster.retry_at = 0;
+}
+
+void roster_replaced(struct registry *registry, const char *why)
+{
+	struct roster *roster = &registry->roster;
+
+	log_warning(&registry->log, "registry %s has lost data: %s", registry->uri, why);
+	for (unsigned i = 0; i < roster->n; i++)
+		roster->shards[i].revision = 0;
+	roster_lost(registry);
+	if (registry->handler.replaced)
+		registry->handler.replaced(registry->handler.data);
 }
 
 void roster_changed(struct registry *registry, const char *path)
