@@ -130,6 +130,7 @@ bool registry_due(int64_t *at);
 bool registry_lost(int result);
 
 /* layout.c */
+struct path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);

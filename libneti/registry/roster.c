@@ -9,13 +9,6 @@
 
 #include "internal.h"
 
-static struct path shard_path(const struct registry *registry, unsigned shard)
-{
-	char name[9];
-
-	return registry_path(registry, "/ip-map/%s", entry_shard_name(shard, name));
-}
-
 static void read_again(struct roster *roster, struct roster_shard *shard)
 {
 	shard->dirty = true;
@@ -110,7 +103,7 @@ void roster_kick(struct registry *registry)
 
 		if (!shard->dirty || shard->reading)
 			continue;
-		path = shard_path(registry, i);
+		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
 		shard->reading = true;
 		if (registry->backend->children(registry->store, path.text, true, shard_read,
