@@ -139,6 +139,8 @@ int neti_members_add(struct neti_members *members, const char *id, const char *n
 struct neti_members *neti_members_ref(struct neti_members *members) NETI_NONNULL(1);
 void neti_members_unref(struct neti_members *members);
 size_t neti_members_count(const struct neti_members *members) NETI_NONNULL(1);
+/* The registry's newest revision when neti_registry_list() read them; 0 for other lists. */
+uint64_t neti_members_revision(const struct neti_members *members) NETI_NONNULL(1);
 /* The i-th, or NULL past the end; belongs to the list. */
 const struct neti_member *neti_members_get(const struct neti_members *members, size_t i)
 	NETI_NONNULL(1);
@@ -159,12 +161,14 @@ const char *neti_member_public(const struct neti_member *member, char text[NETI_
 	NETI_NONNULL(1, 2);
 /* False: a lease without a live member. */
 bool neti_member_live(const struct neti_member *member) NETI_NONNULL(1);
-/* Read only with NETI_LIST_DETAILS: else NULL, 0 and 0. */
+/* These are read only with NETI_LIST_DETAILS: else NULL and 0. */
 const char *neti_member_version(const struct neti_member *member) NETI_NONNULL(1);
 /* When it joined, in seconds of the epoch. */
 int64_t neti_member_since(const struct neti_member *member) NETI_NONNULL(1);
 /* The registry's revision that the member's kernel holds. */
 uint64_t neti_member_revision(const struct neti_member *member) NETI_NONNULL(1);
+/* How many removals its agent holds back. */
+uint64_t neti_member_held(const struct neti_member *member) NETI_NONNULL(1);
 
 /*
  * Registry: leases, live members and fleet settings. These calls wait for the registry, at most

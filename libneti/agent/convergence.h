@@ -35,6 +35,7 @@ struct convergence {
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
 	int64_t status_due;
+	int64_t denied_due;
 	int64_t state_due;
 };
 

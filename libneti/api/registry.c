@@ -211,6 +211,7 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 		neti_members_unref(members);
 		return context_fail(registry->context, &error);
 	}
+	members->revision = registry_newest(registry->registry);
 	*ret_members = members;
 	return 0;
 }

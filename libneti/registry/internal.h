@@ -71,6 +71,7 @@ struct membership {
 	bool own;	 /* of those, "name" is there and of this session */
 	int64_t since;	 /* of the first join */
 	uint64_t revision, published, publishing;
+	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	int64_t retry_at, publish_at, renew_at;
 	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
 };
@@ -102,6 +103,7 @@ struct registry {
 	char detail[256];
 	bool processing;
 	int epoll, timer;
+	uint64_t newest; /* revision that registry_members() has met */
 	struct layout layout;
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
