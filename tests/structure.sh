@@ -40,7 +40,7 @@ leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
 	'libneti/(address|buffer|clock|duration|error|file|identity|log|member|members|settings.*|fleet_settings)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|log|member|members|policy|settings.*)\.h|include/neti/neti\.h'
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
@@ -51,9 +51,9 @@ expect "agent: the layers below by their front doors" layer 'libneti/agent/.*' \
 	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack)\.h|$leaf"
 expect "api" layer 'libneti/api/.*' \
 	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/engine\.h|$leaf"
-# duration.h: times on the command line are read as those in the settings are.
-expect "the tool: what any program may" layer 'cli/.*' \
-	'cli/[^/]+\.h|include/neti/neti\.h|libneti/duration\.h'
+# Times and commands in words are read as the settings read them.
+expect "the tool: what any program may, and three leaves" layer 'cli/.*' \
+	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|words)\.h'
 expect "the public header includes no other" layer 'libneti/version\.c' "$leaf"
 
 # --- one file calls each --------------------------------------------------------------------------

@@ -122,6 +122,9 @@ int neti_settings_set(struct neti_settings *settings, const char *key, const cha
 	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* The folder of lock, status and state file. Valid until the settings change. */
 const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_NONNULL(1);
+/* The command that the settings want run when this host has joined, NULL for none. The library
+ * runs no programs: this is the caller's to do, as netictl does. */
+const char *neti_settings_on_register(const struct neti_settings *settings) NETI_NONNULL(1);
 
 /*
  * Members: a counted list of values that never change, sorted by overlay address.
