@@ -9,6 +9,8 @@
 #include "settings.h"
 
 /* Traffic for an overlay address goes to this address. */
+#define RULESET_PEERS_MAX 1048576 /* what an engine must be able to hold */
+
 struct path {
 	struct address overlay;
 	struct address target;

@@ -1,8 +1,12 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What an operator does to the rules of one host by hand: look before, apply with a way back,
 # put up what stood before the boot, and see who was refused. Real kernel, embedded registry.
-. "${srcdir:-.}/tests/suite.sh"
+#
+# Quoted commands are for other shells, and namespaces are named by suite_namespace.
+# shellcheck disable=SC2016,SC2154
+source "${srcdir:-.}/tests/suite.sh"
 
 netictl=$PWD/netictl
 cd "$suite_folder" || exit

@@ -43,8 +43,10 @@ suite_namespace() {
 	[ "$(id -u)" = 0 ] || box=(unshare --user --map-root-user "${box[@]}")
 	"${box[@]}" true 2>/dev/null || return
 	mkfifo "$fifo"
+	# shellcheck disable=SC2016
 	"${box[@]}" sh -c 'ip link set lo up; echo $$ >"$1.new"; mv "$1.new" "$1"; exec cat "$2"' . \
 		"$holder" "$fifo" &
+	# shellcheck disable=SC2034
 	exec {suite_held}>"$fifo"
 	until [ -s "$holder" ]; do sleep 0.02; done
 	if [ "$(id -u)" = 0 ]; then
