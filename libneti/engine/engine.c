@@ -109,6 +109,12 @@ int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, str
 	return engine->ops->peers(engine, ret, ret_n, error);
 }
 
+void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
+{
+	memset(ret, 0, ENGINE_TABLES * sizeof(*ret));
+	engine->ops->levels(engine, ret);
+}
+
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)
 {
 	const struct engine_ops *ops = find(name);
