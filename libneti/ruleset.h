@@ -23,6 +23,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
+	bool watching; /* an engine's own: reject_all without its last word, see iptables.c */
 };
 
 struct ruleset_diff {

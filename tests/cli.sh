@@ -258,7 +258,7 @@ for pair in id=hudson network=ec2 "overlay=$overlay" private=10.0.0.11 public=19
 	expect "lookup --field ${pair%%=*}" \
 		prints "^${pair#*=}\$" "${hudson[@]}" lookup 10.0.0.11 --field "${pair%%=*}"
 done
-expect "status --json" json '(.pid > 0) and .members == 1 and .skipped == 0 and .held == 0 and
+expect "status --json" json '(.pid > 0) and .id == "hudson" and .network == "ec2" and .members == 1 and .skipped == 0 and .held == 0 and
 	(.applied | has("revision") and has("age") and has("seconds")) and
 	(.tables | type == "object") and has("session") and has("registry")' "${hudson[@]}" status
 expect "status" succeeds "${hudson[@]}" status

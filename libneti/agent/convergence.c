@@ -17,6 +17,7 @@
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
+#define CREDIT_MS 500
 #define CHECK_MS 5000
 #define STATUS_MS 500
 #define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
@@ -390,29 +391,41 @@ static int64_t next_due(const struct convergence *convergence)
 	return due;
 }
 
+/* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
+ * change; so the first ones after a quiet time go in at once, and a burst is gathered. */
+static void pace(struct convergence *convergence, int64_t debt)
+{
+	int64_t now = clock_now();
+
+	if (convergence->paid_at < now)
+		convergence->paid_at = now;
+	convergence->paid_at += debt;
+	if (convergence->not_before < convergence->paid_at - CREDIT_MS)
+		convergence->not_before = convergence->paid_at - CREDIT_MS;
+}
+
 void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
 {
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
-	bool worked = false;
+	bool applied_now = false, checked = false;
 
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
 			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);
-			worked = true;
+			applied_now = true;
 		} else if (convergence->keeper.applied && now >= convergence->check_due) {
 			check_rules(convergence, now);
-			worked = true;
+			checked = true;
 		}
 	}
 	write_files(convergence, now);
-	if (worked) {
-		cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
-		now = clock_now() + (int64_t)(cost * 1000 * PACE);
-		if (now > convergence->not_before)
-			convergence->not_before = now;
-	}
+	cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+	if (applied_now)
+		pace(convergence, (int64_t)(cost * 1000 * PACE));
+	if (checked)
+		convergence->check_due += (int64_t)(cost * 1000 * PACE);
 	*ret_due = next_due(convergence);
 }
 

@@ -32,6 +32,7 @@ struct convergence {
 	bool overlay_usable;	/* no address of this host lies in it */
 	unsigned failures;	/* of the kernel, in a row */
 	int64_t not_before;	/* the pace: no rule work before */
+	int64_t paid_at;	/* when all work done is paid for */
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
 	int64_t status_due;

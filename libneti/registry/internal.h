@@ -48,6 +48,8 @@ struct lease_take {
 	char id[MEMBER_ID_MAX + 1];
 	struct address wanted; /* tried first when there is no lease; or unset */
 	struct address drawn;
+	struct address *listed; /* free when they were listed, in random order */
+	size_t n_listed;
 	unsigned draws, lists, repairs;
 	bool busy;
 	int64_t retry_at;
