@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-static struct path shard_path(const struct registry *registry, unsigned shard)
+static struct node_path shard_path(const struct registry *registry, unsigned shard)
 {
 	char name[9];
 
@@ -103,7 +103,7 @@ void roster_kick(struct registry *registry)
 		return;
 	for (unsigned i = 0; i < roster->n; i++) {
 		struct roster_shard *shard = &roster->shards[i];
-		struct path path;
+		struct node_path path;
 
 		if (!shard->dirty || shard->reading)
 			continue;
@@ -127,7 +127,7 @@ void roster_lost(struct registry *registry)
 
 void roster_changed(struct registry *registry, const char *path)
 {
-	struct path folder = registry_path(registry, "/ip-map/");
+	struct node_path folder = registry_path(registry, "/ip-map/");
 	size_t length = strlen(folder.text);
 	unsigned long number;
 	char *end;
