@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../clock.h"
+#include "../engine/conntrack.h"
 #include "convergence.h"
 #include "intake.h"
 #include "metrics.h"
@@ -85,7 +86,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, log, error);
+		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
@@ -103,7 +104,10 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
+	bool said = false;
 
+	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
+		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
 	settings_free(old);
@@ -235,7 +239,6 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	convergence->state_stale = true;
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
-	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
@@ -323,6 +326,38 @@ static void count_denied(struct convergence *convergence)
 	free(denied);
 }
 
+static void note_fill(struct convergence *convergence, enum fill_table table, uint64_t entries,
+	uint64_t max)
+{
+	struct neti_event *event;
+	char text[ERROR_TEXT_MAX];
+
+	if (!fill_note(convergence->status.tables, table, entries, max, text, sizeof(text)))
+		return;
+	event = event_new(NETI_EVENT_TROUBLE, "%s", text);
+	if (event)
+		event->trouble = NETI_TROUBLE_FULL;
+	events_post(convergence->events, event);
+}
+
+/* At every writing of the status: while nothing changes, that is at the heartbeat. */
+static void note_tables(struct convergence *convergence)
+{
+	static const enum fill_table rows[ENGINE_TABLES] = {
+		[ENGINE_CONNTRACK] = FILL_CONNTRACK,
+		[ENGINE_PEERS] = FILL_PEERS,
+		[ENGINE_DENIED] = FILL_DENIED,
+	};
+	struct engine_level levels[ENGINE_TABLES] = { 0 };
+
+	if (convergence->keeper.engine)
+		engine_levels(convergence->keeper.engine, levels);
+	for (size_t i = 0; i < ENGINE_TABLES; i++)
+		note_fill(convergence, rows[i], levels[i].entries, levels[i].max);
+	note_fill(convergence, FILL_OVERLAY, convergence->status.members,
+		convergence->status.addresses);
+}
+
 static void write_status(struct convergence *convergence, int64_t now)
 {
 	const struct settings *settings = convergence->settings;
@@ -337,6 +372,7 @@ static void write_status(struct convergence *convergence, int64_t now)
 	convergence->status_due = now + STATUS_MS;
 	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
 	status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
+	note_tables(convergence);
 	if (status_write(settings->state_dir, status, &error) < 0)
 		log_warning(convergence->log, "%s", error.text);
 	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
