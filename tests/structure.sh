@@ -63,8 +63,8 @@ only_in() {
 	diff <(printf '%s\n' "$2") <(grep -rlE "^#include <$1" libneti cli include | sort | paste -sd' ')
 }
 
-expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper.c
-expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite.c
+expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper_client.c
+expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite_db.c
 expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
 expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
 
