@@ -26,6 +26,8 @@ const struct command commands[] = {
 	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
+	{ "check", "", "one line on this host for a monitoring system", 0, 0, "", command_check },
+	{ "report", "", "the fleet: networks, versions, who is behind, what an inventory lacks", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
 	{ 0 },
@@ -47,6 +49,8 @@ static const struct option long_options[] = {
 	{ "field", required_argument, NULL, 'f' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "takeover", no_argument, NULL, 't' },
+	{ "below", required_argument, NULL, 'b' },
+	{ "inventory", required_argument, NULL, 'I' },
 	{ 0 },
 };
 
@@ -67,6 +71,8 @@ static const struct {
 	{ 'f', "--field NAME", "that field alone: id, network, overlay, private, public, live, version, since" },
 	{ 'i', "--id ID", "the id, instead of this host's" },
 	{ 't', "--takeover", "take the id over from a live member with other addresses" },
+	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
+	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV, or the JSON of the cloud; -: stdin" },
 };
 
 void say(const struct netictl *netictl, const char *format, ...)
@@ -167,7 +173,7 @@ static const struct command *find_command(const char *name)
 
 struct parsed {
 	struct command_line line;
-	char used[16]; /* letters of the options that were given */
+	char used[32]; /* letters of the options that were given */
 	bool help, version;
 };
 
@@ -180,6 +186,8 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'r': line->registry = optarg; break;
 	case 'f': line->field = optarg; break;
 	case 'i': line->id = optarg; break;
+	case 'b': line->below = optarg; break;
+	case 'I': line->inventory = optarg; break;
 	case 'j': line->json = true; break;
 	case 'q': line->quiet = true; break;
 	case 'v': line->verbose = true; break;
@@ -258,7 +266,9 @@ static int start(const struct command *command, struct netictl *netictl)
 			netictl->line.verbose ? NETI_LOG_DEBUG : NETI_LOG_WARNING, write_log, NULL);
 	if (neti_settings_new(&netictl->settings, netictl->context) < 0 ||
 		load_settings(netictl, netictl->settings) < 0)
-		status = (say_failure(netictl), EXIT_USAGE);
+		status = command->run == command_check ?
+				 check_unknown(neti_context_message(netictl->context)) :
+				 (say_failure(netictl), EXIT_USAGE);
 	else
 		status = run(command, netictl);
 	neti_settings_unref(netictl->settings);
@@ -289,8 +299,8 @@ int main(int argc, char **argv)
 	parsed.line.count--;
 	parsed.line.arguments++;
 	status = check(command, &parsed);
-	if (status)
-		return status;
+	if (status) /* 2 would say "critical" there */
+		return command->run == command_check ? EXIT_CHECK_UNKNOWN : status;
 	netictl.line = parsed.line;
 	status = start(command, &netictl);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -11,11 +11,13 @@
 
 #include "neti/neti.h"
 
+#define EXIT_CHECK_UNKNOWN 3 /* check alone */
+
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* failed or not found */
 	EXIT_USAGE = 2,	 /* usage or settings */
-	EXIT_CHANGES = 3 /* plan: changes; verify: drift */
+	EXIT_CHANGES = 3 /* plan: changes; verify: drift; check has codes of its own */
 };
 
 struct command_line {
@@ -24,6 +26,8 @@ struct command_line {
 	const char *field;
 	const char *confirm;
 	const char *id;
+	const char *below;     /* report: a version */
+	const char *inventory; /* report: a file, or "-" */
 	bool json, quiet, verbose, all, takeover, accept, from_state, text;
 	int count; /* the command's own arguments */
 	char **arguments;
@@ -60,6 +64,9 @@ int command_flush(struct netictl *netictl);
 int command_status(struct netictl *netictl);
 int command_release(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
+int command_check(struct netictl *netictl);
+int check_unknown(const char *sentence); /* the exit status */
+int command_report(struct netictl *netictl);
 
 /* One sentence on stderr; say_failure takes the context's and chooses the exit status. */
 void say(const struct netictl *netictl, const char *format, ...) __attribute__((format(printf, 2, 3)));

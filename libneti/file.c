@@ -84,7 +84,9 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 	int fd, result;
 
 	result = path_of(folder, name, path, error);
-	if (result == 0 && snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
+	/* A name of this process's own: agent and tool may write the same file at a time. */
+	if (result == 0 &&
+		snprintf(fresh, sizeof(fresh), "%s.new-%d", path, getpid()) >= (int)sizeof(fresh))
 		result = error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
 			"%s.new: the path is too long", path);
 	if (result < 0)

@@ -14,6 +14,7 @@ struct slot {
 	struct member *latest; /* in the registry, or NULL */
 	int64_t gone_since;    /* when latest became NULL */
 	bool accepted;	       /* an operator lets the removal pass the guard */
+	bool doubted;	       /* shown from before the registry lost its data, not seen since */
 };
 
 struct shard {
@@ -75,7 +76,8 @@ struct fleet *fleet_free(struct fleet *fleet)
 
 void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings)
 {
-	bool accepted = settings->accepted != fleet->settings.accepted;
+	/* A registry that was emptied and made again counts from the beginning. */
+	bool accepted = settings->accepted > fleet->settings.accepted;
 
 	fleet->settings = *settings;
 	if (accepted)
@@ -134,7 +136,7 @@ static void settle_slot(struct slot *slot, struct member *latest, int64_t now)
 {
 	if (latest) {
 		slot->gone_since = 0;
-		slot->accepted = false;
+		slot->accepted = slot->doubted = false;
 	} else if (slot->latest || !slot->gone_since) {
 		slot->gone_since = now;
 	}
@@ -204,15 +206,24 @@ bool fleet_ready(const struct fleet *fleet)
 	return fleet->unread == 0;
 }
 
-static size_t count_vanished(const struct fleet *fleet)
+struct vanished {
+	size_t all, doubted;
+};
+
+static struct vanished count_vanished(const struct fleet *fleet)
 {
-	size_t vanished = 0;
+	struct vanished vanished = { 0 };
 
 	for (unsigned i = 0; i < fleet->n_shards; i++) {
 		const struct shard *shard = &fleet->shards[i];
 
-		for (size_t n = 0; shard->pending && n < shard->length; n++)
-			vanished += !shard->slots[n].latest && !shard->slots[n].accepted;
+		for (size_t n = 0; shard->pending && n < shard->length; n++) {
+			const struct slot *slot = &shard->slots[n];
+			bool gone = !slot->latest && !slot->accepted;
+
+			vanished.all += gone;
+			vanished.doubted += gone && slot->doubted;
+		}
 	}
 	return vanished;
 }
@@ -253,7 +264,7 @@ static int step_slot(const struct fleet *fleet, struct slot *slot, struct step *
 		return show(slot, &step->delta->added);
 	if (slot->latest)
 		return show(slot, &step->delta->moved);
-	if (step->hold && !slot->accepted)
+	if ((step->hold || slot->doubted) && !slot->accepted)
 		return 1;
 	if (due <= step->now)
 		return show(slot, &step->delta->removed);
@@ -307,15 +318,15 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 {
 	struct fleet_delta delta = { 0 };
 	struct step step = { .now = now, .next = -1, .delta = &delta };
-	size_t vanished;
+	struct vanished vanished;
 	bool changed;
 	int result = 0;
 
 	if (!fleet_ready(fleet))
 		return -ENODATA;
 	vanished = count_vanished(fleet);
-	step.hold = fleet_guard_holds(&fleet->settings, vanished, fleet->view.length);
-	fleet->held = step.hold ? vanished : 0;
+	step.hold = fleet_guard_holds(&fleet->settings, vanished.all, fleet->view.length);
+	fleet->held = step.hold ? vanished.all : vanished.doubted;
 	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
 		if (fleet->shards[i].pending)
 			result = step_shard(fleet, &fleet->shards[i], &step);
@@ -354,6 +365,13 @@ void fleet_accept(struct fleet *fleet)
 	for (unsigned i = 0; i < fleet->n_shards; i++)
 		for (size_t n = 0; n < fleet->shards[i].length; n++)
 			fleet->shards[i].slots[n].accepted = !fleet->shards[i].slots[n].latest;
+}
+
+void fleet_doubt(struct fleet *fleet)
+{
+	for (unsigned i = 0; i < fleet->n_shards; i++)
+		for (size_t n = 0; n < fleet->shards[i].length; n++)
+			fleet->shards[i].slots[n].doubted = fleet->shards[i].slots[n].shown;
 }
 
 size_t fleet_skipped(const struct fleet *fleet)

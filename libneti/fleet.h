@@ -53,6 +53,9 @@ const struct member_list *fleet_members(const struct fleet *fleet);
 /* Removals held by the guard now; accept lets them go at the next step. */
 size_t fleet_held(const struct fleet *fleet);
 void fleet_accept(struct fleet *fleet);
+/* The registry lost its data, or went back in time: whoever is missing from now on is held, however
+ * few they are, until it is read again or accepted. */
+void fleet_doubt(struct fleet *fleet);
 /* Whether the guard holds so many removals back from so many members. */
 bool fleet_guard_holds(const struct fleet_settings *settings, size_t removals, size_t members);
 /* Bad entries and second ones for an overlay address, in all shards. */

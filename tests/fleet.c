@@ -244,6 +244,50 @@ START_TEST(seed_counts_for_the_guard)
 }
 END_TEST
 
+/* Fewer than the guard would hold: but the registry lost its data. */
+START_TEST(doubted_members_stay)
+{
+	registry_has(0, 10, 0);
+	step(0);
+	fleet_doubt(fleet);
+	registry_has(0, 8, 1000);
+	ck_assert_int_eq(step(1000), 0);
+	ck_assert_int_eq(step(60000), 0);
+	ck_assert_uint_eq(members(), 10);
+	ck_assert_uint_eq(fleet_held(fleet), 2);
+	registry_has(0, 9, 61000); /* one came back; it may leave like any other */
+	ck_assert_int_eq(step(61000), 0);
+	ck_assert_uint_eq(fleet_held(fleet), 1);
+	registry_has(0, 8, 62000);
+	step(62000);
+	ck_assert_int_eq(step(67000), 1);
+	ck_assert_str_eq(delta.removed.items[0]->id, "i-000008");
+	fleet_accept(fleet);
+	ck_assert_int_eq(step(68000), 1);
+	ck_assert_uint_eq(members(), 8);
+	ck_assert_uint_eq(fleet_held(fleet), 0);
+}
+END_TEST
+
+/* The counter of a registry that was made again says nothing. */
+START_TEST(smaller_counter_accepts_nothing)
+{
+	struct fleet_settings older = settings, newer = settings;
+
+	newer.accepted = 5;
+	fleet_configure(fleet, &newer);
+	registry_has(0, 100, 0);
+	step(0);
+	registry_has(0, 10, 1000);
+	fleet_configure(fleet, &older);
+	ck_assert_int_eq(step(60000), 0);
+	ck_assert_uint_eq(fleet_held(fleet), 90);
+	fleet_configure(fleet, &newer);
+	ck_assert_int_eq(step(61000), 1);
+	ck_assert_uint_eq(members(), 10);
+}
+END_TEST
+
 START_TEST(second_entry_for_an_address)
 {
 	struct member_list list = { 0 };
@@ -277,6 +321,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, emptied_registry);
 	tcase_add_test(tests, operator_accepts);
 	tcase_add_test(tests, seed_counts_for_the_guard);
+	tcase_add_test(tests, doubted_members_stay);
+	tcase_add_test(tests, smaller_counter_accepts_nothing);
 	tcase_add_test(tests, second_entry_for_an_address);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -99,7 +99,7 @@ struct host {
 	unsigned reads, joins, troubles, fleets;
 	uint64_t revision; /* of the shard read last */
 	enum store_state state;
-	unsigned expiries, suspensions;
+	unsigned expiries, suspensions, replaced;
 	struct fleet_settings fleet;
 	struct address overlay;
 	struct error trouble;
@@ -121,6 +121,11 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 
 	host->fleets++;
 	host->fleet = *settings;
+}
+
+static void on_replaced(void *data)
+{
+	((struct host *)data)->replaced++;
 }
 
 static void on_shard(void *data, const struct fleet_reading *reading)
@@ -163,7 +168,9 @@ static struct fleet_settings initial(const char *subnet)
 
 static void try_open(struct host *host, const struct registry_config *config)
 {
-	struct registry_handler handler = { on_state, on_fleet, on_shard, on_joined, on_trouble, host };
+	struct registry_handler handler = { .state = on_state, .fleet = on_fleet,
+		.shard = on_shard, .joined = on_joined, .trouble = on_trouble,
+		.replaced = on_replaced, .data = host };
 	struct error error = { 0 };
 
 	memset(host, 0, sizeof(*host));
@@ -731,7 +738,7 @@ START_TEST(join_and_leave_are_seen)
 	ck_assert(sees(&watcher, "web-1")->live);
 	revision = watcher.revision;
 	ck_assert_uint_gt(revision, 0);
-	ck_assert_int_eq(registry_publish(host.registry, 4711), 0);
+	ck_assert_int_eq(registry_publish(host.registry, 4711, 0), 0);
 	pump_for(200, &host);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(members.length, 1);
@@ -758,7 +765,7 @@ START_TEST(revision_is_published)
 
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
-	registry_publish(host.registry, 41);
+	registry_publish(host.registry, 41, 0);
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1, &host);
 	ck_assert_int_eq(registry_members(host.registry, &members, true, WAIT_MS, &error), 0);
@@ -1095,6 +1102,7 @@ START_TEST(emptied_registry_recovers)
 	raw_close(&raw);
 	UNTIL(host.joins == 2 && sees(&host, "web-1"), &host);
 	ck_assert(address_equal(&before, &host.overlay));
+	ck_assert_uint_ge(host.replaced, 1);
 	host_close(&host);
 }
 END_TEST
@@ -1349,6 +1357,7 @@ START_TEST(server_loses_its_data)
 	UNTIL(host.joins == 2 && sees(&host, "web-1"), &host);
 	ck_assert(address_equal(&before, &host.overlay));
 	ck_assert_uint_eq(host.expiries, 1);
+	ck_assert_uint_eq(host.replaced, 1);
 	host_close(&host);
 }
 END_TEST

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,9 +24,17 @@
 
 struct zookeeper_server {
 	char folder[40];
-	unsigned port;
+	unsigned port, quorum_port, election_port;
+	unsigned number; /* in an ensemble, from 1; alone: 0 */
 	pid_t pid;
 };
+
+static const char *listen_address = "127.0.0.1";
+
+void zookeeper_servers_listen_on(const char *address)
+{
+	listen_address = address;
+}
 
 static const char *java(void)
 {
@@ -70,21 +79,39 @@ static unsigned free_port(void)
 	return ntohs(address.sin_port);
 }
 
-/* "srvr" is the command that the server answers unasked-for since 3.5. */
-static int answers(unsigned port)
+/* What the server says to a command of four letters; "" when it does not answer. */
+static void ask(unsigned port, const char *command, char *text, size_t size)
 {
 	struct sockaddr_in address = loopback(port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = { .tv_sec = 1 };
-	char text[64] = "";
-	ssize_t length = 0;
+	size_t length = 0;
+	ssize_t n;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-		send(fd, "srvr", 4, MSG_NOSIGNAL) == 4)
-		length = recv(fd, text, sizeof(text) - 1, 0);
+		send(fd, command, 4, MSG_NOSIGNAL) == 4)
+		while (length < size - 1 && (n = recv(fd, text + length, size - 1 - length, 0)) > 0)
+			length += (size_t)n;
+	text[length] = '\0';
 	close(fd);
-	return length > 0 && strncmp(text, "Zookeeper version", 17) == 0;
+}
+
+/* A member of an ensemble answers before it serves, but gives no version then. */
+static int answers(unsigned port)
+{
+	char text[512];
+
+	ask(port, "srvr", text, sizeof(text));
+	return strncmp(text, "Zookeeper version", 17) == 0;
+}
+
+bool zookeeper_server_leads(const struct zookeeper_server *server)
+{
+	char text[512];
+
+	ask(server->port, "srvr", text, sizeof(text));
+	return strstr(text, "Mode: leader") != NULL;
 }
 
 static void run(const struct zookeeper_server *server, pid_t parent)
@@ -100,15 +127,17 @@ static void run(const struct zookeeper_server *server, pid_t parent)
 	fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
-	execl(java(), "java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+	execl(java(), "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Xshare:auto", "-Dzookeeper.admin.enableServer=false",
 		"-Dzookeeper.4lw.commands.whitelist=srvr", "-Dzookeeper.jmx.log4j.disable=true",
-		"-cp", JAR, "org.apache.zookeeper.server.ZooKeeperServerMain", configuration,
-		(char *)NULL);
+		"-cp", JAR,
+		server->number ? "org.apache.zookeeper.server.quorum.QuorumPeerMain" :
+				 "org.apache.zookeeper.server.ZooKeeperServerMain",
+		configuration, (char *)NULL);
 	_exit(127);
 }
 
-static void launch(struct zookeeper_server *server)
+static void spawn(struct zookeeper_server *server)
 {
 	pid_t parent = getpid();
 
@@ -117,6 +146,10 @@ static void launch(struct zookeeper_server *server)
 		die("fork");
 	if (server->pid == 0)
 		run(server, parent);
+}
+
+static void await(struct zookeeper_server *server)
+{
 	for (int i = 0; i < START_SECONDS * 20; i++) {
 		if (answers(server->port))
 			return;
@@ -128,21 +161,68 @@ static void launch(struct zookeeper_server *server)
 	exit(EXIT_FAILURE);
 }
 
-/* Short ticks: sessions may be as short as two of them. */
-static void configure(const struct zookeeper_server *server)
+static FILE *create(const struct zookeeper_server *server, const char *name)
 {
-	char path[64];
+	char path[80];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/zoo.cfg", server->folder);
+	snprintf(path, sizeof(path), "%s/%s", server->folder, name);
 	file = fopen(path, "w");
 	if (!file)
 		die(path);
+	return file;
+}
+
+/* Short ticks: sessions may be as short as two of them. */
+static FILE *configure(const struct zookeeper_server *server)
+{
+	FILE *file = create(server, "zoo.cfg");
+
 	fprintf(file,
-		"tickTime=200\ndataDir=%s/data\nclientPort=%u\nclientPortAddress=127.0.0.1\n"
+		"tickTime=200\ndataDir=%s/data\nclientPort=%u\nclientPortAddress=%s\nmaxSessionTimeout=60000\n"
 		"maxClientCnxns=0\nforceSync=no\nadmin.enableServer=false\n",
-		server->folder, server->port);
+		server->folder, server->port, listen_address);
+	return file;
+}
+
+static void configure_ensemble(struct zookeeper_server *servers[], unsigned n, unsigned i)
+{
+	FILE *file = configure(servers[i]);
+
+	fprintf(file, "initLimit=50\nsyncLimit=10\n");
+	for (unsigned j = 0; j < n; j++)
+		fprintf(file, "server.%u=127.0.0.1:%u:%u\n", j + 1, servers[j]->quorum_port,
+			servers[j]->election_port);
 	fclose(file);
+}
+
+static void name_in_ensemble(struct zookeeper_server *server, unsigned number)
+{
+	char path[80];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/data", server->folder);
+	if (mkdir(path, 0700) < 0)
+		die(path);
+	file = create(server, "data/myid");
+	fprintf(file, "%u\n", number);
+	fclose(file);
+	server->number = number;
+	server->quorum_port = free_port();
+	server->election_port = free_port();
+}
+
+static struct zookeeper_server *prepare(void)
+{
+	struct zookeeper_server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		die("calloc");
+	strcpy(server->folder, "/tmp/neti-zookeeper-XXXXXX");
+	if (!mkdtemp(server->folder))
+		die("mkdtemp");
+	server->port = free_port();
+	return server;
 }
 
 struct zookeeper_server *zookeeper_server_start(void)
@@ -151,16 +231,28 @@ struct zookeeper_server *zookeeper_server_start(void)
 
 	if (*zookeeper_server_missing())
 		return NULL;
-	server = calloc(1, sizeof(*server));
-	if (!server)
-		die("calloc");
-	strcpy(server->folder, "/tmp/neti-zookeeper-XXXXXX");
-	if (!mkdtemp(server->folder))
-		die("mkdtemp");
-	server->port = free_port();
-	configure(server);
-	launch(server);
+	server = prepare();
+	fclose(configure(server));
+	spawn(server);
+	await(server);
 	return server;
+}
+
+bool zookeeper_servers_start(struct zookeeper_server *servers[], unsigned n)
+{
+	if (*zookeeper_server_missing())
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		servers[i] = prepare();
+		name_in_ensemble(servers[i], i + 1);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		configure_ensemble(servers, n, i);
+		spawn(servers[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		await(servers[i]);
+	return true;
 }
 
 unsigned zookeeper_server_port(const struct zookeeper_server *server)
@@ -176,7 +268,8 @@ void zookeeper_server_kill(struct zookeeper_server *server)
 
 void zookeeper_server_restart(struct zookeeper_server *server)
 {
-	launch(server);
+	spawn(server);
+	await(server);
 }
 
 void zookeeper_server_empty(struct zookeeper_server *server)

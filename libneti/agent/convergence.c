@@ -11,13 +11,16 @@
 #include "../clock.h"
 #include "convergence.h"
 #include "intake.h"
+#include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
+#define CREDIT_MS 500
 #define CHECK_MS 5000
 #define STATUS_MS 500
+#define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
 #define STATE_MS 5000
 #define RETRY_MAX_MS 30000
 
@@ -170,29 +173,48 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
-static bool step_fleet(struct convergence *convergence, int64_t now)
+/* What the other hosts can read of this one. The kernel holds the newest revision also when the
+ * change was none for it: a member that came back within its delay, say. */
+static void note_revision(struct convergence *convergence)
+{
+	struct status *status = &convergence->status;
+
+	status->newest = fleet_revision(convergence->fleet);
+	if (convergence->keeper.applied && !convergence->rules_stale &&
+		convergence->fleet_due < 0 && status->held == 0)
+		status->revision = status->newest;
+	if (status->newest == status->revision)
+		status->behind_since = 0;
+	else if (!status->behind_since)
+		status->behind_since = time(NULL);
+	registry_publish(convergence->registry, status->revision, status->held);
+}
+
+static void step_fleet(struct convergence *convergence, int64_t now)
 {
 	struct fleet_delta delta = { 0 };
 	int result = fleet_step(convergence->fleet, now, &delta, &convergence->fleet_due);
 
 	if (result == -ENODATA) {
 		convergence->fleet_due = -1;
-		return false;
+		return;
 	}
 	if (result < 0) {
 		convergence->fleet_due = now + 1000;
-		return false;
+		return;
 	}
 	convergence->status_stale |= !convergence->status.ready;
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
 		convergence->state_stale = true;
+		/* Before the event: who hears of a change and asks must see it. */
+		convergence->view_changed(convergence->view_data);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
 	note_held(convergence);
-	return result == 1;
+	note_revision(convergence);
 }
 
 static void kernel_failed(struct convergence *convergence, const struct error *error, int64_t now)
@@ -213,9 +235,12 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	convergence->state_stale = true;
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
+	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
+	status->commits++;
+	status->commit_seconds += report->seconds;
 	status->trouble[0] = '\0';
 	convergence->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
@@ -227,7 +252,6 @@ static void applied(struct convergence *convergence, const struct engine_report 
 		event->seconds = report->seconds;
 	}
 	events_post(convergence->events, event);
-	registry_publish(convergence->registry, status->revision);
 }
 
 static void apply_rules(struct convergence *convergence, int64_t now)
@@ -251,6 +275,7 @@ static void apply_rules(struct convergence *convergence, int64_t now)
 		convergence->check_due = now + CHECK_MS;
 	}
 	note_held(convergence);
+	note_revision(convergence);
 }
 
 static void check_rules(struct convergence *convergence, int64_t now)
@@ -265,6 +290,7 @@ static void check_rules(struct convergence *convergence, int64_t now)
 		kernel_failed(convergence, &error, now);
 	} else if (result == 1) {
 		convergence->status.repairs++;
+		convergence->status.repaired_at = time(NULL);
 		convergence->status_stale = true;
 		log_warning(convergence->log, "drift:\n%s", buffer_text(&diff));
 		events_post(convergence->events, event_new(NETI_EVENT_DRIFT,
@@ -273,22 +299,59 @@ static void check_rules(struct convergence *convergence, int64_t now)
 	buffer_clear(&diff);
 }
 
+static bool status_is_due(const struct convergence *convergence, int64_t now)
+{
+	return now >= convergence->status_due + HEARTBEAT_MS ||
+	       (convergence->status_stale && now >= convergence->status_due);
+}
+
+/* Read at the heartbeat alone: the set may be long. */
+static void count_denied(struct convergence *convergence)
+{
+	struct status *status = &convergence->status;
+	struct denied *denied = NULL;
+	struct error error;
+	size_t n = 0;
+
+	if (!convergence->keeper.applied ||
+		engine_denied(convergence->keeper.engine, &denied, &n, &error) < 0)
+		return;
+	status->denied_sources = n;
+	status->denied_packets = 0;
+	for (size_t i = 0; i < n; i++)
+		status->denied_packets += denied[i].packets;
+	free(denied);
+}
+
+static void write_status(struct convergence *convergence, int64_t now)
+{
+	const struct settings *settings = convergence->settings;
+	struct status *status = &convergence->status;
+	struct error error;
+
+	if (now >= convergence->denied_due) {
+		convergence->denied_due = now + HEARTBEAT_MS;
+		count_denied(convergence);
+	}
+	convergence->status_stale = false;
+	convergence->status_due = now + STATUS_MS;
+	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
+	status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
+	if (status_write(settings->state_dir, status, &error) < 0)
+		log_warning(convergence->log, "%s", error.text);
+	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
+		log_warning(convergence->log, "metrics_file: %s", error.text);
+}
+
 static void write_files(struct convergence *convergence, int64_t now)
 {
 	const char *folder = convergence->settings->state_dir;
-	struct status *status = &convergence->status;
 	struct error error;
 
 	if (!convergence->options.member && !convergence->options.rules)
 		return;
-	if (convergence->status_stale && now >= convergence->status_due) {
-		convergence->status_stale = false;
-		convergence->status_due = now + STATUS_MS;
-		status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-		status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
-		if (status_write(folder, status, &error) < 0)
-			log_warning(convergence->log, "%s", error.text);
-	}
+	if (status_is_due(convergence, now))
+		write_status(convergence, now);
 	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due) {
 		convergence->state_stale = false;
 		convergence->state_due = now + STATE_MS;
@@ -328,31 +391,42 @@ static int64_t next_due(const struct convergence *convergence)
 	return due;
 }
 
-bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
+/* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
+ * change; so the first ones after a quiet time go in at once, and a burst is gathered. */
+static void pace(struct convergence *convergence, int64_t debt)
+{
+	int64_t now = clock_now();
+
+	if (convergence->paid_at < now)
+		convergence->paid_at = now;
+	convergence->paid_at += debt;
+	if (convergence->not_before < convergence->paid_at - CREDIT_MS)
+		convergence->not_before = convergence->paid_at - CREDIT_MS;
+}
+
+void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
 {
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
-	bool changed = false, worked = false;
+	bool applied_now = false, checked = false;
 
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
-			changed = step_fleet(convergence, now);
+			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);
-			worked = true;
+			applied_now = true;
 		} else if (convergence->keeper.applied && now >= convergence->check_due) {
 			check_rules(convergence, now);
-			worked = true;
+			checked = true;
 		}
 	}
 	write_files(convergence, now);
-	if (worked) {
-		cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
-		now = clock_now() + (int64_t)(cost * 1000 * PACE);
-		if (now > convergence->not_before)
-			convergence->not_before = now;
-	}
+	cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+	if (applied_now)
+		pace(convergence, (int64_t)(cost * 1000 * PACE));
+	if (checked)
+		convergence->check_due += (int64_t)(cost * 1000 * PACE);
 	*ret_due = next_due(convergence);
-	return changed;
 }
 
 void convergence_end(struct convergence *convergence)

@@ -69,15 +69,34 @@ static void check_overlay(struct convergence *convergence)
 			prefix_format(subnet, text), prefix_format(&settings->overlay_subnet, own));
 }
 
+/* What can never change in a living fleet. */
+static int check_same_fleet(const struct convergence *convergence,
+	const struct fleet_settings *settings, struct error *error)
+{
+	const struct fleet_settings *known = &convergence->fleet_settings;
+	const struct prefix *subnet = &settings->overlay_subnet;
+	char from[PREFIX_TEXT_MAX], to[PREFIX_TEXT_MAX];
+
+	if (known->shards != settings->shards)
+		return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"the fleet's shards changed from %u to %u: that is another fleet; the rules "
+			"stay, restart to follow it", known->shards, settings->shards);
+	if (subnet->length <= known->overlay_subnet.length &&
+		prefix_contains(subnet, &known->overlay_subnet.address))
+		return 0;
+	return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		"the fleet's overlay_subnet changed from %s to %s: that is another fleet; the rules "
+		"stay, restart to follow it", prefix_format(&known->overlay_subnet, from),
+		prefix_format(subnet, to));
+}
+
 static void on_fleet(void *data, const struct fleet_settings *settings)
 {
 	struct convergence *convergence = data;
 	struct error error;
 
-	if (convergence->fleet && convergence->fleet_settings.shards != settings->shards) {
-		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
-			"the fleet's shards changed from %u to %u: that is another fleet; restart to "
-			"follow it", convergence->fleet_settings.shards, settings->shards);
+	convergence->foreign = convergence->fleet && check_same_fleet(convergence, settings, &error) < 0;
+	if (convergence->foreign) {
 		convergence_trouble(convergence, &error);
 		return;
 	}
@@ -95,11 +114,20 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	convergence->fleet_due = 0;
 }
 
+static void on_replaced(void *data)
+{
+	struct convergence *convergence = data;
+
+	if (convergence->fleet)
+		fleet_doubt(convergence->fleet);
+	convergence->fleet_due = 0;
+}
+
 static void on_shard(void *data, const struct fleet_reading *reading)
 {
 	struct convergence *convergence = data;
 
-	if (!convergence->fleet)
+	if (!convergence->fleet || convergence->foreign)
 		return;
 	if (fleet_shard(convergence->fleet, reading, clock_now()) < 0)
 		log_error(convergence->log, "shard %x was not taken in: out of memory",
@@ -117,6 +145,8 @@ static void on_joined(void *data, const struct member *self)
 		return;
 	member_unref(convergence->self);
 	convergence->self = copy;
+	convergence->status.id = copy->id;
+	convergence->status.network = copy->network;
 	address_format(&self->overlay, convergence->status.overlay);
 	convergence->status.trouble[0] = '\0';
 	convergence->status_stale = true;
@@ -141,6 +171,7 @@ struct registry_handler intake_handler(struct convergence *convergence)
 	return (struct registry_handler){
 		.state = on_state,
 		.fleet = on_fleet,
+		.replaced = on_replaced,
 		.shard = on_shard,
 		.joined = on_joined,
 		.trouble = on_trouble,

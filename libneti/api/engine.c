@@ -20,14 +20,21 @@ NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine, struct neti_co
 		free(engine);
 		return context_fail(context, &error);
 	}
+	engine->references = 1;
 	engine->context = neti_context_ref(context);
 	*ret_engine = engine;
 	return 0;
 }
 
+NETI_EXPORT struct neti_engine *neti_engine_ref(struct neti_engine *engine)
+{
+	engine->references++;
+	return engine;
+}
+
 NETI_EXPORT void neti_engine_unref(struct neti_engine *engine)
 {
-	if (!engine)
+	if (!engine || --engine->references > 0)
 		return;
 	engine_close(engine->engine);
 	neti_context_unref(engine->context);

@@ -26,6 +26,7 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 		free(ruleset);
 		return context_fail_memory(context);
 	}
+	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	ruleset->fleet = *fleet;
 	*ret = ruleset;
@@ -77,9 +78,15 @@ NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct net
 	return result;
 }
 
+NETI_EXPORT struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset)
+{
+	ruleset->references++;
+	return ruleset;
+}
+
 NETI_EXPORT void neti_ruleset_unref(struct neti_ruleset *ruleset)
 {
-	if (!ruleset)
+	if (!ruleset || --ruleset->references > 0)
 		return;
 	ruleset_free(ruleset->ruleset);
 	neti_context_unref(ruleset->context);

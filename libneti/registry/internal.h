@@ -28,6 +28,7 @@ struct layout {
 	bool dirty;	/* to be read */
 	bool busy;
 	bool ours;	/* this registry made the fleet */
+	bool missing;	/* they were known, and are gone from the registry */
 	bool repair;	/* something below ROOT is missing: make what is */
 	int version;
 	size_t pending; /* answers awaited while making */
@@ -47,6 +48,8 @@ struct lease_take {
 	char id[MEMBER_ID_MAX + 1];
 	struct address wanted; /* tried first when there is no lease; or unset */
 	struct address drawn;
+	struct address *listed; /* free when they were listed, in random order */
+	size_t n_listed;
 	unsigned draws, lists, repairs;
 	bool busy;
 	int64_t retry_at;
@@ -70,6 +73,7 @@ struct membership {
 	bool own;	 /* of those, "name" is there and of this session */
 	int64_t since;	 /* of the first join */
 	uint64_t revision, published, publishing;
+	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	int64_t retry_at, publish_at, renew_at;
 	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
 };
@@ -78,6 +82,7 @@ struct roster_shard {
 	struct registry *registry;
 	bool dirty, reading;
 	size_t skipped; /* at the last read: bad entries are logged when that changes */
+	uint64_t revision; /* at the last read; it only grows */
 };
 
 struct roster {
@@ -100,6 +105,7 @@ struct registry {
 	char detail[256];
 	bool processing;
 	int epoll, timer;
+	uint64_t newest; /* revision that registry_members() has met */
 	struct layout layout;
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
@@ -128,13 +134,14 @@ bool registry_due(int64_t *at);
 bool registry_lost(int result);
 
 /* layout.c */
+struct path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
 void layout_lost(struct registry *registry);
 void layout_changed(struct registry *registry, const char *path);
 /* Settings that this registry wrote itself. */
-void layout_wrote(struct registry *registry, const struct fleet_settings *settings);
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings, int version);
 
 /* lease.c */
 /* Goes on through lost connections and expiries until it is done; done comes from
@@ -156,6 +163,8 @@ void roster_lost(struct registry *registry);
 void roster_changed(struct registry *registry, const char *path);
 void roster_clear(struct registry *registry);
 void roster_check(struct registry *registry); /* the settings were read */
+/* The registry is not what it was: that is told, and all is read again. */
+void roster_replaced(struct registry *registry, const char *why);
 
 /* wait.c */
 struct deadline {

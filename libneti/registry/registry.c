@@ -14,16 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "internal.h"
 
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
 
 int64_t registry_now(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now();
 }
 
 bool registry_connected(const struct registry *registry)

@@ -32,6 +32,9 @@ struct registry_handler {
 	void (*state)(void *data, enum store_state state, const char *detail);
 	/* Read for the first time, and after every change. */
 	void (*fleet)(void *data, const struct fleet_settings *settings);
+	/* The registry lost what it held, or went back to an older state. All shards are read
+	 * again after this. */
+	void (*replaced)(void *data);
 	/* One shard as just read. */
 	void (*shard)(void *data, const struct fleet_reading *reading);
 	/* This host's entry stands (again, after an expiry). */
@@ -60,7 +63,7 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
  */
 int registry_join(struct registry *registry, const struct member *self, bool takeover, struct error *error);
 /* Into the entry's data: at once, then at most every ten seconds, the latest. */
-int registry_publish(struct registry *registry, uint64_t revision);
+int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
  * for; negative: for ever). Outputs are untouched on failure. */
@@ -90,5 +93,7 @@ int registry_details(struct registry *registry, struct member *member, struct me
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
 	struct error *error);
+/* The newest revision that registry_members() has met. */
+uint64_t registry_newest(const struct registry *registry);
 
 #endif

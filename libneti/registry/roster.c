@@ -9,13 +9,6 @@
 
 #include "internal.h"
 
-static struct path shard_path(const struct registry *registry, unsigned shard)
-{
-	char name[9];
-
-	return registry_path(registry, "/ip-map/%s", entry_shard_name(shard, name));
-}
-
 static void read_again(struct roster *roster, struct roster_shard *shard)
 {
 	shard->dirty = true;
@@ -55,6 +48,9 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 		.revision = answer->revision,
 	};
 
+	if (reading.revision < shard->revision)
+		roster_replaced(registry, "it went back to an older state");
+	shard->revision = reading.revision;
 	shard->skipped = reading.bad = parse(registry, number, answer, shard->skipped, &members);
 	member_list_sort(&members);
 	if (registry->handler.shard)
@@ -107,7 +103,7 @@ void roster_kick(struct registry *registry)
 
 		if (!shard->dirty || shard->reading)
 			continue;
-		path = shard_path(registry, i);
+		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
 		shard->reading = true;
 		if (registry->backend->children(registry->store, path.text, true, shard_read,
@@ -123,6 +119,18 @@ void roster_lost(struct registry *registry)
 	for (unsigned i = 0; i < registry->roster.n; i++)
 		registry->roster.shards[i].dirty = true;
 	registry->roster.retry_at = 0;
+}
+
+void roster_replaced(struct registry *registry, const char *why)
+{
+	struct roster *roster = &registry->roster;
+
+	log_warning(&registry->log, "registry %s has lost data: %s", registry->uri, why);
+	for (unsigned i = 0; i < roster->n; i++)
+		roster->shards[i].revision = 0;
+	roster_lost(registry);
+	if (registry->handler.replaced)
+		registry->handler.replaced(registry->handler.data);
 }
 
 void roster_changed(struct registry *registry, const char *path)

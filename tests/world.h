@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_TESTS_WORLD_H
+#define NETI_TESTS_WORLD_H
+/*
+ * A small world for faults: two hosts whose agents are processes of their own, a stranger, a
+ * cable from each host to where the ZooKeeper servers run, and probers that ask all the time
+ * whether a member was refused or the stranger let in.
+ */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "netns.h"
+#include "zookeeper_server.h"
+
+#define WORLD_HOSTS 2
+
+struct world_host {
+	struct netns_host netns;
+	const char *id, *address;
+	char overlay[64];
+	pid_t agent; /* 0: none runs */
+};
+
+extern struct world_host world_hosts[WORLD_HOSTS];
+
+/* In the program that test_suite() belongs to: true in a process that world_start_agent() made,
+ * when its agent has ended. */
+bool world_is_agent(void);
+
+/* False: no namespaces or no server here; the test is noted as skipped. servers: to be started,
+ * or 0; they are then started by the test in the world's own namespace. */
+bool world_begin(struct zookeeper_server *servers[], unsigned n);
+void world_end(struct zookeeper_server *servers[], unsigned n);
+/* The registry as every host knows it; lasts. */
+const char *world_registry(void);
+
+void world_start_agent(struct world_host *host);
+void world_end_agent(struct world_host *host, int signal);
+/* Both run, and each lets the other in. */
+void world_start_agents(void);
+/* Repeats a shell command on the host until it succeeds; false when it does not in time. */
+bool world_becomes(const struct world_host *host, int seconds, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Waits until the host's kernel is what the registry's members make of it. */
+void world_check_kernel(const struct world_host *host);
+void world_check_kernels(void);
+void world_cut(const struct world_host *host, bool cut); /* the cable to the servers */
+void world_sleep(int ms);
+/* One key of the fleet's settings, as "netictl fleet set"; NULL: accept. */
+void world_fleet_set(const char *key, const char *value);
+
+/* From here to the end the probers must find nothing; counts are told by the second call, which
+ * fails the test when they did. */
+void world_probe(void);
+void world_probe_end(void);
+
+/* The wall clock of agents, in seconds from the right one; also of those that run. */
+void world_set_clock(int seconds);
+
+#endif
