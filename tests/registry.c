@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "registry/entry.h"
 #include "registry/registry.h"
 #include "test.h"
 #include "zookeeper_server.h"
@@ -1040,6 +1041,79 @@ START_TEST(bad_entries_are_skipped_and_counted)
 }
 END_TEST
 
+static bool skips(const struct host *host, const char *words)
+{
+	const char *texts[REGISTRY_SKIPPED_NAMED];
+
+	for (size_t i = registry_skipped(host->registry, texts); i-- > 0;)
+		if (strstr(texts[i], words))
+			return true;
+	return false;
+}
+
+static void create_entry(struct raw *raw, const struct address *overlay, const char *id,
+	unsigned last)
+{
+	char path[400], text[ADDRESS_TEXT_MAX];
+
+	snprintf(path, sizeof(path), "/ip-map/%02x/%s|10.0.0.%u||vpc|%s",
+		entry_shard(overlay, SHARDS), address_format(overlay, text), last, id);
+	ck_assert_int_eq(raw_multi(raw, STORE_CREATE, path), 0);
+}
+
+/* Whoever came first, and whatever the order of the names. */
+START_TEST(lease_decides_between_two)
+{
+	struct address address;
+	struct host watcher;
+	struct raw raw;
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	address = take(&watcher, "m-right");
+	raw_open(&raw);
+	create_entry(&raw, &address, "a-wrong", 1);
+	UNTIL(sees(&watcher, "a-wrong"), &watcher); /* alone, nothing is known against it */
+	create_entry(&raw, &address, "m-right", 2);
+	UNTIL(sees(&watcher, "m-right") && !sees(&watcher, "a-wrong"), &watcher);
+	create_entry(&raw, &address, "z-wrong", 3);
+	UNTIL(skips(&watcher, "z-wrong"), &watcher);
+	ck_assert_ptr_null(sees(&watcher, "z-wrong"));
+	ck_assert(skips(&watcher, "a-wrong"));
+	ck_assert_uint_eq(seen(&watcher), 1);
+	raw_close(&raw);
+	host_close(&watcher);
+}
+END_TEST
+
+START_TEST(strange_nodes_are_named)
+{
+	static const char *const strange[] = { "/ip-map/zz", "/ip-map/40", "/ip-map/1" };
+	char path[300] = "/ip-map/01/192.168.0.65|10.0.0.1||vpc|";
+	struct host watcher;
+	struct raw raw;
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	ck_assert_uint_eq(registry_strays(watcher.registry), 0);
+	raw_open(&raw);
+	for (size_t i = 0; i < N(strange); i++)
+		ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, strange[i]), 0);
+	UNTIL(registry_strays(watcher.registry) == N(strange), &watcher);
+	ck_assert(skips(&watcher, "ip-map/zz") && skips(&watcher, "ip-map/40"));
+	memset(path + strlen(path), 'x', 200);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, path), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|\xc3\xa4||vpc|a"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|224.0.0.1||vpc|a"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|0.0.0.0||vpc|a"), 0);
+	UNTIL(skips(&watcher, "0.0.0.0") && skips(&watcher, "224.0.0.1"), &watcher);
+	ck_assert(skips(&watcher, "xxx") && skips(&watcher, "192.168.0.65|??|"));
+	ck_assert_uint_eq(seen(&watcher), 0);
+	raw_close(&raw);
+	host_close(&watcher);
+}
+END_TEST
+
 START_TEST(store_answers)
 {
 	struct store_operation check = { .kind = STORE_CHECK, .version = 7 };
@@ -1303,11 +1377,20 @@ END_TEST
 
 START_TEST(unreachable_server_is_named)
 {
-	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1,name.invalid/neti",
-		.session_timeout_ms = TIMEOUT_MS };
+	struct registry_config config = { .session_timeout_ms = TIMEOUT_MS };
 	struct error error;
 	struct host host;
+	char both[200];
 
+	NEED_STORE();
+	/* One that is there is enough. */
+	snprintf(both, sizeof(both), "zookeeper://name.invalid,127.0.0.1:1,127.0.0.1:%u/neti",
+		zookeeper_server_port(server));
+	config.uri = both;
+	try_open(&host, &config);
+	ck_assert_int_eq(registry_connect(host.registry, WAIT_MS, &error), 0);
+	host_close(&host);
+	config.uri = "zookeeper://127.0.0.1:1,name.invalid/neti";
 	try_open(&host, &config);
 	ck_assert_int_eq(registry_connect(host.registry, 500, &error), -ETIMEDOUT);
 	ck_assert_msg(strstr(error.text, "127.0.0.1:1"), "%s", error.text);
@@ -1476,6 +1559,8 @@ static void add_common(TCase *tests)
 	tcase_add_test(tests, moving_keeps_the_overlay_address);
 	tcase_add_test(tests, bad_members_do_not_join);
 	tcase_add_test(tests, bad_entries_are_skipped_and_counted);
+	tcase_add_test(tests, lease_decides_between_two);
+	tcase_add_test(tests, strange_nodes_are_named);
 	tcase_add_test(tests, emptied_registry_recovers);
 	tcase_add_test(tests, waiting_in_a_handler_is_refused);
 }

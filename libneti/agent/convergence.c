@@ -19,7 +19,9 @@
 #define CREDIT_MS 500
 #define CHECK_MS 5000
 #define STATUS_MS 500
-#define STATE_MS 5000
+#define STATE_QUIET_MS 2000
+#define STATE_MS 20000
+#define FILE_RETRY_MS 10000
 #define RETRY_MAX_MS 30000
 
 void convergence_trouble(struct convergence *convergence, const struct error *error)
@@ -171,6 +173,17 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
+/* It waits for the disk, so it is written when the fleet is quiet; but not much later. */
+static void state_changed(struct convergence *convergence, int64_t now)
+{
+	if (!convergence->state_stale)
+		convergence->state_since = now;
+	convergence->state_stale = true;
+	convergence->state_due = now + STATE_QUIET_MS;
+	if (convergence->state_due > convergence->state_since + STATE_MS)
+		convergence->state_due = convergence->state_since + STATE_MS;
+}
+
 static bool step_fleet(struct convergence *convergence, int64_t now)
 {
 	struct fleet_delta delta = { 0 };
@@ -188,7 +201,7 @@ static bool step_fleet(struct convergence *convergence, int64_t now)
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
-		convergence->state_stale = true;
+		state_changed(convergence, now);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
@@ -273,29 +286,64 @@ static void check_rules(struct convergence *convergence, int64_t now)
 	buffer_clear(&diff);
 }
 
-static void write_files(struct convergence *convergence, int64_t now)
+/* A disk that is full, or a folder that is gone: told once, tried again and again. */
+static void file_failed(struct convergence *convergence, const struct error *error)
 {
-	const char *folder = convergence->settings->state_dir;
+	if (!convergence->files_failed)
+		convergence_trouble(convergence, error);
+	convergence->files_failed = true;
+}
+
+static size_t count_skipped(const struct convergence *convergence)
+{
+	return (convergence->fleet ? fleet_skipped(convergence->fleet) : 0) +
+	       registry_strays(convergence->registry);
+}
+
+static void write_status(struct convergence *convergence, int64_t now)
+{
 	struct status *status = &convergence->status;
+	const struct registry *registry = convergence->registry;
+	const struct fleet *fleet = convergence->fleet;
 	struct error error;
 
+	convergence->status_stale = false;
+	convergence->status_due = now + STATUS_MS;
+	status->members = fleet ? fleet_members(fleet)->length : 0;
+	status->skipped = count_skipped(convergence);
+	status->n_skipped_entries = registry_skipped(registry, status->skipped_entries);
+	if (status_write(convergence->settings->state_dir, status, &error) == 0)
+		return;
+	file_failed(convergence, &error);
+	convergence->status_stale = true;
+	convergence->status_due = now + FILE_RETRY_MS;
+}
+
+static void write_state(struct convergence *convergence, int64_t now)
+{
+	struct error error;
+
+	convergence->state_stale = false;
+	if (state_save(convergence->settings->state_dir, &convergence->fleet_settings,
+		    fleet_members(convergence->fleet), &error) == 0) {
+		convergence->files_failed = false;
+		return;
+	}
+	file_failed(convergence, &error);
+	convergence->state_stale = true;
+	convergence->state_since = now;
+	convergence->state_due = now + FILE_RETRY_MS;
+}
+
+static void write_files(struct convergence *convergence, int64_t now)
+{
 	if (!convergence->options.member && !convergence->options.rules)
 		return;
-	if (convergence->status_stale && now >= convergence->status_due) {
-		convergence->status_stale = false;
-		convergence->status_due = now + STATUS_MS;
-		status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-		status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
-		if (status_write(folder, status, &error) < 0)
-			log_warning(convergence->log, "%s", error.text);
-	}
-	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due) {
-		convergence->state_stale = false;
-		convergence->state_due = now + STATE_MS;
-		if (state_save(folder, &convergence->fleet_settings,
-			    fleet_members(convergence->fleet), &error) < 0)
-			log_warning(convergence->log, "%s", error.text);
-	}
+	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
+	if (convergence->status_stale && now >= convergence->status_due)
+		write_status(convergence, now);
+	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due)
+		write_state(convergence, now);
 }
 
 static bool may_apply(const struct convergence *convergence)

@@ -88,17 +88,28 @@ static json_t *tables_of(const struct status *status)
 	return tables;
 }
 
+static json_t *skipped_entries_of(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_skipped_entries; i++)
+		json_array_append_new(list, json_string(status->skipped_entries[i]));
+	return list;
+}
+
 static json_t *json_of(const struct status *status)
 {
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
-			 "s:s, s:o}",
+			 "s:s, s:o, s:I, s:o}",
 		"pid", getpid(), "id", status->id, "network", status->network, "overlay",
 		status->overlay, "session", status->session, "registry", status->registry, "ready",
 		status->ready, "members", (json_int_t)status->members, "skipped",
 		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied", "revision",
 		(json_int_t)status->revision, "at", (json_int_t)status->applied_at, "seconds",
 		status->applied_seconds, "repairs", (json_int_t)status->repairs, "trouble",
-		status->trouble, "tables", tables_of(status));
+		status->trouble, "tables", tables_of(status), "session_timeout_ms",
+		(json_int_t)status->session_timeout_ms, "skipped_entries",
+		skipped_entries_of(status));
 }
 
 int status_write(const char *state_dir, const struct status *status, struct error *error)
@@ -110,7 +121,7 @@ int status_write(const char *state_dir, const struct status *status, struct erro
 	json_decref(json);
 	if (!text)
 		return error_memory(error);
-	result = file_replace(state_dir, "status", text, strlen(text), error);
+	result = file_show(state_dir, "status", text, strlen(text), error);
 	free(text);
 	return result;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "../error.h"
+#include "../registry/registry.h"
 
 struct status {
 	const char *id;
@@ -19,6 +20,9 @@ struct status {
 	bool ready;	   /* the whole list was read */
 	size_t members;
 	size_t skipped;
+	const char *skipped_entries[REGISTRY_SKIPPED_NAMED]; /* sentences; the registry's */
+	size_t n_skipped_entries;
+	unsigned session_timeout_ms; /* negotiated */
 	size_t held;
 	uint64_t revision;
 	int64_t applied_at; /* seconds of the epoch, 0: not yet */
