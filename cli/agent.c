@@ -10,12 +10,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "hook.h"
 #include "netictl.h"
 #include "notify.h"
 
 struct loop {
 	struct netictl *netictl;
 	struct neti_agent *agent;
+	struct hook *hook; /* NULL: none, and for watch */
+	neti_event_function function;
 	int signals;
 };
 
@@ -27,8 +30,15 @@ static int open_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void take_settings(struct loop *loop, const struct neti_settings *fresh)
+{
+	hook_set_command(loop->hook, neti_settings_on_register(fresh));
+	say(loop->netictl, "settings read again");
 }
 
 static void reload(struct loop *loop)
@@ -44,7 +54,7 @@ static void reload(struct loop *loop)
 			fprintf(stderr, "netictl: not reloaded, the old settings stay: %s\n",
 				neti_context_message(netictl->context));
 		else
-			say(netictl, "settings read again");
+			take_settings(loop, fresh);
 		neti_settings_unref(fresh);
 	}
 	notify_state("READY=1");
@@ -57,10 +67,15 @@ static bool take_signal(struct loop *loop)
 
 	if (read(loop->signals, &info, sizeof(info)) != sizeof(info))
 		return true;
-	if (info.ssi_signo != SIGHUP)
-		return false;
-	reload(loop);
-	return true;
+	if (info.ssi_signo == SIGHUP)
+		reload(loop);
+	return info.ssi_signo == SIGHUP || info.ssi_signo == SIGCHLD;
+}
+
+/* The shorter of two waits, of which -1 is for ever. */
+static int shorter(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 static void turn(struct loop *loop)
@@ -68,26 +83,40 @@ static void turn(struct loop *loop)
 	struct pollfd fds[] = {
 		{ .fd = neti_agent_fd(loop->agent), .events = POLLIN },
 		{ .fd = loop->signals, .events = POLLIN },
+		{ .events = POLLIN },
 	};
 
 	do {
-		poll(fds, 2, notify_interval());
+		fds[2].fd = hook_descriptor(loop->hook);
+		poll(fds, 3, shorter(notify_interval(), hook_wait(loop->hook)));
 		/* The watchdog is for the worker too: a stuck one is not vouched for. */
 		notify_alive(neti_agent_idle(loop->agent));
 		neti_agent_dispatch(loop->agent);
+		hook_turn(loop->hook);
 	} while (!(fds[1].revents & POLLIN) || take_signal(loop));
+}
+
+static void on_event(void *data, const struct neti_event *event)
+{
+	struct loop *loop = data;
+
+	loop->function(loop->netictl, event);
+	if (neti_event_get_type(event) == NETI_EVENT_JOINED)
+		hook_joined(loop->hook, neti_event_member(event));
 }
 
 static int stay(struct netictl *netictl, bool watch, neti_event_function function)
 {
-	struct loop loop = { .netictl = netictl, .signals = open_signals() };
+	struct loop loop = { .netictl = netictl, .function = function, .signals = open_signals() };
 	int status = EXIT_DONE;
 
 	if (neti_agent_new(&loop.agent, netictl->settings) < 0) {
 		close(loop.signals);
 		return say_failure(netictl);
 	}
-	neti_agent_set_callback(loop.agent, function, netictl);
+	if (!watch)
+		loop.hook = hook_new(netictl, neti_settings_on_register(netictl->settings));
+	neti_agent_set_callback(loop.agent, on_event, &loop);
 	neti_agent_set_takeover(loop.agent, netictl->line.takeover);
 	neti_agent_set_member(loop.agent, !watch);
 	neti_agent_set_rules(loop.agent, !watch);
@@ -103,6 +132,7 @@ static int stay(struct netictl *netictl, bool watch, neti_event_function functio
 		neti_agent_dispatch(loop.agent);
 	}
 	neti_agent_unref(loop.agent);
+	hook_free(loop.hook);
 	close(loop.signals);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "netictl.h"
+#include "progress.h"
 #include "table.h"
 
 static int with_registry(struct netictl *netictl,
@@ -28,7 +29,11 @@ static int register_host(struct netictl *netictl, struct neti_registry *registry
 	char overlay[NETI_ADDRESS_MAX];
 	unsigned flags = netictl->line.takeover ? NETI_REGISTER_TAKEOVER : 0;
 
-	if (neti_registry_register(registry, netictl->line.id, flags, overlay) < 0)
+	struct progress *progress = progress_start(netictl, "waiting for the registry");
+	int result = neti_registry_register(registry, netictl->line.id, flags, overlay);
+
+	progress_stop(progress);
+	if (result < 0)
 		return say_failure(netictl);
 	puts(overlay);
 	return EXIT_DONE;

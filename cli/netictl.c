@@ -19,11 +19,15 @@ const struct command commands[] = {
 	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj", command_list },
 	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj", command_lookup },
 	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
-	{ "plan", "", "what apply would change, as a diff", 0, 0, "", command_plan },
-	{ "apply", "", "make the kernel match the registry, once", 0, 0, "A", command_apply },
+	{ "plan", "", "what apply would change, as a diff", 0, 0, "T", command_plan },
+	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
+	{ "confirm", "", "keep what apply --confirm has put up", 0, 0, "", command_confirm },
 	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "", command_verify },
+	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
+	{ "check", "", "one line on this host for a monitoring system", 0, 0, "", command_check },
+	{ "report", "", "the fleet: networks, versions, who is behind, what an inventory lacks", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
 	{ 0 },
@@ -39,9 +43,14 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "accept", no_argument, NULL, 'A' },
+	{ "confirm", required_argument, NULL, 'C' },
+	{ "from-state", no_argument, NULL, 'S' },
+	{ "text", no_argument, NULL, 'T' },
 	{ "field", required_argument, NULL, 'f' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "takeover", no_argument, NULL, 't' },
+	{ "below", required_argument, NULL, 'b' },
+	{ "inventory", required_argument, NULL, 'I' },
 	{ 0 },
 };
 
@@ -56,9 +65,14 @@ static const struct {
 	{ 'j', "--json", "results as JSON" },
 	{ 'a', "--all", "also leases without a live member" },
 	{ 'A', "--accept", "let removals go that the guard would hold" },
+	{ 'C', "--confirm TIME", "undo it after that time (60s), unless netictl confirm follows" },
+	{ 'S', "--from-state", "what this host held last, from state_dir; asks no registry" },
+	{ 'T', "--text", "all that should be there, as ipset save and iptables-save print it" },
 	{ 'f', "--field NAME", "that field alone: id, network, overlay, private, public, live, version, since" },
 	{ 'i', "--id ID", "the id, instead of this host's" },
 	{ 't', "--takeover", "take the id over from a live member with other addresses" },
+	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
+	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV, or the JSON of the cloud; -: stdin" },
 };
 
 void say(const struct netictl *netictl, const char *format, ...)
@@ -159,7 +173,7 @@ static const struct command *find_command(const char *name)
 
 struct parsed {
 	struct command_line line;
-	char used[16]; /* letters of the options that were given */
+	char used[32]; /* letters of the options that were given */
 	bool help, version;
 };
 
@@ -172,11 +186,16 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'r': line->registry = optarg; break;
 	case 'f': line->field = optarg; break;
 	case 'i': line->id = optarg; break;
+	case 'b': line->below = optarg; break;
+	case 'I': line->inventory = optarg; break;
 	case 'j': line->json = true; break;
 	case 'q': line->quiet = true; break;
 	case 'v': line->verbose = true; break;
 	case 'a': line->all = true; break;
 	case 'A': line->accept = true; break;
+	case 'C': line->confirm = optarg; break;
+	case 'S': line->from_state = true; break;
+	case 'T': line->text = true; break;
 	case 't': line->takeover = true; break;
 	case 'h': parsed->help = true; break;
 	case 'V': parsed->version = true; break;
@@ -247,7 +266,9 @@ static int start(const struct command *command, struct netictl *netictl)
 			netictl->line.verbose ? NETI_LOG_DEBUG : NETI_LOG_WARNING, write_log, NULL);
 	if (neti_settings_new(&netictl->settings, netictl->context) < 0 ||
 		load_settings(netictl, netictl->settings) < 0)
-		status = (say_failure(netictl), EXIT_USAGE);
+		status = command->run == command_check ?
+				 check_unknown(neti_context_message(netictl->context)) :
+				 (say_failure(netictl), EXIT_USAGE);
 	else
 		status = run(command, netictl);
 	neti_settings_unref(netictl->settings);
@@ -278,8 +299,8 @@ int main(int argc, char **argv)
 	parsed.line.count--;
 	parsed.line.arguments++;
 	status = check(command, &parsed);
-	if (status)
-		return status;
+	if (status) /* 2 would say "critical" there */
+		return command->run == command_check ? EXIT_CHECK_UNKNOWN : status;
 	netictl.line = parsed.line;
 	status = start(command, &netictl);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

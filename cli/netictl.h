@@ -11,19 +11,24 @@
 
 #include "neti/neti.h"
 
+#define EXIT_CHECK_UNKNOWN 3 /* check alone */
+
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* failed or not found */
 	EXIT_USAGE = 2,	 /* usage or settings */
-	EXIT_CHANGES = 3 /* plan: changes; verify: drift */
+	EXIT_CHANGES = 3 /* plan: changes; verify: drift; check has codes of its own */
 };
 
 struct command_line {
 	const char *config; /* NULL: the default file, if it is there */
 	const char *registry;
 	const char *field;
+	const char *confirm;
 	const char *id;
-	bool json, quiet, verbose, all, takeover, accept;
+	const char *below;     /* report: a version */
+	const char *inventory; /* report: a file, or "-" */
+	bool json, quiet, verbose, all, takeover, accept, from_state, text;
 	int count; /* the command's own arguments */
 	char **arguments;
 };
@@ -53,10 +58,15 @@ int command_watch(struct netictl *netictl);
 int command_plan(struct netictl *netictl);
 int command_apply(struct netictl *netictl);
 int command_verify(struct netictl *netictl);
+int command_confirm(struct netictl *netictl);
+int command_denied(struct netictl *netictl);
 int command_flush(struct netictl *netictl);
 int command_status(struct netictl *netictl);
 int command_release(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
+int command_check(struct netictl *netictl);
+int check_unknown(const char *sentence); /* the exit status */
+int command_report(struct netictl *netictl);
 
 /* One sentence on stderr; say_failure takes the context's and chooses the exit status. */
 void say(const struct netictl *netictl, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -65,6 +75,9 @@ int say_memory(void); /* EXIT_FAILED */
 int say_failure(const struct netictl *netictl);
 /* Reads the settings file over netictl->settings, then the command line's own. 0 or -errno. */
 int load_settings(struct netictl *netictl, struct neti_settings *settings);
+
+/* Whether an agent of this host lives: it holds a lock on that file as long as it does. */
+bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */
 int print_json(json_t *json);

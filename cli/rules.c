@@ -4,7 +4,25 @@
  */
 #include <stdlib.h>
 
+#include "confirm.h"
 #include "netictl.h"
+
+/* The registry is closed when this returns: nothing waits for it any longer. */
+static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
+{
+	struct neti_registry *registry;
+	int result;
+
+	if (netictl->line.from_state)
+		return neti_ruleset_load(ret, netictl->context,
+			neti_settings_state_dir(netictl->settings));
+	result = neti_registry_open(&registry, netictl->settings);
+	if (result < 0)
+		return result;
+	result = neti_ruleset_fetch(ret, registry);
+	neti_registry_unref(registry);
+	return result;
+}
 
 struct both {
 	struct neti_ruleset *ruleset;
@@ -14,17 +32,9 @@ struct both {
 /* The engine first: what it misses is said before anybody waits for a registry. */
 static int open_both(struct netictl *netictl, struct both *both)
 {
-	struct neti_registry *registry;
 	int result = neti_engine_open(&both->engine, netictl->context);
 
-	if (result < 0)
-		return result;
-	result = neti_registry_open(&registry, netictl->settings);
-	if (result < 0)
-		return result;
-	result = neti_ruleset_fetch(&both->ruleset, registry);
-	neti_registry_unref(registry);
-	return result;
+	return result < 0 ? result : fetch(netictl, &both->ruleset);
 }
 
 static void close_both(struct both *both)
@@ -55,8 +65,27 @@ static int compare(struct netictl *netictl, const char *equal)
 	return status;
 }
 
+static int print_text(struct netictl *netictl)
+{
+	struct neti_ruleset *ruleset;
+	char *text;
+	int result = fetch(netictl, &ruleset);
+
+	if (result < 0)
+		return say_failure(netictl);
+	result = neti_ruleset_print(ruleset, &text);
+	neti_ruleset_unref(ruleset);
+	if (result < 0)
+		return say_failure(netictl);
+	fputs(text, stdout);
+	free(text);
+	return EXIT_DONE;
+}
+
 int command_plan(struct netictl *netictl)
 {
+	if (netictl->line.text)
+		return print_text(netictl);
 	return compare(netictl, "nothing to change: the kernel matches");
 }
 
@@ -65,13 +94,24 @@ int command_verify(struct netictl *netictl)
 	return compare(netictl, "no drift: the kernel matches");
 }
 
-int command_apply(struct netictl *netictl)
+/* What was put up from the state is the last good ruleset already. */
+static int apply(struct netictl *netictl, struct both *both)
+{
+	const char *state_dir = neti_settings_state_dir(netictl->settings);
+	bool from_state = netictl->line.from_state;
+	int result = neti_engine_apply(both->engine, both->ruleset, netictl->line.accept || from_state);
+
+	if (result >= 0 && !from_state && neti_ruleset_save(both->ruleset, state_dir) < 0)
+		return -1;
+	return result;
+}
+
+static int apply_once(struct netictl *netictl)
 {
 	struct both both = { 0 };
 	int status = EXIT_DONE, result;
 
-	if (open_both(netictl, &both) < 0 ||
-		(result = neti_engine_apply(both.engine, both.ruleset, netictl->line.accept)) < 0) {
+	if (open_both(netictl, &both) < 0 || (result = apply(netictl, &both)) < 0) {
 		status = say_failure(netictl);
 		if (neti_context_trouble(netictl->context) == NETI_TROUBLE_HELD)
 			say(netictl, "\"netictl apply --accept\" lets them go");
@@ -80,6 +120,29 @@ int command_apply(struct netictl *netictl)
 				      "nothing to change: the kernel matches");
 	}
 	close_both(&both);
+	return status;
+}
+
+int command_apply(struct netictl *netictl)
+{
+	bool agent = lock_is_held(neti_settings_state_dir(netictl->settings), "lock");
+	struct neti_ruleset *ruleset;
+	int status;
+
+	if (!netictl->line.confirm) {
+		if (agent)
+			say(netictl, "an agent runs on this host: the settings it has read last win");
+		return apply_once(netictl);
+	}
+	if (agent) {
+		fprintf(stderr, "netictl: an agent runs on this host and would put its own rules back: "
+				"stop it first\n");
+		return EXIT_FAILED;
+	}
+	if (fetch(netictl, &ruleset) < 0)
+		return say_failure(netictl);
+	status = confirm_apply(netictl, ruleset);
+	neti_ruleset_unref(ruleset);
 	return status;
 }
 
@@ -92,6 +155,10 @@ int command_flush(struct netictl *netictl)
 		return say_failure(netictl);
 	result = neti_engine_flush(engine);
 	neti_engine_unref(engine);
+	/* Nor shall the next boot bring them back. */
+	if (result >= 0 && neti_ruleset_forget(netictl->context,
+				   neti_settings_state_dir(netictl->settings)) < 0)
+		result = -1;
 	if (result < 0)
 		return say_failure(netictl);
 	say(netictl, result ? "all of Neti's rules and sets are gone" : "there was nothing of Neti");

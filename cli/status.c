@@ -11,16 +11,17 @@
 #include <unistd.h>
 
 #include "netictl.h"
+#include "status.h"
 
-/* The agent holds a lock on the file as long as it lives; asking does not take it. */
-static bool agent_lives(const char *state_dir)
+/* Asking does not take it. */
+bool lock_is_held(const char *folder, const char *name)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
 	bool held;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/lock", state_dir);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -29,18 +30,26 @@ static bool agent_lives(const char *state_dir)
 	return held;
 }
 
-static json_t *read_status(const char *state_dir)
+/* The file has points in time; people and scripts get how long ago that was. */
+static void make_age(json_t *json, const char *at_name, const char *age_name)
+{
+	json_int_t at = json_integer_value(json_object_get(json, at_name));
+
+	json_object_del(json, at_name);
+	json_object_set_new(json, age_name, at ? json_integer(time(NULL) - at) : json_null());
+}
+
+json_t *status_read(const char *state_dir)
 {
 	char path[PATH_MAX];
-	json_t *json, *applied;
-	json_int_t at;
+	json_t *json;
 
 	snprintf(path, sizeof(path), "%s/status", state_dir);
 	json = json_load_file(path, 0, NULL);
-	applied = json_object_get(json, "applied");
-	at = json_integer_value(json_object_get(applied, "at"));
-	json_object_del(applied, "at");
-	json_object_set_new(applied, "age", at ? json_integer(time(NULL) - at) : json_null());
+	make_age(json_object_get(json, "applied"), "at", "age");
+	make_age(json, "behind_since", "behind");
+	make_age(json, "repaired_at", "repaired");
+	make_age(json, "written_at", "age");
 	return json;
 }
 
@@ -81,6 +90,13 @@ static void print_applied(json_t *applied)
 		json_integer_value(age), json_real_value(json_object_get(applied, "seconds")) * 1e3);
 }
 
+static void print_denied(json_t *denied)
+{
+	printf("%-9s %" JSON_INTEGER_FORMAT " sources, %" JSON_INTEGER_FORMAT " packets\n",
+		"denied", json_integer_value(json_object_get(denied, "sources")),
+		json_integer_value(json_object_get(denied, "packets")));
+}
+
 static void print_status(json_t *status)
 {
 	const char *name;
@@ -89,6 +105,8 @@ static void print_status(json_t *status)
 	json_object_foreach (status, name, value) {
 		if (strcmp(name, "applied") == 0)
 			print_applied(value);
+		else if (strcmp(name, "denied") == 0)
+			print_denied(value);
 		else if (strcmp(name, "tables") == 0)
 			print_tables(value);
 		else
@@ -101,11 +119,11 @@ int command_status(struct netictl *netictl)
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	json_t *status;
 
-	if (!agent_lives(state_dir)) {
+	if (!lock_is_held(state_dir, "lock")) {
 		fprintf(stderr, "netictl: no agent runs on this host (state_dir %s)\n", state_dir);
 		return EXIT_FAILED;
 	}
-	status = read_status(state_dir);
+	status = status_read(state_dir);
 	if (!status) {
 		fprintf(stderr, "netictl: the agent has not written %s/status yet\n", state_dir);
 		return EXIT_FAILED;

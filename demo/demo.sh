@@ -192,8 +192,10 @@ act_run() {
 	note "every kernel leads to every other host after $(seconds_since "$since") s"
 	show hudson "netictl -c hudson.yml list"
 	hold "netictl list failed" [ "$status" = 0 ]
-	show hudson "netictl -c hudson.yml verify"
-	hold "netictl verify sees a drift" [ "$status" = 0 ]
+	for host in "${hosts[@]}"; do
+		show "$host" "netictl -c $host.yml verify"
+		hold "netictl verify sees a drift on $host" [ "$status" = 0 ]
+	done
 }
 
 act_connect() {

@@ -84,7 +84,9 @@ static int replace(const char *folder, const char *name, const char *text, size_
 	int fd, result;
 
 	result = path_of(folder, name, path, error);
-	if (result == 0 && snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
+	/* A name of this process's own: agent and tool may write the same file at a time. */
+	if (result == 0 &&
+		snprintf(fresh, sizeof(fresh), "%s.new-%d", path, getpid()) >= (int)sizeof(fresh))
 		result = error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
 			"%s.new: the path is too long", path);
 	if (result < 0)
@@ -116,6 +118,16 @@ int file_show(const char *folder, const char *name, const char *text, size_t len
 	struct error *error)
 {
 	return replace(folder, name, text, length, false, error);
+}
+
+int file_remove(const char *folder, const char *name, struct error *error)
+{
+	char path[PATH_MAX];
+	int result = path_of(folder, name, path, error);
+
+	if (result == 0 && unlink(path) < 0 && errno != ENOENT)
+		result = fail(error, "cannot remove", path);
+	return result;
 }
 
 static int read_all(int fd, char *text, size_t size, size_t *ret_length)

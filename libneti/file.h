@@ -19,6 +19,7 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
  * disk. */
 int file_show(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);
+int file_remove(const char *folder, const char *name, struct error *error); /* 0 also without it */
 /* The caller frees. -ENOENT without a sentence's weight: the caller decides what it means. */
 int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,
 	struct error *error);

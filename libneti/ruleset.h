@@ -9,6 +9,8 @@
 #include "settings.h"
 
 /* Traffic for an overlay address goes to this address. */
+#define RULESET_PEERS_MAX 1048576 /* what an engine must be able to hold */
+
 struct path {
 	struct address overlay;
 	struct address target;
@@ -21,6 +23,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
+	bool watching; /* an engine's own: reject_all without its last word, see iptables.c */
 };
 
 struct ruleset_diff {

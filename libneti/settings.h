@@ -41,6 +41,12 @@ struct settings {
 	char *state_dir;
 	char *credentials_file;
 	char *on_register;
+	char *metrics_file;
+	uint16_t listen; /* 0: not set */
+	char **to;	 /* "10.8.0.5:2181" */
+	size_t n_to;
+	struct prefix *from;
+	size_t n_from;
 };
 
 /* With every default in place. */

@@ -63,6 +63,20 @@ int settings_read_ports(const struct settings_at *at, const char *text, void *re
 	return 0;
 }
 
+int settings_read_port(const struct settings_at *at, const char *text, void *ret)
+{
+	uint16_t port = 0;
+	const char *rest = read_port(text, &port);
+
+	if (!rest || *rest)
+		return settings_fail_value(at, text, "is not a port, such as 2181");
+	if (port == 0)
+		return settings_fail_value(
+			at, text, "is out of range: ports are 1 to 65535");
+	*(uint16_t *)ret = port;
+	return 0;
+}
+
 int settings_read_override_from(const struct settings_at *at, const char *text, void *ret)
 {
 	return settings_read_address(at, text, &((struct override *)ret)->from);
@@ -119,6 +133,13 @@ static int check_host(const struct settings_at *at, const char *text)
 		return settings_fail_value(
 			at, text, "has a port out of range: ports are 1 to 65535");
 	return 0;
+}
+
+int settings_read_host(const struct settings_at *at, const char *text, void *ret)
+{
+	int result = check_host(at, text);
+
+	return result < 0 ? result : settings_read_text(at, text, ret);
 }
 
 /* One host more for the network of the item. */

@@ -22,7 +22,7 @@ static const struct settings_type id = { "id", SETTINGS_SCALAR, sizeof(char *), 
 static const struct settings_type network = {
 	"network name", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_network };
 static const struct settings_type command = {
-	"shell command", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_command };
+	"command", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_command };
 static const struct settings_type identity = {
 	"word", SETTINGS_SCALAR, sizeof(enum identity), 0, NULL, settings_read_identity };
 static const struct settings_type boolean = {
@@ -39,6 +39,10 @@ static const struct settings_type prefixes = { "list of prefixes", SETTINGS_LIST
 	sizeof(struct prefix), 0, NULL, settings_read_prefix };
 static const struct settings_type ports = { "list of ports", SETTINGS_LIST,
 	sizeof(struct port_range), 0, NULL, settings_read_ports };
+static const struct settings_type port = { "port", SETTINGS_SCALAR, sizeof(uint16_t), 0, NULL,
+	settings_read_port };
+static const struct settings_type servers = { "list of servers", SETTINGS_LIST,
+	sizeof(char *), 1, NULL, settings_read_host };
 static const struct settings_type overrides = { "map of addresses", SETTINGS_PAIRS,
 	sizeof(struct override), 0, settings_read_override_from,
 	settings_read_override_to };
@@ -94,6 +98,12 @@ const struct settings_entry settings_table[] = {
 		"the file with the registry's user and password" },
 	{ "on_register", &command, VALUE(on_register), NULL,
 		"a command that is run when the lease is there" },
+	{ "metrics_file", &path, VALUE(metrics_file), NULL,
+		"a file for Prometheus, with the figures of the agent" },
+	{ "listen", &port, VALUE(listen), NULL,
+		"the port on which this host is a proxy for ZooKeeper" },
+	{ "to", &servers, ITEMS(to), NULL, "the ZooKeeper servers that the proxy leads to" },
+	{ "from", &prefixes, ITEMS(from), NULL, "who may use the proxy" },
 };
 const size_t settings_table_length = sizeof(settings_table) / sizeof(*settings_table);
 

@@ -104,6 +104,8 @@ int settings_read_ports(const struct settings_at *at, const char *text, void *re
 int settings_read_override_from(
 	const struct settings_at *at, const char *text, void *ret);
 int settings_read_override_to(const struct settings_at *at, const char *text, void *ret);
+int settings_read_port(const struct settings_at *at, const char *text, void *ret);
+int settings_read_host(const struct settings_at *at, const char *text, void *ret);
 int settings_read_zk_network(const struct settings_at *at, const char *text, void *ret);
 int settings_read_zk_host(const struct settings_at *at, const char *text, void *ret);
 

@@ -15,6 +15,7 @@
 #include "duration.h"
 #include "member.h"
 #include "settings_table.h"
+#include "words.h"
 
 #define TIMEOUT_MIN_MS 100
 #define TIMEOUT_MAX_MS 3600000
@@ -157,8 +158,19 @@ int settings_read_network(const struct settings_at *at, const char *text, void *
 
 int settings_read_command(const struct settings_at *at, const char *text, void *ret)
 {
+	char **words = NULL;
+	int result;
+
 	if (!text[strspn(text, " \t\n")])
 		return settings_fail(at, -EINVAL, "an empty text is no command");
+	result = words_split(text, &words);
+	free(words);
+	if (result == -EINVAL)
+		return settings_fail_value(at, text, "has a quotation mark without its other one");
+	if (result == -ENODATA)
+		return settings_fail_value(at, text, "names no program");
+	if (result < 0)
+		return error_memory(at->error);
 	return copy_text(at, text, ret);
 }
 

@@ -12,6 +12,8 @@ source scripts/stage.sh
 folder=$1
 deep=${2-}
 jobs=$(nproc)
+chmod 755 "$folder" # some tests are somebody else
+export TMPDIR=$folder # what a test that was killed leaves goes with it
 passed=0 failed=0 skipped=0 unexpected=0
 
 # --- counting -------------------------------------------------------------------------------
@@ -119,7 +121,6 @@ as_user() {
 unpack_for_user() {
 	rm -f build/gcc/neti-*.tar.xz
 	mkdir -p "$folder/user/tmp" "$folder/user/logs" &&
-		chmod 755 "$folder" &&
 		make -C build/gcc dist &&
 		tar -C "$folder/user" -xf build/gcc/neti-*.tar.xz --strip-components=1 &&
 		{ [ "$(id -u)" != 0 ] || chown -R 65534:65534 "$folder/user"; }

@@ -117,6 +117,7 @@ START_TEST(ruleset_without_registry_or_root)
 	ck_assert_int_eq(neti_ruleset_diff(again, again, &text), 0);
 	ck_assert_str_eq(text, "");
 	free(text);
+	neti_ruleset_unref(neti_ruleset_ref(ruleset));
 	neti_ruleset_unref(ruleset);
 	neti_ruleset_unref(again);
 	neti_members_unref(members);
@@ -148,6 +149,9 @@ START_TEST(lease_lookup_and_release)
 	ck_assert_int_eq(neti_registry_lookup(registry, "nobody", &members), -ENOENT);
 	ck_assert_str_eq(neti_context_message(context),
 		"no member and no lease has the id or address \"nobody\"");
+	ck_assert_int_eq(neti_registry_list(registry, 64, &members), -EINVAL);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 64, second), -EINVAL);
+	ck_assert_str_eq(neti_context_message(context), "flags 0x40 are not known");
 	ck_assert_int_eq(neti_registry_release(registry, "hudson"), 0);
 	ck_assert_int_eq(neti_registry_release(registry, "hudson"), -ENOENT);
 	neti_registry_unref(registry);
@@ -278,6 +282,32 @@ START_TEST(one_agent_a_host)
 }
 END_TEST
 
+static void note(void *data, enum neti_log_level level, const char *text)
+{
+	ck_assert_int_le(level, NETI_LOG_INFO);
+	ck_assert_str_ne(text, "");
+	++*(int *)data;
+}
+
+/* The log of the moment is used, also by what was opened before. */
+START_TEST(log_can_be_changed)
+{
+	struct neti_registry *registry;
+	char overlay[NETI_ADDRESS_MAX];
+	int first = 0, second = 0;
+
+	neti_context_set_log(context, NETI_LOG_INFO, note, &first);
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 0, overlay), 1);
+	ck_assert_int_gt(first, 0);
+	neti_context_set_log(context, NETI_LOG_INFO, NULL, NULL);
+	second = first;
+	ck_assert_int_eq(neti_registry_register(registry, "sierra", 0, overlay), 1);
+	neti_registry_unref(registry);
+	ck_assert_int_eq(first, second);
+}
+END_TEST
+
 START_TEST(callback_lets_go)
 {
 	struct seen seen = { 0 };
@@ -358,6 +388,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, agent_joins_and_watcher_sees_it);
 	tcase_add_test(tests, one_agent_a_host);
 	tcase_add_test(tests, callback_lets_go);
+	tcase_add_test(tests, log_can_be_changed);
 	tcase_add_test(tests, nobody_dispatches);
 	tcase_add_test(tests, fork_is_answered);
 	tcase_add_test(tests, settings_are_refused_with_a_sentence);

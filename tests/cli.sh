@@ -130,7 +130,7 @@ within_seconds() {
 expect "no registry named" refuses 2 'registry' list
 expect "unknown kind of registry" refuses 2 'etcd' --registry etcd://h1:2379/neti list
 expect "registry in a folder that is not there" \
-	refuses 1 'absent/registry.db' --registry sqlite:/absent/registry.db list
+	refuses 1 'absent/registry.db' --registry "sqlite:$PWD/absent/registry.db" list
 expect "a file that is no registry" refuses 1 'hudson.yml' --registry "sqlite:$PWD/hudson.yml" list
 expect "unreachable registry" within_seconds 20 \
 	refuses 1 '127.0.0.1:1' --registry zookeeper://127.0.0.1:1/neti list
@@ -266,7 +266,7 @@ for pair in id=hudson network=ec2 "overlay=$overlay" private=10.0.0.11 public=19
 	expect "lookup --field ${pair%%=*}" \
 		prints "^${pair#*=}\$" "${hudson[@]}" lookup 10.0.0.11 --field "${pair%%=*}"
 done
-expect "status --json" json '(.pid > 0) and .members == 1 and .skipped == 0 and .held == 0 and
+expect "status --json" json '(.pid > 0) and .id == "hudson" and .network == "ec2" and .members == 1 and .skipped == 0 and .held == 0 and
 	(.applied | has("revision") and has("age") and has("seconds")) and
 	(.tables | type == "object") and has("session") and has("registry")' "${hudson[@]}" status
 expect "status" succeeds "${hudson[@]}" status

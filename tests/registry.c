@@ -739,7 +739,7 @@ START_TEST(join_and_leave_are_seen)
 	ck_assert(sees(&watcher, "web-1")->live);
 	revision = watcher.revision;
 	ck_assert_uint_gt(revision, 0);
-	ck_assert_int_eq(registry_publish(host.registry, 4711), 0);
+	ck_assert_int_eq(registry_publish(host.registry, 4711, 0), 0);
 	pump_for(200, &host);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(members.length, 1);
@@ -766,7 +766,7 @@ START_TEST(revision_is_published)
 
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
-	registry_publish(host.registry, 41);
+	registry_publish(host.registry, 41, 0);
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1, &host);
 	ck_assert_int_eq(registry_members(host.registry, &members, true, WAIT_MS, &error), 0);

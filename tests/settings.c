@@ -98,7 +98,12 @@ static const char full[] =
 	"session_timeout=500ms\n"
 	"state_dir=/run/neti-test\n"
 	"credentials_file=/etc/neti/credentials\n"
-	"on_register=logger \"lease: $NETI_OVERLAY\"\n\n";
+	"on_register=logger \"lease: $NETI_OVERLAY\"\n\n"
+	"metrics_file=/run/neti-test/neti.prom\n"
+	"listen=2181\n"
+	"to=10.8.0.5:2181\n"
+	"to=zk2.example.com:2181\n"
+	"from=10.0.0.0/8\n";
 
 START_TEST(defaults_are_in_place)
 {

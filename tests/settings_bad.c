@@ -230,6 +230,11 @@ static const struct bad values[] = {
 		"1: session_timeout: \"99999999999999999999d\" is out of range: 100ms "
 		"to 1h" },
 	{ "state_dir: run/neti", "1: state_dir: \"run/neti\" is not an absolute path" },
+	{ "on_register: sh -c 'x", "1: on_register: \"sh -c 'x\" has a quotation mark without its other one" },
+	{ "on_register: '\"\" x'", "1: on_register: \"\"\" x\" names no program" },
+	{ "listen: 0", "1: listen: \"0\" is out of range: ports are 1 to 65535" },
+	{ "listen: 80/udp", "1: listen: \"80/udp\" is not a port, such as 2181" },
+	{ "to: [10.8.0.5]", "1: to: \"10.8.0.5\" is not a host and a port, such as zk1.example.com:2181" },
 	{ "on_register: ' '", "1: on_register: an empty text is no command" },
 };
 

@@ -105,5 +105,11 @@ const char *settings_dump(const struct settings *settings)
 	add_text(dump, "state_dir", settings->state_dir);
 	add_text(dump, "credentials_file", settings->credentials_file);
 	add_text(dump, "on_register", settings->on_register);
+	add_text(dump, "metrics_file", settings->metrics_file);
+	if (settings->listen)
+		add(dump, "listen=%u\n", settings->listen);
+	for (size_t i = 0; i < settings->n_to; i++)
+		add_text(dump, "to", settings->to[i]);
+	add_prefixes(dump, "from", settings->from, settings->n_from);
 	return dump->text;
 }

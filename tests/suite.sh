@@ -35,3 +35,23 @@ suite_end() {
 	[ "$suite_failed" = 0 ] && [ $((suite_passed + suite_skipped)) -gt 0 ]
 	exit
 }
+
+# suite_namespace NAME: sets NAME to a command prefix that runs in a fresh network namespace with
+# loopback up; the namespace goes with this script. False where none can be made.
+suite_namespace() {
+	local box=(unshare --net) fifo=$suite_folder/hold-$1 holder=$suite_folder/holder-$1
+	[ "$(id -u)" = 0 ] || box=(unshare --user --map-root-user "${box[@]}")
+	"${box[@]}" true 2>/dev/null || return
+	mkfifo "$fifo"
+	# shellcheck disable=SC2016
+	"${box[@]}" sh -c 'ip link set lo up; echo $$ >"$1.new"; mv "$1.new" "$1"; exec cat "$2"' . \
+		"$holder" "$fifo" &
+	# shellcheck disable=SC2034
+	exec {suite_held}>"$fifo"
+	until [ -s "$holder" ]; do sleep 0.02; done
+	if [ "$(id -u)" = 0 ]; then
+		eval "$1=(nsenter --net --target $(cat "$holder"))"
+	else
+		eval "$1=(nsenter --net --target $(cat "$holder") --user --preserve-credentials)"
+	fi
+}

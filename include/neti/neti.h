@@ -8,20 +8,27 @@
  *
  * Results   0 or a positive number is success, else it is -errno, and the outputs (named ret_)
  *           are untouched. What errno cannot say stands in the context: one sentence for a
- *           person, neti_context_message(), and a stable code, neti_context_trouble().
+ *           person, neti_context_message(), and a stable code, neti_context_trouble(). Any
+ *           call may answer -ENOMEM; errors with a meaning of their own stand with the call.
+ *           Flags that are not known answer -EINVAL.
  * Ownership Arguments are borrowed and copied. What a _new, _open, _build or _list call returns
  *           through ret_ is the caller's, given back by the _unref call of its type; strings
  *           named "the caller frees" by free(). _unref(NULL) does nothing. Text returned as
- *           const char * belongs to its object and lives as long as it.
+ *           const char * belongs to its object and lives as long as it. An object keeps
+ *           what it was made from alive: a context may be unref'ed first.
  * Threads   A context and everything made from it belong to one thread at a time. Contexts do
- *           not feel each other. An agent has one worker thread of its own, which blocks all
- *           signals; it never calls back: callbacks run inside neti_agent_dispatch() alone.
+ *           not feel each other. An agent has one worker thread, "neti-agent", and a ZooKeeper
+ *           registry two of its client's; all block every signal, and none calls back:
+ *           callbacks run inside the calls alone, on the caller's thread, with no lock held.
  * Callbacks may call anything, and may unref the object they are called from.
  * fork()    A child must not use what was made before: calls on an agent or registry answer
  *           -ECHILD there.
  * Signals   No handler is installed. A call that is interrupted goes on.
- * Process   No exit, no output, no environment but XTABLES_LOCKFILE; descriptors are
- *           close-on-exec. Rules are made in the network namespace of the calling thread.
+ * Process   No exit, no output, no environment but XTABLES_LOCKFILE (not when set-user-id);
+ *           descriptors are close-on-exec. Rules are made in the network namespace of the
+ *           thread that calls, an agent's in that of the thread that started it.
+ * Unload    dlclose() leaves the library in memory: a thread of the ZooKeeper client may still
+ *           be on its way out. Opening it again costs nothing.
  *
  * Addresses are text (as inet_ntop(3) writes it), times are milliseconds, unless said.
  * Everything is there since 0.1.
@@ -79,8 +86,10 @@ const char *neti_version(void);
  */
 struct neti_context;
 
+/* The text is the callback's for as long as it runs. */
 typedef void (*neti_log_function)(void *data, enum neti_log_level level, const char *text);
 
+/* -ENOMEM alone. */
 int neti_context_new(struct neti_context **ret_context) NETI_MUST_CHECK NETI_NONNULL(1);
 struct neti_context *neti_context_ref(struct neti_context *context) NETI_NONNULL(1);
 void neti_context_unref(struct neti_context *context);
@@ -88,8 +97,10 @@ void neti_context_unref(struct neti_context *context);
  * Messages of an agent's worker come from neti_agent_dispatch(). */
 void neti_context_set_log(struct neti_context *context, enum neti_log_level level,
 	neti_log_function function, void *data) NETI_NONNULL(1);
-/* The sentence of the last call that failed; "" when none did. Valid until the next call. */
+/* The sentence of the last call that failed; "" when none did. Valid until the next call that
+ * fails. A call that succeeds leaves it as it is. */
 const char *neti_context_message(const struct neti_context *context) NETI_NONNULL(1);
+/* The code of the same call. */
 enum neti_trouble neti_context_trouble(const struct neti_context *context) NETI_NONNULL(1);
 
 /*
@@ -101,14 +112,19 @@ int neti_settings_new(struct neti_settings **ret_settings, struct neti_context *
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_settings *neti_settings_ref(struct neti_settings *settings) NETI_NONNULL(1);
 void neti_settings_unref(struct neti_settings *settings);
-/* Reads a file over what is there. On failure the settings are as before. */
+/* Reads a file over what is there. On failure the settings are as before: -ENOENT, -EACCES and
+ * the like for the file, -EINVAL for what stands in it (NETI_TROUBLE_SETTINGS, with the line). */
 int neti_settings_load(struct neti_settings *settings, const char *path)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
-/* One key; the value as it would stand in the file: "10s", "[80, 53/udp]". */
+/* One key; the value as it would stand in the file: "10s", "[80, 53/udp]". -EINVAL: no such key
+ * or no such value, nothing was set. */
 int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
-/* The folder of lock, status and state file. */
+/* The folder of lock, status and state file. Valid until the settings change. */
 const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_NONNULL(1);
+/* The command that the settings want run when this host has joined, NULL for none. The library
+ * runs no programs: this is the caller's to do, as netictl does. */
+const char *neti_settings_on_register(const struct neti_settings *settings) NETI_NONNULL(1);
 
 /*
  * Members: a counted list of values that never change, sorted by overlay address.
@@ -116,7 +132,8 @@ const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_N
 struct neti_member;
 struct neti_members;
 
-/* An empty list, and one more member for it; public_address may be NULL. */
+/* An empty list, and one more member for it; public_address may be NULL. -EINVAL: the message
+ * names what is not an id, a network or a host's address, and the list is as before. */
 int neti_members_new(struct neti_members **ret_members, struct neti_context *context)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_members_add(struct neti_members *members, const char *id, const char *network,
@@ -125,6 +142,8 @@ int neti_members_add(struct neti_members *members, const char *id, const char *n
 struct neti_members *neti_members_ref(struct neti_members *members) NETI_NONNULL(1);
 void neti_members_unref(struct neti_members *members);
 size_t neti_members_count(const struct neti_members *members) NETI_NONNULL(1);
+/* The registry's newest revision when neti_registry_list() read them; 0 for other lists. */
+uint64_t neti_members_revision(const struct neti_members *members) NETI_NONNULL(1);
 /* The i-th, or NULL past the end; belongs to the list. */
 const struct neti_member *neti_members_get(const struct neti_members *members, size_t i)
 	NETI_NONNULL(1);
@@ -132,6 +151,7 @@ const struct neti_member *neti_members_get(const struct neti_members *members, s
 const struct neti_member *neti_members_find(const struct neti_members *members, const char *key)
 	NETI_NONNULL(1, 2);
 
+/* A member lives as long as the list or event that it was taken from. */
 const char *neti_member_id(const struct neti_member *member) NETI_NONNULL(1);
 /* "" for a lease without a live member. */
 const char *neti_member_network(const struct neti_member *member) NETI_NONNULL(1);
@@ -142,27 +162,33 @@ const char *neti_member_private(const struct neti_member *member, char text[NETI
 	NETI_NONNULL(1, 2);
 const char *neti_member_public(const struct neti_member *member, char text[NETI_ADDRESS_MAX])
 	NETI_NONNULL(1, 2);
+/* False: a lease without a live member. */
 bool neti_member_live(const struct neti_member *member) NETI_NONNULL(1);
-/* Read only with NETI_LIST_DETAILS: else NULL, 0 and 0. */
+/* These are read only with NETI_LIST_DETAILS: else NULL and 0. */
 const char *neti_member_version(const struct neti_member *member) NETI_NONNULL(1);
 /* When it joined, in seconds of the epoch. */
 int64_t neti_member_since(const struct neti_member *member) NETI_NONNULL(1);
 /* The registry's revision that the member's kernel holds. */
 uint64_t neti_member_revision(const struct neti_member *member) NETI_NONNULL(1);
+/* How many removals its agent holds back. */
+uint64_t neti_member_held(const struct neti_member *member) NETI_NONNULL(1);
 
 /*
  * Registry: leases, live members and fleet settings. These calls wait for the registry, at most
- * the time-out (10 s unless set), and answer -ETIMEDOUT after it.
+ * the time-out (10 s unless set), and answer -ETIMEDOUT after it; -EACCES (NETI_TROUBLE_DENIED)
+ * when the credentials are refused, -ENOENT (NETI_TROUBLE_NOT_FOUND) when there is no fleet yet.
  */
 struct neti_registry;
 
-/* The registry that the settings name (a copy is kept). The first call opens it. */
+/* The registry that the settings name (a copy is kept). Waits for nothing: the first call opens
+ * the registry, and says what is wrong with its name. */
 int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_registry *neti_registry_ref(struct neti_registry *registry) NETI_NONNULL(1);
 void neti_registry_unref(struct neti_registry *registry);
 void neti_registry_set_timeout(struct neti_registry *registry, unsigned milliseconds)
 	NETI_NONNULL(1);
+
 #define NETI_REGISTER_TAKEOVER 1u /* do not mind a live member of this id at other addresses */
 /* Finds or takes the lease of an id (NULL: of the settings, else of this host). The first lease
  * of all makes the fleet. 0 when it was there, 1 when it is new. Without an id and takeover:
@@ -170,8 +196,10 @@ void neti_registry_set_timeout(struct neti_registry *registry, unsigned millisec
 int neti_registry_register(struct neti_registry *registry, const char *id, unsigned flags,
 	char ret_overlay[NETI_ADDRESS_MAX]) NETI_MUST_CHECK NETI_NONNULL(1, 4);
 
+/* Flags of neti_registry_list(). */
 #define NETI_LIST_DETAILS 1u /* version, since and revision too: one more read a member */
 #define NETI_LIST_LEASES 2u  /* also leases without a live member */
+/* All live members at one moment a shard; an empty list when nobody lives. */
 int neti_registry_list(struct neti_registry *registry, unsigned flags,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* The one member or lease that an id, overlay, private or public address belongs to, with its
@@ -187,6 +215,7 @@ int neti_registry_fleet_init(struct neti_registry *registry) NETI_MUST_CHECK NET
 /* As JSON; the caller frees. */
 int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* -EINVAL: no such key, no such value, or one that is fixed when the fleet is made. */
 int neti_registry_fleet_set(struct neti_registry *registry, const char *key, const char *value)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Lets removals go that agents hold back now. */
@@ -204,10 +233,19 @@ int neti_ruleset_build(struct neti_ruleset **ret_ruleset, struct neti_settings *
 /* The same from what a registry holds now, with the fleet's own settings. */
 int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset) NETI_NONNULL(1);
 void neti_ruleset_unref(struct neti_ruleset *ruleset);
 /* As ipset save and iptables-save would print it; the caller frees. */
 int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+/* The last good ruleset of a host, in a folder (state_dir): written in one step and with a
+ * checksum. load: -ENOENT when there is none, -EBADMSG when it is torn, foreign or newer.
+ * forget: 0 also when there is none. */
+int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
+	const char *folder) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+int neti_ruleset_forget(struct neti_context *context, const char *folder) NETI_NONNULL(1, 2);
 /* Peers and paths that differ, a line each, "+" and "-"; NULL is an empty ruleset. 1 when they
  * differ, 0 and "" when not. The caller frees. */
 int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset *to,
@@ -218,20 +256,39 @@ int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset
  */
 struct neti_engine;
 
+/* -EPERM (NETI_TROUBLE_PRIVILEGE), or -EPROTONOSUPPORT (NETI_TROUBLE_UNSUPPORTED): the message
+ * names the capability or the kernel's module. */
 int neti_engine_open(struct neti_engine **ret_engine, struct neti_context *context)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+struct neti_engine *neti_engine_ref(struct neti_engine *engine) NETI_NONNULL(1);
 void neti_engine_unref(struct neti_engine *engine);
 /* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
  * -EPERM (NETI_TROUBLE_HELD) when more peers would be removed than the fleet's guard allows:
- * nothing was done. */
+ * nothing was done. -EBUSY: the xtables lock was not free for 5 s. After a failure each table
+ * and each set is whole, as it was or as it should be; calling again goes on. */
 int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* The difference as a diff, "-" in the kernel and "+" wanted; the caller frees. 0 equal, 1
- * different. Changes nothing. */
+ * different. Changes nothing. Ruleset NULL: nothing of Neti is wanted. */
 int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
-	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* Takes away all that Neti put into the kernel, and nothing else. 1 when there was something. */
 int neti_engine_flush(struct neti_engine *engine) NETI_MUST_CHECK NETI_NONNULL(1);
+
+/* Who was refused, or with reject_all false would have been: the most packets first. */
+struct neti_denied;
+
+int neti_engine_denied(struct neti_engine *engine, struct neti_denied **ret_denied)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+void neti_denied_unref(struct neti_denied *denied);
+size_t neti_denied_count(const struct neti_denied *denied) NETI_NONNULL(1);
+/* i is below the count; protocol as in netinet/in.h; seconds since the first packet. */
+const char *neti_denied_source(const struct neti_denied *denied, size_t i,
+	char text[NETI_ADDRESS_MAX]) NETI_NONNULL(1, 3);
+int neti_denied_protocol(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+unsigned neti_denied_port(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+uint64_t neti_denied_packets(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
+unsigned neti_denied_seconds(const struct neti_denied *denied, size_t i) NETI_NONNULL(1);
 
 /*
  * Agent: keeps this host in the fleet and the kernel in step with it, on a thread of its own.
@@ -253,31 +310,38 @@ enum neti_event_type {
 
 typedef void (*neti_event_function)(void *data, const struct neti_event *event);
 
-/* Takes a copy of the settings. */
+/* Takes a copy of the settings. -EMFILE and the like: no descriptor to be had. */
 int neti_agent_new(struct neti_agent **ret_agent, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
-/* Stops the agent and frees it. */
+struct neti_agent *neti_agent_ref(struct neti_agent *agent) NETI_NONNULL(1);
+/* The last one stops the agent, as neti_agent_stop() does, and frees it. */
 void neti_agent_unref(struct neti_agent *agent);
 /* Before start. Both true unless set: be a member; make rules. */
 void neti_agent_set_member(struct neti_agent *agent, bool member) NETI_NONNULL(1);
 void neti_agent_set_rules(struct neti_agent *agent, bool rules) NETI_NONNULL(1);
 /* Before start. Take this host's id over from a live member that has other addresses. */
 void neti_agent_set_takeover(struct neti_agent *agent, bool takeover) NETI_NONNULL(1);
+/* At any time; NULL: events are taken and forgotten. */
 void neti_agent_set_callback(struct neti_agent *agent, neti_event_function function, void *data)
 	NETI_NONNULL(1);
 /* One descriptor, valid from creation to the end and always the same: readable when there is
  * something to dispatch. It belongs to the agent. */
 int neti_agent_fd(const struct neti_agent *agent) NETI_NONNULL(1);
 /* Starts the worker. Fails at once for what can be seen at once: settings, capabilities, a
- * second agent in the same state_dir (-EBUSY). An unreachable registry is no failure. */
+ * second agent in the same state_dir (-EBUSY). -EALREADY: it runs. An unreachable registry is
+ * no failure. A stopped agent can be started again. */
 int neti_agent_start(struct neti_agent *agent) NETI_MUST_CHECK NETI_NONNULL(1);
-/* Calls back for what has happened; never waits. The number of events. */
+/* Calls back for what has happened; never waits. The number of events. At most 256 wait to be
+ * dispatched: beyond that they collapse to one NETI_EVENT_LOST, and the rules are kept all the
+ * same. A callback may stop, start or unref the agent; after the last unref it is not called. */
 int neti_agent_dispatch(struct neti_agent *agent) NETI_NONNULL(1);
 /* New settings: policy and addresses take effect at once, registry and state_dir at the next
  * start. */
 int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
-/* Leaves the fleet, keeps the rules, ends the worker. Waits for it (5 s at the most). */
+/* Leaves the fleet, keeps the rules, ends the worker. Waits for it: milliseconds, but 5 s when
+ * the registry does not answer, and as long again while somebody holds the xtables lock. What
+ * was not dispatched yet still can be. 0 also when it does not run. */
 int neti_agent_stop(struct neti_agent *agent) NETI_NONNULL(1);
 /* The fleet as the worker sees it now. -ENODATA before the whole list was read. */
 int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_members)
@@ -286,14 +350,16 @@ int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_membe
 unsigned neti_agent_idle(const struct neti_agent *agent) NETI_NONNULL(1);
 
 enum neti_event_type neti_event_get_type(const struct neti_event *event) NETI_NONNULL(1);
-/* One sentence for every event. An event lives as long as the callback. */
+/* An event and what belongs to it live as long as the callback. One sentence for every event: */
 const char *neti_event_text(const struct neti_event *event) NETI_NONNULL(1);
+/* This host, of NETI_EVENT_REGISTERED and NETI_EVENT_JOINED; NULL for others. */
 const struct neti_member *neti_event_member(const struct neti_event *event) NETI_NONNULL(1);
 /* The delta of NETI_EVENT_MEMBERS, NULL for others; moved: as they are now, removed: as they
  * were. Belong to the event. */
 const struct neti_members *neti_event_added(const struct neti_event *event) NETI_NONNULL(1);
 const struct neti_members *neti_event_moved(const struct neti_event *event) NETI_NONNULL(1);
 const struct neti_members *neti_event_removed(const struct neti_event *event) NETI_NONNULL(1);
+/* What follows is 0 for events that have no such thing. */
 uint64_t neti_event_revision(const struct neti_event *event) NETI_NONNULL(1);
 double neti_event_seconds(const struct neti_event *event) NETI_NONNULL(1);
 size_t neti_event_count(const struct neti_event *event) NETI_NONNULL(1);

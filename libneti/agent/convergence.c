@@ -11,6 +11,7 @@
 #include "../clock.h"
 #include "convergence.h"
 #include "intake.h"
+#include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
 
@@ -22,6 +23,7 @@
 #define STATE_QUIET_MS 2000
 #define STATE_MS 20000
 #define FILE_RETRY_MS 10000
+#define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
 #define RETRY_MAX_MS 30000
 
 void convergence_trouble(struct convergence *convergence, const struct error *error)
@@ -184,29 +186,48 @@ static void state_changed(struct convergence *convergence, int64_t now)
 		convergence->state_due = convergence->state_since + STATE_MS;
 }
 
-static bool step_fleet(struct convergence *convergence, int64_t now)
+/* What the other hosts can read of this one. The kernel holds the newest revision also when the
+ * change was none for it: a member that came back within its delay, say. */
+static void note_revision(struct convergence *convergence)
+{
+	struct status *status = &convergence->status;
+
+	status->newest = fleet_revision(convergence->fleet);
+	if (convergence->keeper.applied && !convergence->rules_stale &&
+		convergence->fleet_due < 0 && status->held == 0)
+		status->revision = status->newest;
+	if (status->newest == status->revision)
+		status->behind_since = 0;
+	else if (!status->behind_since)
+		status->behind_since = time(NULL);
+	registry_publish(convergence->registry, status->revision, status->held);
+}
+
+static void step_fleet(struct convergence *convergence, int64_t now)
 {
 	struct fleet_delta delta = { 0 };
 	int result = fleet_step(convergence->fleet, now, &delta, &convergence->fleet_due);
 
 	if (result == -ENODATA) {
 		convergence->fleet_due = -1;
-		return false;
+		return;
 	}
 	if (result < 0) {
 		convergence->fleet_due = now + 1000;
-		return false;
+		return;
 	}
 	convergence->status_stale |= !convergence->status.ready;
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
 		state_changed(convergence, now);
+		/* Before the event: who hears of a change and asks must see it. */
+		convergence->view_changed(convergence->view_data);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
 	note_held(convergence);
-	return result == 1;
+	note_revision(convergence);
 }
 
 static void kernel_failed(struct convergence *convergence, const struct error *error, int64_t now)
@@ -224,11 +245,15 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	struct neti_event *event;
 
 	convergence->rules_stale = false;
+	state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
+	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
+	status->commits++;
+	status->commit_seconds += report->seconds;
 	status->trouble[0] = '\0';
 	convergence->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
@@ -240,7 +265,6 @@ static void applied(struct convergence *convergence, const struct engine_report 
 		event->seconds = report->seconds;
 	}
 	events_post(convergence->events, event);
-	registry_publish(convergence->registry, status->revision);
 }
 
 static void apply_rules(struct convergence *convergence, int64_t now)
@@ -264,6 +288,7 @@ static void apply_rules(struct convergence *convergence, int64_t now)
 		convergence->check_due = now + CHECK_MS;
 	}
 	note_held(convergence);
+	note_revision(convergence);
 }
 
 static void check_rules(struct convergence *convergence, int64_t now)
@@ -278,6 +303,7 @@ static void check_rules(struct convergence *convergence, int64_t now)
 		kernel_failed(convergence, &error, now);
 	} else if (result == 1) {
 		convergence->status.repairs++;
+		convergence->status.repaired_at = time(NULL);
 		convergence->status_stale = true;
 		log_warning(convergence->log, "drift:\n%s", buffer_text(&diff));
 		events_post(convergence->events, event_new(NETI_EVENT_DRIFT,
@@ -300,32 +326,65 @@ static size_t count_skipped(const struct convergence *convergence)
 	       registry_strays(convergence->registry);
 }
 
-static void write_status(struct convergence *convergence, int64_t now)
+static bool status_is_due(const struct convergence *convergence, int64_t now)
+{
+	return now >= convergence->status_due + HEARTBEAT_MS ||
+	       (convergence->status_stale && now >= convergence->status_due);
+}
+
+/* Read at the heartbeat alone: the set may be long. */
+static void count_denied(struct convergence *convergence)
 {
 	struct status *status = &convergence->status;
-	const struct registry *registry = convergence->registry;
-	const struct fleet *fleet = convergence->fleet;
+	struct denied *denied = NULL;
+	struct error error;
+	size_t n = 0;
+
+	if (!convergence->keeper.applied ||
+		engine_denied(convergence->keeper.engine, &denied, &n, &error) < 0)
+		return;
+	status->denied_sources = n;
+	status->denied_packets = 0;
+	for (size_t i = 0; i < n; i++)
+		status->denied_packets += denied[i].packets;
+	free(denied);
+}
+
+static void write_status(struct convergence *convergence, int64_t now)
+{
+	const struct settings *settings = convergence->settings;
+	struct status *status = &convergence->status;
 	struct error error;
 
+	if (now >= convergence->denied_due) {
+		convergence->denied_due = now + HEARTBEAT_MS;
+		count_denied(convergence);
+	}
 	convergence->status_stale = false;
 	convergence->status_due = now + STATUS_MS;
-	status->members = fleet ? fleet_members(fleet)->length : 0;
+	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
 	status->skipped = count_skipped(convergence);
-	status->n_skipped_entries = registry_skipped(registry, status->skipped_entries);
-	if (status_write(convergence->settings->state_dir, status, &error) == 0)
-		return;
-	file_failed(convergence, &error);
-	convergence->status_stale = true;
-	convergence->status_due = now + FILE_RETRY_MS;
+	status->n_skipped_entries =
+		registry_skipped(convergence->registry, status->skipped_entries);
+	if (status_write(settings->state_dir, status, &error) < 0) {
+		file_failed(convergence, &error);
+		convergence->status_stale = true;
+		convergence->status_due = now + FILE_RETRY_MS;
+	}
+	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
+		log_warning(convergence->log, "metrics_file: %s", error.text);
 }
 
 static void write_state(struct convergence *convergence, int64_t now)
 {
+	const char *folder = convergence->settings->state_dir;
 	struct error error;
 
 	convergence->state_stale = false;
-	if (state_save(convergence->settings->state_dir, &convergence->fleet_settings,
-		    fleet_members(convergence->fleet), &error) == 0) {
+	if (state_save(folder, &convergence->fleet_settings,
+		    fleet_members(convergence->fleet), &error) == 0 &&
+		(!convergence->keeper.applied ||
+			state_save_ruleset(folder, convergence->keeper.applied, &error) == 0)) {
 		convergence->files_failed = false;
 		return;
 	}
@@ -340,7 +399,7 @@ static void write_files(struct convergence *convergence, int64_t now)
 	if (!convergence->options.member && !convergence->options.rules)
 		return;
 	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
-	if (convergence->status_stale && now >= convergence->status_due)
+	if (status_is_due(convergence, now))
 		write_status(convergence, now);
 	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due)
 		write_state(convergence, now);
@@ -387,14 +446,14 @@ static void pace(struct convergence *convergence, int64_t debt)
 		convergence->not_before = convergence->paid_at - CREDIT_MS;
 }
 
-bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
+void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
 {
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
-	bool changed = false, applied_now = false, checked = false;
+	bool applied_now = false, checked = false;
 
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
-			changed = step_fleet(convergence, now);
+			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);
 			applied_now = true;
@@ -410,7 +469,6 @@ bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	if (checked)
 		convergence->check_due += (int64_t)(cost * 1000 * PACE);
 	*ret_due = next_due(convergence);
-	return changed;
 }
 
 void convergence_end(struct convergence *convergence)

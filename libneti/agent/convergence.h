@@ -16,6 +16,8 @@ struct convergence {
 	struct events *events;
 	const struct log *log;
 	struct registry *registry;
+	void (*view_changed)(void *data); /* the worker's, set after the open */
+	void *view_data;
 	struct keeper keeper;
 	struct member *self;
 	struct fleet *fleet; /* NULL before the fleet's settings were read */
@@ -34,6 +36,7 @@ struct convergence {
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
 	int64_t status_due;
+	int64_t denied_due;
 	int64_t state_due, state_since;
 	bool files_failed; /* and that was told */
 };
@@ -41,8 +44,8 @@ struct convergence {
 int convergence_open(struct convergence *convergence, const struct settings *settings,
 	const struct worker_options *options, struct events *events, const struct log *log,
 	struct error *error);
-/* One round: whatever is due. True when the view changed; *ret_due is when to come again. */
-bool convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
+/* One round: whatever is due. *ret_due is when to come again. */
+void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
 /* Tells the caller and the status file of something that does not heal by itself. */
 void convergence_trouble(struct convergence *convergence, const struct error *error);
 void convergence_reload(struct convergence *convergence, struct settings *fresh); /* steals */

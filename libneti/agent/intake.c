@@ -146,6 +146,8 @@ static void on_joined(void *data, const struct member *self)
 		return;
 	member_unref(convergence->self);
 	convergence->self = copy;
+	convergence->status.id = copy->id;
+	convergence->status.network = copy->network;
 	address_format(&self->overlay, convergence->status.overlay);
 	convergence->status.trouble[0] = '\0';
 	convergence->status_stale = true;

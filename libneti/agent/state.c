@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The state file: a line that says what it is and what its bytes add up to, the fleet's
- * settings as in the registry, then the members' entries as in the registry, a line each.
+ * State files: a line that says what it is and what its bytes add up to, then the body. That of
+ * "fleet" is the fleet's settings as in the registry and the members' entries as in the
+ * registry, a line each; that of "ruleset" is JSON.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,9 +12,11 @@
 
 #include "../file.h"
 #include "../registry/entry.h"
+#include "../ruleset_json.h"
 #include "state.h"
 
-#define STATE_NAME "fleet"
+#define FLEET_NAME "fleet"
+#define RULESET_NAME "ruleset"
 #define STATE_VERSION 1
 
 /* FNV-1a, 64 bits: it has to notice a torn file, not an enemy. */
@@ -41,46 +44,81 @@ static int print_body(struct buffer *body, const struct fleet_settings *fleet,
 	return buffer_result(body) < 0 ? error_memory(error) : 0;
 }
 
-int state_save(const char *state_dir, const struct fleet_settings *fleet,
-	const struct member_list *members, struct error *error)
+static int save(const char *state_dir, const char *name, const struct buffer *body,
+	struct error *error)
 {
-	struct buffer body = { 0 }, text = { 0 };
-	int result = print_body(&body, fleet, members, error);
+	struct buffer text = { 0 };
+	int result;
 
-	if (result == 0) {
-		buffer_print(&text, "neti-state %d %016" PRIx64 "\n", STATE_VERSION,
-			checksum(body.text, body.length));
-		buffer_append(&text, body.text, body.length);
-		result = buffer_result(&text) < 0 ? error_memory(error) : 0;
-	}
-	if (result == 0)
-		result = file_replace(state_dir, STATE_NAME, text.text, text.length, error);
-	buffer_clear(&body);
+	buffer_print(&text, "neti-state %d %016" PRIx64 "\n", STATE_VERSION,
+		checksum(buffer_text(body), body->length));
+	buffer_append(&text, buffer_text(body), body->length);
+	result = buffer_result(&text) < 0 ? error_memory(error) :
+					    file_replace(state_dir, name, text.text, text.length, error);
 	buffer_clear(&text);
 	return result;
 }
 
-static int bad(const char *state_dir, const char *why, struct error *error)
+int state_save(const char *state_dir, const struct fleet_settings *fleet,
+	const struct member_list *members, struct error *error)
 {
-	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/%s is ignored: %s", state_dir,
-		STATE_NAME, why);
+	struct buffer body = { 0 };
+	int result = print_body(&body, fleet, members, error);
+
+	if (result == 0)
+		result = save(state_dir, FLEET_NAME, &body, error);
+	buffer_clear(&body);
+	return result;
 }
 
-static int check_head(const char *state_dir, char *text, size_t length, char **ret_body,
-	struct error *error)
+int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, struct error *error)
+{
+	struct buffer body = { 0 };
+	int result;
+
+	if (ruleset_to_json(ruleset, &body) < 0)
+		result = error_memory(error);
+	else
+		result = save(state_dir, RULESET_NAME, &body, error);
+	buffer_clear(&body);
+	return result;
+}
+
+static int bad(const char *state_dir, const char *name, const char *why, struct error *error)
+{
+	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/%s is ignored: %s", state_dir, name,
+		why);
+}
+
+static int check_head(const char *state_dir, const char *name, char *text, size_t length,
+	char **ret_body, struct error *error)
 {
 	char *newline = memchr(text, '\n', length);
 	uint64_t sum;
 	int version;
 
 	if (!newline || sscanf(text, "neti-state %d %" SCNx64 "\n", &version, &sum) != 2)
-		return bad(state_dir, "it is not a state file of Neti", error);
+		return bad(state_dir, name, "it is not a state file of Neti", error);
 	if (version != STATE_VERSION)
-		return bad(state_dir, "another version of Neti wrote it", error);
+		return bad(state_dir, name, "another version of Neti wrote it", error);
 	*ret_body = newline + 1;
 	if (checksum(*ret_body, length - (size_t)(*ret_body - text)) != sum)
-		return bad(state_dir, "it is torn (its checksum is wrong)", error);
+		return bad(state_dir, name, "it is torn (its checksum is wrong)", error);
 	return 0;
+}
+
+/* The caller frees *ret_text, also after a failure; the body points into it. */
+static int load(const char *state_dir, const char *name, char **ret_text, char **ret_body,
+	size_t *ret_length, struct error *error)
+{
+	size_t length;
+	int result = file_read(state_dir, name, ret_text, &length, error);
+
+	if (result == 0)
+		result = check_head(state_dir, name, *ret_text, length, ret_body, error);
+	if (result == 0)
+		*ret_length = length - (size_t)(*ret_body - *ret_text);
+	return result;
 }
 
 static int read_entry(const char *line, const struct fleet_settings *fleet, struct member_list *list,
@@ -108,11 +146,12 @@ static int read_body(const char *state_dir, char *body, struct fleet_settings *f
 	char *next, *line = strtok_r(body, "\n", &next);
 
 	if (!line || fleet_settings_parse(fleet, line, strlen(line), error) < 0)
-		return bad(state_dir, "its fleet settings cannot be read", error);
+		return bad(state_dir, FLEET_NAME, "its fleet settings cannot be read", error);
 	while ((line = strtok_r(NULL, "\n", &next)))
 		if (read_entry(line, fleet, members, error) < 0)
 			return error->result == -ENOMEM ? error->result :
-							  bad(state_dir, "an entry cannot be read", error);
+							  bad(state_dir, FLEET_NAME,
+								  "an entry cannot be read", error);
 	member_list_sort(members);
 	return 0;
 }
@@ -124,10 +163,8 @@ int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct fleet_settings fleet;
 	char *text = NULL, *body = NULL;
 	size_t length;
-	int result = file_read(state_dir, STATE_NAME, &text, &length, error);
+	int result = load(state_dir, FLEET_NAME, &text, &body, &length, error);
 
-	if (result == 0)
-		result = check_head(state_dir, text, length, &body, error);
 	if (result == 0)
 		result = read_body(state_dir, body, &fleet, &members, error);
 	free(text);
@@ -138,4 +175,23 @@ int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	*ret_fleet = fleet;
 	*ret_members = members;
 	return 0;
+}
+
+int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error *error)
+{
+	char *text = NULL, *body = NULL;
+	size_t length;
+	int result = load(state_dir, RULESET_NAME, &text, &body, &length, error);
+
+	if (result == 0 && ruleset_from_json(ret, body, length, error) < 0)
+		result = error->result == -ENOMEM ? error->result :
+						    bad(state_dir, RULESET_NAME,
+							    "the ruleset in it cannot be read", error);
+	free(text);
+	return result;
+}
+
+int state_forget_ruleset(const char *state_dir, struct error *error)
+{
+	return file_remove(state_dir, RULESET_NAME, error);
 }

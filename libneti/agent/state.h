@@ -2,16 +2,22 @@
 #ifndef NETI_STATE_H
 #define NETI_STATE_H
 /*
- * The last fleet that the kernel was made to hold, in state_dir: what a restarted agent counts
- * removals against, and what "apply --from-state" puts up at boot.
+ * What the kernel was made to hold last, in state_dir: the fleet, which a restarted agent counts
+ * removals against, and the ruleset, which is put up at boot.
  */
 #include "../fleet_settings.h"
 #include "../member.h"
+#include "../ruleset.h"
 
 int state_save(const char *state_dir, const struct fleet_settings *fleet,
 	const struct member_list *members, struct error *error);
 /* -ENOENT when there is none; -EBADMSG when it is torn, foreign or newer: the sentence names it. */
 int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error);
+
+/* The last good ruleset, for "apply --from-state" at boot. Errors as above. */
+int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, struct error *error);
+int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error *error);
+int state_forget_ruleset(const char *state_dir, struct error *error); /* 0 also when there is none */
 
 #endif

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../file.h"
@@ -97,24 +97,39 @@ static json_t *skipped_entries_of(const struct status *status)
 	return list;
 }
 
-static json_t *json_of(const struct status *status)
+static void add_number(json_t *json, const char *name, int64_t number)
 {
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
-			 "s:s, s:o, s:I, s:o}",
+	json_object_set_new(json, name, json_integer(number));
+}
+
+json_t *status_json(const struct status *status)
+{
+	json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
+			 "s:s, s:o}",
 		"pid", getpid(), "id", status->id, "network", status->network, "overlay",
 		status->overlay, "session", status->session, "registry", status->registry, "ready",
 		status->ready, "members", (json_int_t)status->members, "skipped",
 		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied", "revision",
 		(json_int_t)status->revision, "at", (json_int_t)status->applied_at, "seconds",
 		status->applied_seconds, "repairs", (json_int_t)status->repairs, "trouble",
-		status->trouble, "tables", tables_of(status), "session_timeout_ms",
-		(json_int_t)status->session_timeout_ms, "skipped_entries",
-		skipped_entries_of(status));
+		status->trouble, "tables", tables_of(status));
+
+	if (!json)
+		return NULL;
+	json_object_set_new(json, "denied", json_pack("{s:I, s:I}", "sources",
+		(json_int_t)status->denied_sources, "packets", (json_int_t)status->denied_packets));
+	add_number(json, "session_timeout_ms", status->session_timeout_ms);
+	json_object_set_new(json, "skipped_entries", skipped_entries_of(status));
+	add_number(json, "newest", (int64_t)status->newest);
+	add_number(json, "behind_since", status->behind_since);
+	add_number(json, "repaired_at", status->repaired_at);
+	add_number(json, "written_at", time(NULL));
+	return json;
 }
 
 int status_write(const char *state_dir, const struct status *status, struct error *error)
 {
-	json_t *json = json_of(status);
+	json_t *json = status_json(status);
 	char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
 	int result;
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "../error.h"
 #include "../registry/registry.h"
 
@@ -24,17 +26,26 @@ struct status {
 	size_t n_skipped_entries;
 	unsigned session_timeout_ms; /* negotiated */
 	size_t held;
-	uint64_t revision;
+	uint64_t revision; /* that the kernel holds */
+	uint64_t newest;   /* of the registry, as far as it was read */
+	int64_t behind_since; /* seconds of the epoch, 0: the kernel holds the newest */
 	int64_t applied_at; /* seconds of the epoch, 0: not yet */
 	double applied_seconds;
+	uint64_t commits; /* how often something was applied, and the time of them all */
+	double commit_seconds;
 	size_t peers, peers_max;
 	uint64_t addresses; /* of the overlay subnet */
+	size_t denied_sources; /* source and port, of the last hour */
+	uint64_t denied_packets;
 	uint64_t repairs;
+	int64_t repaired_at; /* seconds of the epoch, 0: never */
 	char trouble[ERROR_TEXT_MAX]; /* the last that stands, or "" */
 };
 
 /* Takes the lock; the descriptor keeps it until it is closed. -EBUSY: says which process has it. */
 int status_lock(const char *state_dir, struct error *error);
+/* The content of the status file: times in seconds of the epoch. NULL without memory. */
+json_t *status_json(const struct status *status);
 /* Replaces the status file in one step. */
 int status_write(const char *state_dir, const struct status *status, struct error *error);
 /* How full conntrack is; false when this kernel does not tell. */

@@ -43,8 +43,9 @@ static void post_message(void *data, enum neti_log_level level, const char *text
 }
 
 /* The view changed: what neti_agent_members() gives from now on. */
-static void publish_members(struct worker *worker)
+static void publish_members(void *data)
 {
+	struct worker *worker = data;
 	const struct member_list *view = fleet_members(worker->convergence.fleet);
 	struct member_list fresh = { 0 }, old;
 
@@ -98,8 +99,7 @@ static void *run(void *data)
 
 		worker->last_turn = now;
 		registry_process(convergence->registry);
-		if (convergence_turn(convergence, now, &due))
-			publish_members(worker);
+		convergence_turn(convergence, now, &due);
 		poll(fds, 2, wait_time(due, clock_now()));
 	}
 	convergence_end(convergence);
@@ -159,6 +159,8 @@ int worker_start(struct worker **ret, const struct settings *settings,
 	if (result >= 0)
 		result = convergence_open(&worker->convergence, settings, options, events,
 			&worker->log, error);
+	worker->convergence.view_changed = publish_members;
+	worker->convergence.view_data = worker;
 	if (result == 0)
 		result = start_thread(worker, error);
 	if (result < 0) {

@@ -52,6 +52,12 @@ NETI_EXPORT int neti_agent_new(struct neti_agent **ret_agent, struct neti_settin
 	return 0;
 }
 
+NETI_EXPORT struct neti_agent *neti_agent_ref(struct neti_agent *agent)
+{
+	agent->references++;
+	return agent;
+}
+
 NETI_EXPORT void neti_agent_unref(struct neti_agent *agent)
 {
 	if (!agent || --agent->references > 0)

@@ -33,17 +33,20 @@ struct neti_registry {
 	struct fleet_settings initial; /* what a fleet is made with */
 	struct registry *registry; /* NULL before the first call */
 	bool makes;		   /* opened so that it may make the fleet */
+	struct log log;		   /* leads to the context's, whatever that is by then */
 	int timeout_ms;
 	int process; /* pid of the process that opened it */
 };
 
 struct neti_ruleset {
+	unsigned references;
 	struct neti_context *context;
 	struct ruleset *ruleset;
 	struct fleet_settings fleet;
 };
 
 struct neti_engine {
+	unsigned references;
 	struct neti_context *context;
 	struct engine *engine;
 };

@@ -20,14 +20,21 @@ NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine, struct neti_co
 		free(engine);
 		return context_fail(context, &error);
 	}
+	engine->references = 1;
 	engine->context = neti_context_ref(context);
 	*ret_engine = engine;
 	return 0;
 }
 
+NETI_EXPORT struct neti_engine *neti_engine_ref(struct neti_engine *engine)
+{
+	engine->references++;
+	return engine;
+}
+
 NETI_EXPORT void neti_engine_unref(struct neti_engine *engine)
 {
-	if (!engine)
+	if (!engine || --engine->references > 0)
 		return;
 	engine_close(engine->engine);
 	neti_context_unref(engine->context);
@@ -56,7 +63,7 @@ NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti
 	struct buffer diff = { 0 };
 	struct error error;
 	char *text;
-	int result = engine_compare(engine->engine, ruleset->ruleset, &diff, &error);
+	int result = engine_compare(engine->engine, ruleset ? ruleset->ruleset : NULL, &diff, &error);
 
 	if (result < 0) {
 		buffer_clear(&diff);
@@ -79,4 +86,62 @@ NETI_EXPORT int neti_engine_flush(struct neti_engine *engine)
 	if (engine_flush(engine->engine, &report, &error) < 0)
 		return context_fail(engine->context, &error);
 	return report.commits > 0 || report.set_changes > 0;
+}
+
+struct neti_denied {
+	struct denied *items;
+	size_t n;
+};
+
+NETI_EXPORT int neti_engine_denied(struct neti_engine *engine, struct neti_denied **ret_denied)
+{
+	struct neti_denied *denied = calloc(1, sizeof(*denied));
+	struct error error;
+
+	if (!denied)
+		return context_fail_memory(engine->context);
+	if (engine_denied(engine->engine, &denied->items, &denied->n, &error) < 0) {
+		free(denied);
+		return context_fail(engine->context, &error);
+	}
+	*ret_denied = denied;
+	return 0;
+}
+
+NETI_EXPORT void neti_denied_unref(struct neti_denied *denied)
+{
+	if (denied)
+		free(denied->items);
+	free(denied);
+}
+
+NETI_EXPORT size_t neti_denied_count(const struct neti_denied *denied)
+{
+	return denied->n;
+}
+
+NETI_EXPORT const char *neti_denied_source(const struct neti_denied *denied, size_t i,
+	char text[NETI_ADDRESS_MAX])
+{
+	return address_format(&denied->items[i].source, text);
+}
+
+NETI_EXPORT int neti_denied_protocol(const struct neti_denied *denied, size_t i)
+{
+	return denied->items[i].protocol;
+}
+
+NETI_EXPORT unsigned neti_denied_port(const struct neti_denied *denied, size_t i)
+{
+	return denied->items[i].port;
+}
+
+NETI_EXPORT uint64_t neti_denied_packets(const struct neti_denied *denied, size_t i)
+{
+	return denied->items[i].packets;
+}
+
+NETI_EXPORT unsigned neti_denied_seconds(const struct neti_denied *denied, size_t i)
+{
+	return denied->items[i].seconds;
 }

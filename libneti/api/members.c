@@ -110,6 +110,11 @@ NETI_EXPORT size_t neti_members_count(const struct neti_members *members)
 	return members->list.length;
 }
 
+NETI_EXPORT uint64_t neti_members_revision(const struct neti_members *members)
+{
+	return members->revision;
+}
+
 NETI_EXPORT const struct neti_member *neti_members_get(const struct neti_members *members, size_t i)
 {
 	return i < members->list.length ? (const struct neti_member *)members->list.items[i] : NULL;
@@ -167,4 +172,9 @@ NETI_EXPORT int64_t neti_member_since(const struct neti_member *member)
 NETI_EXPORT uint64_t neti_member_revision(const struct neti_member *member)
 {
 	return inside(member)->revision;
+}
+
+NETI_EXPORT uint64_t neti_member_held(const struct neti_member *member)
+{
+	return inside(member)->held;
 }

@@ -61,6 +61,13 @@ static int check_process(const struct neti_registry *registry, struct error *err
 		"the registry was opened before fork(): open it again in this process");
 }
 
+static void pass_on(void *data, enum neti_log_level level, const char *text)
+{
+	const struct neti_context *context = data;
+
+	log_write(&context->log, level, "%s", text);
+}
+
 /* Every call begins here. What only looks makes no fleet; what makes one opens anew. */
 int registry_enter(struct neti_registry *registry, bool make, struct error *error)
 {
@@ -72,14 +79,23 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 	if (registry->registry)
 		registry->registry = registry_close(registry->registry);
 	registry->makes = make;
+	registry->log = (struct log){ registry->context->log.level, pass_on, registry->context };
 	return open_registry(&registry->registry, registry->settings,
-		make ? &registry->initial : NULL, &quiet, &registry->context->log, error);
+		make ? &registry->initial : NULL, &quiet, &registry->log, error);
 }
 
 /* And ends here. */
 static int leave(struct neti_registry *registry, int result, const struct error *error)
 {
 	return result < 0 ? context_fail(registry->context, error) : result;
+}
+
+static int check_flags(unsigned flags, unsigned known, struct error *error)
+{
+	if (!(flags & ~known))
+		return 0;
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "flags 0x%x are not known",
+		flags & ~known);
 }
 
 static bool lives_elsewhere(const struct member *member, const struct settings *settings)
@@ -132,8 +148,10 @@ NETI_EXPORT int neti_registry_register(struct neti_registry *registry, const cha
 {
 	struct address overlay;
 	struct error error;
-	int result = registry_enter(registry, true, &error);
+	int result = check_flags(flags, NETI_REGISTER_TAKEOVER, &error);
 
+	if (result == 0)
+		result = registry_enter(registry, true, &error);
 	if (result == 0)
 		result = take_lease(registry, id, flags, &overlay, &error);
 	if (result >= 0)
@@ -184,13 +202,16 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 
 	if (result < 0)
 		return result;
-	result = registry_enter(registry, false, &error);
+	result = check_flags(flags, NETI_LIST_DETAILS | NETI_LIST_LEASES, &error);
+	if (result == 0)
+		result = registry_enter(registry, false, &error);
 	if (result == 0)
 		result = list_members(registry, flags, &members->list, &error);
 	if (result < 0) {
 		neti_members_unref(members);
 		return context_fail(registry->context, &error);
 	}
+	members->revision = registry_newest(registry->registry);
 	*ret_members = members;
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../agent/state.h"
+#include "../file.h"
 #include "api.h"
 #include "identity.h"
 
@@ -24,6 +26,7 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 		free(ruleset);
 		return context_fail_memory(context);
 	}
+	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	ruleset->fleet = *fleet;
 	*ret = ruleset;
@@ -75,13 +78,54 @@ NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct net
 	return result;
 }
 
+NETI_EXPORT struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset)
+{
+	ruleset->references++;
+	return ruleset;
+}
+
 NETI_EXPORT void neti_ruleset_unref(struct neti_ruleset *ruleset)
 {
-	if (!ruleset)
+	if (!ruleset || --ruleset->references > 0)
 		return;
 	ruleset_free(ruleset->ruleset);
 	neti_context_unref(ruleset->context);
 	free(ruleset);
+}
+
+NETI_EXPORT int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
+{
+	struct error error;
+	int result = file_make_folder(folder, &error);
+
+	if (result == 0)
+		result = state_save_ruleset(folder, ruleset->ruleset, &error);
+	return result < 0 ? context_fail(ruleset->context, &error) : 0;
+}
+
+NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
+	const char *folder)
+{
+	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct error error;
+
+	if (!ruleset)
+		return context_fail_memory(context);
+	if (state_load_ruleset(folder, &ruleset->ruleset, &error) < 0) {
+		free(ruleset);
+		return context_fail(context, &error);
+	}
+	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
+	ruleset->context = neti_context_ref(context);
+	*ret_ruleset = ruleset;
+	return 0;
+}
+
+NETI_EXPORT int neti_ruleset_forget(struct neti_context *context, const char *folder)
+{
+	struct error error;
+
+	return state_forget_ruleset(folder, &error) < 0 ? context_fail(context, &error) : 0;
 }
 
 static int steal_text(struct neti_context *context, struct buffer *buffer, char **ret)

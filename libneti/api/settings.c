@@ -58,3 +58,8 @@ NETI_EXPORT const char *neti_settings_state_dir(const struct neti_settings *sett
 {
 	return settings->settings->state_dir;
 }
+
+NETI_EXPORT const char *neti_settings_on_register(const struct neti_settings *settings)
+{
+	return settings->settings->on_register;
+}

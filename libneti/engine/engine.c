@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../clock.h"
 #include "engine_ops.h"
 
 /* The first is the default. */
@@ -20,14 +21,6 @@ static const struct engine_ops *find(const char *name)
 		if (!name || strcmp(engines[i]->name, name) == 0)
 			return engines[i];
 	return NULL;
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 int engine_open(struct engine **ret, const char *name, const struct engine_config *config,
@@ -66,7 +59,7 @@ struct engine *engine_close(struct engine *engine)
 /* A report is filled also when the call fails: what was done by then was done. */
 static int finish(struct engine_report *ret, struct engine_report *report, double start, int r)
 {
-	report->seconds = now() - start;
+	report->seconds = clock_seconds(CLOCK_MONOTONIC) - start;
 	if (ret)
 		*ret = *report;
 	return r;
@@ -76,7 +69,7 @@ int engine_apply(struct engine *engine, const struct ruleset *wanted, struct eng
 	struct error *error)
 {
 	struct engine_report report = { 0 };
-	double start = now();
+	double start = clock_seconds(CLOCK_MONOTONIC);
 
 	return finish(ret, &report, start, engine->ops->apply(engine, wanted, &report, error));
 }
@@ -85,7 +78,7 @@ int engine_update(struct engine *engine, const struct ruleset *from, const struc
 	struct engine_report *ret, struct error *error)
 {
 	struct engine_report report = { 0 };
-	double start = now();
+	double start = clock_seconds(CLOCK_MONOTONIC);
 
 	return finish(ret, &report, start, engine->ops->update(engine, from, to, &report, error));
 }
@@ -99,7 +92,7 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error)
 {
 	struct engine_report report = { 0 };
-	double start = now();
+	double start = clock_seconds(CLOCK_MONOTONIC);
 
 	return finish(ret, &report, start, engine->ops->flush(engine, &report, error));
 }
@@ -107,6 +100,30 @@ int engine_flush(struct engine *engine, struct engine_report *ret, struct error 
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)
 {
 	return engine->ops->peers(engine, ret, ret_n, error);
+}
+
+static int compare_denied(const void *a, const void *b)
+{
+	const struct denied *p = a, *q = b;
+
+	if (p->packets != q->packets)
+		return p->packets > q->packets ? -1 : 1;
+	return address_compare(&p->source, &q->source);
+}
+
+int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error)
+{
+	int r = engine->ops->denied(engine, ret, ret_n, error);
+
+	if (r == 0 && *ret_n)
+		qsort(*ret, *ret_n, sizeof(**ret), compare_denied);
+	return r;
+}
+
+void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
+{
+	memset(ret, 0, ENGINE_TABLES * sizeof(*ret));
+	engine->ops->levels(engine, ret);
 }
 
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)

@@ -276,13 +276,13 @@ static int print_set(enum set set, const struct ruleset *wanted, struct buffer *
 	return 0;
 }
 
-static int print_surplus(struct buffer *diff, struct error *error)
+static int print_surplus(const struct ruleset *wanted, struct buffer *diff, struct error *error)
 {
 	static const char *const keep[SETS] = {
 		[SET_PEERS] = "neti-peers", [SET_DENIED] = "neti-denied"
 	};
 	struct found found;
-	int r = find_surplus(keep, &found, error);
+	int r = find_surplus(wanted ? keep : NULL, &found, error);
 
 	for (size_t i = 0; r == 0 && i < found.n; i++) {
 		struct netlink_set set;
@@ -297,7 +297,7 @@ int iptables_sets_print(const struct ruleset *wanted, struct buffer *diff, struc
 {
 	int r = 0;
 
-	for (enum set set = 0; r == 0 && set < SETS; set++)
+	for (enum set set = 0; r == 0 && wanted && set < SETS; set++)
 		r = print_set(set, wanted, diff, error);
-	return r < 0 ? r : print_surplus(diff, error);
+	return r < 0 ? r : print_surplus(wanted, diff, error);
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "xtables_lock.h"
 
 #define POLL_MIN 500000	   /* nanoseconds; doubles up to */
@@ -25,14 +26,6 @@ static const char *lock_path(void)
 	const char *path = secure_getenv("XTABLES_LOCKFILE");
 
 	return path && *path ? path : "/run/xtables.lock";
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 /* A line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 231 00:19:1043 0 EOF"; 0 when no match. */
@@ -95,7 +88,7 @@ static int wait_for(int fd, double deadline)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		if (now() >= deadline)
+		if (clock_seconds(CLOCK_MONOTONIC) >= deadline)
 			return -EBUSY;
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < POLL_MAX)
@@ -108,7 +101,7 @@ int xtables_lock(unsigned timeout_ms, double *waited, struct error *error)
 {
 	const char *path = lock_path();
 	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600), r;
-	double start = now();
+	double start = clock_seconds(CLOCK_MONOTONIC);
 	char holder[128];
 
 	if (fd < 0) {
@@ -117,7 +110,7 @@ int xtables_lock(unsigned timeout_ms, double *waited, struct error *error)
 			"cannot open the xtables lock %s: %s", path, strerror(-r));
 	}
 	r = wait_for(fd, start + (timeout_ms ? timeout_ms : XTABLES_LOCK_TIMEOUT) / 1e3);
-	*waited += now() - start;
+	*waited += clock_seconds(CLOCK_MONOTONIC) - start;
 	if (r == 0)
 		return fd;
 	describe_holder(fd, holder, sizeof(holder));

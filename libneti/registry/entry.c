@@ -208,8 +208,11 @@ int entry_print_data(const struct member *member, struct buffer *json)
 	json_t *root = json_pack("{s:s, s:I, s:I}", "version",
 		member->version ? member->version : "", "since", (json_int_t)member->since,
 		"revision", (json_int_t)member->revision);
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	char *text;
 
+	if (root && member->held)
+		json_object_set_new(root, "held", json_integer((json_int_t)member->held));
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)
 		return -ENOMEM;
@@ -235,6 +238,7 @@ int entry_with_data(struct member **ret, const struct member *member, const char
 	const char *version = json_string_value(json_object_get(root, "version"));
 	json_int_t since = json_integer_value(json_object_get(root, "since"));
 	json_int_t revision = json_integer_value(json_object_get(root, "revision"));
+	json_int_t held = json_integer_value(json_object_get(root, "held"));
 	int result;
 
 	if (is_version(version))
@@ -243,6 +247,8 @@ int entry_with_data(struct member **ret, const struct member *member, const char
 		fields.since = since;
 	if (revision > 0)
 		fields.revision = (uint64_t)revision;
+	if (held > 0)
+		fields.held = (uint64_t)held;
 	result = member_new(ret, &fields);
 	json_decref(root);
 	return result;

@@ -28,7 +28,7 @@ unsigned entry_shard(const struct address *overlay, unsigned shards);
 /* Its name: hexadecimal, two digits or more. */
 const char *entry_shard_name(unsigned shard, char text[9]);
 
-/* version, since and revision as JSON. */
+/* version, since and revision as JSON; held when there is something held. */
 int entry_print_data(const struct member *member, struct buffer *json);
 /* A copy of member with what the JSON says; what it does not say, or not in the right form,
  * stays unset: a name is enough to reach a member. */

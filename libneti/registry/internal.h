@@ -75,6 +75,7 @@ struct membership {
 	bool own;	 /* of those, "name" is there and of this session */
 	int64_t since;	 /* of the first join */
 	uint64_t revision, published, publishing;
+	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	int64_t retry_at, publish_at, renew_at;
 	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
 };
@@ -122,6 +123,7 @@ struct registry {
 	char detail[256];
 	bool processing;
 	int epoll, timer;
+	uint64_t newest; /* revision that registry_members() has met */
 	struct layout layout;
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
@@ -156,13 +158,14 @@ bool registry_due(int64_t *at);
 bool registry_lost(int result);
 
 /* layout.c */
+struct path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
 void layout_lost(struct registry *registry);
 void layout_changed(struct registry *registry, const char *path);
 /* Settings that this registry wrote itself. */
-void layout_wrote(struct registry *registry, const struct fleet_settings *settings);
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings, int version);
 
 /* lease.c */
 /* Goes on through lost connections and expiries until it is done; done comes from

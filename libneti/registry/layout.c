@@ -122,7 +122,7 @@ static void make_parents(struct registry *registry)
 	}
 }
 
-static struct path shard_path(const struct registry *registry, unsigned shard)
+struct path layout_shard_path(const struct registry *registry, unsigned shard)
 {
 	char name[9];
 
@@ -143,7 +143,7 @@ static int make_whole(struct registry *registry, const char *json)
 	for (size_t i = 0; i < FOLDERS; i++)
 		paths[1 + i] = registry_path(registry, "%s", folders[i]);
 	for (size_t i = 1 + FOLDERS; i < n; i++)
-		paths[i] = shard_path(registry, (unsigned)(i - 1 - FOLDERS));
+		paths[i] = layout_shard_path(registry, (unsigned)(i - 1 - FOLDERS));
 	for (size_t i = 0; i < n; i++)
 		operations[i] = (struct store_operation){
 			.kind = STORE_CREATE, .path = paths[i].text
@@ -167,7 +167,7 @@ static void make_pieces(struct registry *registry, const char *json)
 		expect(layout, registry_create(registry, path.text, NULL, made, registry));
 	}
 	for (unsigned i = 0; i < to_make(layout)->shards; i++) {
-		path = shard_path(registry, i);
+		path = layout_shard_path(registry, i);
 		expect(layout, registry_create(registry, path.text, NULL, made, registry));
 	}
 	path = registry_path(registry, "/fleet");
@@ -227,9 +227,11 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 		registry->handler.fleet(registry->handler.data, settings);
 }
 
-void layout_wrote(struct registry *registry, const struct fleet_settings *settings)
+/* What was written may have been read again before the answer to the writing was looked at. */
+void layout_wrote(struct registry *registry, const struct fleet_settings *settings, int version)
 {
-	registry->layout.version++;
+	if (registry->layout.version < version)
+		registry->layout.version = version;
 	take_over(registry, settings);
 }
 

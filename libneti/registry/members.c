@@ -50,7 +50,7 @@ int registry_fleet_set(struct registry *registry, const struct fleet_settings *s
 	set.version = registry->layout.version;
 	result = wait_multi(registry, &set, 1, &failed, &deadline, error);
 	if (result == 0)
-		layout_wrote(registry, settings);
+		layout_wrote(registry, settings, set.version + 1);
 	if (result == -EAGAIN)
 		error_set(error, result, NETI_TROUBLE_CONFLICT,
 			"the fleet's settings were changed by somebody else meanwhile: try again");
@@ -84,6 +84,8 @@ static int shard_take(void *data, size_t i, const struct store_answer *answer)
 
 	if (answer->result < 0)
 		return answer->result == -ENOENT ? 0 : answer->result;
+	if (answer->revision > survey->registry->newest)
+		survey->registry->newest = answer->revision;
 	for (size_t n = 0; result == 0 && n < answer->n_names; n++) {
 		struct member *member;
 
@@ -196,4 +198,9 @@ int registry_shard_find(struct registry *registry, const char *id, const struct 
 	}
 	member_list_clear(&survey.members);
 	return result;
+}
+
+uint64_t registry_newest(const struct registry *registry)
+{
+	return registry->newest;
 }

@@ -82,6 +82,7 @@ static struct member fields(const struct membership *membership)
 	member.overlay = membership->overlay;
 	member.since = membership->since;
 	member.revision = membership->revision;
+	member.held = membership->held_back;
 	member.live = true;
 	return member;
 }
@@ -152,6 +153,18 @@ static void hold(struct registry *registry)
 	tell_joined(registry);
 }
 
+static void note_publishing(struct membership *membership)
+{
+	membership->publishing = membership->revision;
+	membership->held_publishing = membership->held_back;
+}
+
+static void note_published(struct membership *membership)
+{
+	membership->published = membership->publishing;
+	membership->held_published = membership->held_publishing;
+}
+
 /* --- making the entry -------------------------------------------------------------------- */
 
 static void entered(void *data, const struct store_answer *answer)
@@ -164,7 +177,7 @@ static void entered(void *data, const struct store_answer *answer)
 		failed(registry, answer->result);
 		return;
 	}
-	membership->published = membership->publishing;
+	note_published(membership);
 	membership->renew_at = registry_now() + RENEW_MS;
 	hold(registry);
 }
@@ -209,7 +222,7 @@ static void enter(struct registry *registry)
 		operations[n + 1].bytes = json.text;
 		operations[n + 1].size = json.length;
 	}
-	membership->publishing = membership->revision;
+	note_publishing(membership);
 	membership->busy = true;
 	issued(registry, registry->backend->multi(registry->store, operations, n + 2, entered,
 				 registry));
@@ -394,7 +407,7 @@ static void published(void *data, const struct store_answer *answer)
 	if (answer->result == -ENOENT)
 		again(registry, 0);
 	if (answer->result == 0)
-		membership->published = membership->publishing;
+		note_published(membership);
 }
 
 static void publish(struct registry *registry)
@@ -410,7 +423,7 @@ static void publish(struct registry *registry)
 	if (entry_print_data(&member, &json) == 0) {
 		set.bytes = json.text;
 		set.size = json.length;
-		membership->publishing = membership->revision;
+		note_publishing(membership);
 		membership->busy = registry->backend->multi(registry->store, &set, 1, published,
 					   registry) == 0;
 	}
@@ -454,7 +467,8 @@ void membership_kick(struct registry *registry)
 		return;
 	if (membership->check)
 		watch_entry(registry);
-	else if (membership->revision != membership->published &&
+	else if ((membership->revision != membership->published ||
+			 membership->held_back != membership->held_published) &&
 		 registry_due(&membership->publish_at))
 		publish(registry);
 	else if (membership->renew_at && registry_now() >= membership->renew_at)
@@ -530,15 +544,16 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 	return 0;
 }
 
-int registry_publish(struct registry *registry, uint64_t revision)
+int registry_publish(struct registry *registry, uint64_t revision, uint64_t held)
 {
 	struct membership *membership = &registry->membership;
 
 	/* Every host has it at the same moment. */
-	if (!membership->publish_at)
+	if (membership->revision != revision && membership->publish_at <= registry_now())
 		membership->publish_at = registry_now() +
 			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
 	membership->revision = revision;
+	membership->held_back = held;
 	registry_kick(registry);
 	return 0;
 }

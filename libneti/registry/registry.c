@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "internal.h"
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
@@ -23,10 +24,7 @@ static const struct store_backend *const backends[] = { &store_zookeeper, &store
 
 int64_t registry_now(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now();
 }
 
 uint64_t registry_random(uint64_t limit)

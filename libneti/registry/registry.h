@@ -71,7 +71,7 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
 int registry_join(struct registry *registry, const struct member *self, bool takeover, struct error *error);
 /* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at a
  * random moment, so that all of it writes some 200 times a second. */
-int registry_publish(struct registry *registry, uint64_t revision);
+int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
  * for; negative: for ever). Outputs are untouched on failure. */
@@ -101,5 +101,7 @@ int registry_details(struct registry *registry, struct member *member, struct me
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
 	struct error *error);
+/* The newest revision that registry_members() has met. */
+uint64_t registry_newest(const struct registry *registry);
 
 #endif

@@ -17,13 +17,6 @@
 #define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
 #define LOST_MOST_MS 3000
 
-static struct path shard_path(const struct registry *registry, unsigned shard)
-{
-	char name[9];
-
-	return registry_path(registry, "/ip-map/%s", entry_shard_name(shard, name));
-}
-
 /* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
  * Either way the hosts of a large fleet do not come all at once. */
 static int64_t change_delay(struct registry *registry)
@@ -246,7 +239,7 @@ void roster_kick(struct registry *registry)
 
 		if (!shard->dirty || shard->reading || waits(roster, shard))
 			continue;
-		path = shard_path(registry, i);
+		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
 		shard->reading = true;
 		if (registry->backend->children(registry->store, path.text, true, shard_read,

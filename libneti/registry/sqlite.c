@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "../buffer.h"
 #include "sqlite_file.h"
 #include "sqlite_schema.h"
@@ -80,14 +81,6 @@ static struct sqlite *sqlite_of(struct store *store)
  * machine sleeps: neither a corrected date nor a night in suspend expires anybody. It starts
  * again at boot, so every session bears the boot it belongs to.
  */
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int64_t epoch_ms(void)
 {
 	struct timespec now;
@@ -180,7 +173,7 @@ static void arm_timer(struct sqlite *sqlite)
 
 static void look_in(struct sqlite *sqlite, int64_t ms)
 {
-	sqlite->look_at = now_ms() + ms;
+	sqlite->look_at = clock_now() + ms;
 }
 
 static int64_t slow_poll(const struct sqlite *sqlite)
@@ -311,7 +304,7 @@ static int64_t random_session(void)
 
 static void bind_lifetime(const struct sqlite *sqlite, sqlite3_stmt *statement)
 {
-	sqlite3_bind_int64(statement, 2, now_ms() + sqlite->config.session_timeout_ms);
+	sqlite3_bind_int64(statement, 2, clock_now() + sqlite->config.session_timeout_ms);
 	bind_text(statement, 3, sqlite->boot);
 }
 
@@ -321,7 +314,7 @@ static int reap_sessions(struct sqlite *sqlite)
 	int result;
 
 	bind_text(reap, 1, sqlite->boot);
-	sqlite3_bind_int64(reap, 2, now_ms());
+	sqlite3_bind_int64(reap, 2, clock_now());
 	result = translate(step(reap));
 	if (sqlite3_changes(sqlite->db) > 0)
 		sqlite->check = true;
@@ -382,7 +375,7 @@ static void heartbeat(struct sqlite *sqlite)
 		sqlite->expired = true;
 	dead = prepared(sqlite, SESSION_DEAD);
 	bind_text(dead, 1, sqlite->boot);
-	sqlite3_bind_int64(dead, 2, now_ms());
+	sqlite3_bind_int64(dead, 2, clock_now());
 	code = step(dead);
 	sqlite3_reset(dead);
 	if (code == SQLITE_ROW)
@@ -718,7 +711,7 @@ static void tell_state(struct sqlite *sqlite, const char *detail)
 
 static void beat_in(struct sqlite *sqlite, int64_t ms)
 {
-	sqlite->heartbeat_at = now_ms() + ms;
+	sqlite->heartbeat_at = clock_now() + ms;
 }
 
 static void expire(struct sqlite *sqlite)
@@ -751,7 +744,7 @@ static void reconnect(struct sqlite *sqlite)
 
 static void beat(struct sqlite *sqlite)
 {
-	if (sqlite->readonly || now_ms() < sqlite->heartbeat_at)
+	if (sqlite->readonly || clock_now() < sqlite->heartbeat_at)
 		return;
 	if (sqlite->state == STORE_CONNECTING) {
 		reconnect(sqlite);
@@ -766,7 +759,7 @@ static void look(struct sqlite *sqlite, bool hinted)
 {
 	if (hinted)
 		sqlite->hint_ms = HINT_FIRST_MS;
-	else if (now_ms() < sqlite->look_at && !sqlite->check)
+	else if (clock_now() < sqlite->look_at && !sqlite->check)
 		return;
 	if (data_moved(sqlite)) {
 		if (!sqlite->readonly)
@@ -838,8 +831,8 @@ static int on_busy(void *data, int times)
 	uint16_t random = 0;
 
 	if (times == 0)
-		sqlite->busy_until = now_ms() + BUSY_TIMEOUT_MS;
-	if (now_ms() > sqlite->busy_until)
+		sqlite->busy_until = clock_now() + BUSY_TIMEOUT_MS;
+	if (clock_now() > sqlite->busy_until)
 		return 0;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = 5000;
@@ -913,12 +906,12 @@ static int make_schema(struct sqlite *sqlite)
  * for here. */
 static int set_modes(struct sqlite *sqlite)
 {
-	int64_t deadline = now_ms() + BUSY_TIMEOUT_MS;
+	int64_t deadline = clock_now() + BUSY_TIMEOUT_MS;
 	int result;
 
 	for (;;) {
 		result = execute(sqlite, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
-		if (result != -EBUSY || now_ms() > deadline)
+		if (result != -EBUSY || clock_now() > deadline)
 			return result;
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 	}

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
+#include "../clock.h"
 #include "close_on_exec.h"
 #include "store.h"
 #include "zookeeper_log.h"
@@ -77,14 +78,6 @@ struct zk {
 static struct zk *zk_of(struct store *store)
 {
 	return (struct zk *)store;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int translate(int code)
@@ -306,7 +299,7 @@ static void retry_later(struct zk *zk, int error)
 {
 	char detail[256];
 
-	zk->retry_at = now_ms() + zk->retry_ms;
+	zk->retry_at = clock_now() + zk->retry_ms;
 	zk->retry_ms = zk->retry_ms * 2 < RETRY_HIGHEST_MS ? zk->retry_ms * 2 : RETRY_HIGHEST_MS;
 	if (error == ENOENT || error == EINVAL)
 		snprintf(detail, sizeof(detail), "none of the names %.150s resolves", zk->hosts);
@@ -420,7 +413,7 @@ static void suspended(struct zk *zk)
 	if (zk->state != STORE_CONNECTED)
 		return;
 	/* Expiry is told only by a server, so the clock for it is our own. */
-	zk->outage_at = now_ms() + zoo_recv_timeout(zk->handle);
+	zk->outage_at = clock_now() + zoo_recv_timeout(zk->handle);
 	enter(zk, STORE_SUSPENDED, NULL);
 }
 
@@ -435,12 +428,12 @@ static void expired(struct zk *zk, struct item *rest, const char *detail)
 static void probe_event(struct zk *zk, int state)
 {
 	if (state == ZOO_CONNECTED_STATE && !zk->verdict_at)
-		zk->verdict_at = now_ms() + zk->config.session_timeout_ms;
+		zk->verdict_at = clock_now() + zk->config.session_timeout_ms;
 	else if (state != ZOO_CONNECTED_STATE)
 		zk->verdict_at = 0;
 	if (state == ZOO_EXPIRED_SESSION_STATE) { /* as dead as a handle can be: another one */
 		close_probe(zk);
-		zk->outage_at = now_ms() + zk->config.session_timeout_ms;
+		zk->outage_at = clock_now() + zk->config.session_timeout_ms;
 	}
 }
 
@@ -500,7 +493,7 @@ static void tell_outage(struct zk *zk)
 
 static void due(struct zk *zk)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_now();
 
 	if (zk->retry_at && now >= zk->retry_at) {
 		zk->retry_at = 0;

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "../clock.h"
 #include "zookeeper_log.h"
 
 #define SLOTS 8
@@ -42,14 +43,6 @@ static struct slot {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* For those who look for it: what matters of it the store says itself, in one sentence. */
 static enum neti_log_level level_of(const char *message)
 {
@@ -78,7 +71,7 @@ static uint32_t place_of(const char *message, const char **ret_text)
 static struct place *place_due(struct slot *slot, uint32_t hash)
 {
 	struct place *oldest = &slot->places[0];
-	int64_t now = now_ms();
+	int64_t now = clock_now();
 
 	for (size_t i = 0; i < PLACES; i++) {
 		struct place *place = &slot->places[i];
@@ -115,7 +108,7 @@ static void note_locked(struct slot *slot, const char *message)
 	/* Some of its messages end in a newline of their own. */
 	snprintf(line->text, sizeof(line->text), "%.*s", (int)strcspn(text, "\n"), text);
 	place->suppressed = 0;
-	place->quiet_until = now_ms() + QUIET_MS;
+	place->quiet_until = clock_now() + QUIET_MS;
 	eventfd_write(slot->ready, 1);
 }
 

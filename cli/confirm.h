@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_CLI_CONFIRM_H
+#define NETI_CLI_CONFIRM_H
+/*
+ * apply --confirm: rules that undo themselves unless somebody can still say that they are good.
+ */
+#include "netictl.h"
+
+/* Applies in a process of its own, which outlives this one and its terminal, and undoes it after
+ * line.confirm. Returns when the rules are up. */
+int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset);
+
+#endif

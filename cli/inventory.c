@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads inventories. Tells the forms apart by the first character that is no blank.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "inventory.h"
+
+#define BYTES_MAX ((size_t)256 << 20)
+#define COLUMNS_MAX 64
+
+static char *copy_text(const char *text)
+{
+	return text && *text ? strdup(text) : NULL;
+}
+
+static int add(struct inventory *inventory, const char *id, const char *private_address,
+	const char *public_address)
+{
+	struct host *more = inventory->hosts;
+
+	if (inventory->length == inventory->size) {
+		inventory->size = inventory->size ? inventory->size * 2 : 256;
+		more = reallocarray(more, inventory->size, sizeof(*more));
+		if (!more) {
+			inventory->size = inventory->length;
+			return -ENOMEM;
+		}
+		inventory->hosts = more;
+	}
+	more[inventory->length++] = (struct host){ strdup(id), copy_text(private_address),
+		copy_text(public_address) };
+	return more[inventory->length - 1].id ? 0 : -ENOMEM;
+}
+
+/*
+ * JSON.
+ */
+static const char *text_of(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/* What is gone, or does not run, runs no Neti either. */
+static bool is_running(json_t *instance)
+{
+	const char *state = text_of(json_object_get(instance, "State"), "Name");
+
+	return !state || strcmp(state, "running") == 0 || strcmp(state, "pending") == 0;
+}
+
+static int add_object(struct inventory *inventory, json_t *object)
+{
+	const char *id = text_of(object, "InstanceId");
+
+	if (!id)
+		id = text_of(object, "id");
+	if (!id || !*id || !is_running(object))
+		return 0;
+	return add(inventory, id, text_of(object, "PrivateIpAddress"),
+		text_of(object, "PublicIpAddress"));
+}
+
+static int add_json(struct inventory *inventory, json_t *json);
+
+static int add_all(struct inventory *inventory, json_t *array)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < json_array_size(array) && result == 0; i++)
+		result = add_json(inventory, json_array_get(array, i));
+	return result;
+}
+
+/* An array may stand in an array: that is what aws --query makes of reservations. */
+static int add_json(struct inventory *inventory, json_t *json)
+{
+	json_t *reservations = json_object_get(json, "Reservations");
+	json_t *instances = json_object_get(json, "Instances");
+
+	if (json_is_array(json))
+		return add_all(inventory, json);
+	if (json_is_string(json))
+		return *json_string_value(json) ? add(inventory, json_string_value(json), NULL, NULL) : 0;
+	if (reservations)
+		return add_all(inventory, reservations);
+	if (instances)
+		return add_all(inventory, instances);
+	return add_object(inventory, json);
+}
+
+static int read_json(struct inventory *inventory, const char *text, size_t length,
+	const char *path)
+{
+	json_error_t error;
+	json_t *json = json_loadb(text, length, 0, &error);
+	int result;
+
+	if (!json) {
+		fprintf(stderr, "netictl: %s:%d: %s\n", path, error.line, error.text);
+		return -EINVAL;
+	}
+	result = add_json(inventory, json);
+	json_decref(json);
+	return result;
+}
+
+/*
+ * Lines. An id alone is a line of one column.
+ */
+static char *trim(char *text)
+{
+	char *end;
+
+	text += strspn(text, " \t\r");
+	end = text + strlen(text);
+	while (end > text && isspace((unsigned char)end[-1]))
+		end--;
+	*end = '\0';
+	return text;
+}
+
+/* Takes one cell off the line, in quotes or not; *line is what follows, NULL at the end. */
+static char *next_cell(char **line)
+{
+	char *cell = *line + strspn(*line, " \t"), *to = cell, *from = cell + 1;
+
+	if (*cell != '"')
+		return trim(strsep(line, ",;\t"));
+	for (; *from && (*from != '"' || from[1] == '"'); from++) {
+		from += *from == '"'; /* two of them are one */
+		*to++ = *from;
+	}
+	*line = from;
+	strsep(line, ",;\t");
+	*to = '\0';
+	return cell;
+}
+
+static size_t split(char *line, char *cells[COLUMNS_MAX])
+{
+	size_t n = 0;
+
+	while (line && n < COLUMNS_MAX)
+		cells[n++] = next_cell(&line);
+	return n;
+}
+
+/* The column that the heads name; -1 when the line has no such head: it is a host already. */
+static int find_column(char *const *cells, size_t n)
+{
+	static const char *const names[] = { "id", "instanceid", "instance_id", "instance id",
+		"instance", "host", "hostname" };
+
+	for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strcasecmp(cells[i], names[k]) == 0)
+				return (int)i;
+	return -1;
+}
+
+static int read_lines(struct inventory *inventory, char *text)
+{
+	char *cells[COLUMNS_MAX], *line;
+	size_t n, column = 0;
+	bool first = true;
+	int result = 0, named;
+
+	while (result == 0 && (line = strsep(&text, "\n"))) {
+		line = trim(line);
+		if (!*line || *line == '#')
+			continue;
+		n = split(line, cells);
+		named = first ? find_column(cells, n) : -1;
+		first = false;
+		if (named >= 0)
+			column = (size_t)named;
+		else if (column < n && *cells[column])
+			result = add(inventory, cells[column], NULL, NULL);
+	}
+	return result;
+}
+
+static char *read_all(FILE *file, size_t *ret_length)
+{
+	size_t length = 0, size = 1 << 16;
+	char *text = malloc(size), *more;
+
+	while (text && (length += fread(text + length, 1, size - length - 1, file)) == size - 1) {
+		size *= 2;
+		more = size > BYTES_MAX ? NULL : realloc(text, size);
+		if (!more)
+			free(text);
+		text = more;
+	}
+	if (text)
+		text[length] = '\0';
+	*ret_length = length;
+	return text;
+}
+
+static char *read_file(const char *path, size_t *ret_length)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *file = standard ? stdin : fopen(path, "re");
+	char *text = NULL;
+
+	errno = 0;
+	if (file)
+		text = read_all(file, ret_length);
+	if (!file || !text || ferror(file)) {
+		fprintf(stderr, "netictl: cannot read the inventory %s: %s\n", path,
+			strerrordesc_np(errno ? errno : EFBIG));
+		free(text);
+		text = NULL;
+	}
+	if (file && !standard)
+		fclose(file);
+	return text;
+}
+
+int inventory_read(struct inventory *ret, const char *path)
+{
+	struct inventory inventory = { 0 };
+	size_t length = 0;
+	char *text = read_file(path, &length), *start;
+	int result;
+
+	if (!text)
+		return -1;
+	start = text + strspn(text, " \t\r\n");
+	if (*start == '{' || *start == '[')
+		result = read_json(&inventory, text, length, path);
+	else
+		result = read_lines(&inventory, text);
+	free(text);
+	if (result == -ENOMEM)
+		fputs("netictl: out of memory\n", stderr);
+	if (result == 0 && inventory.length == 0) {
+		fprintf(stderr, "netictl: the inventory %s names no host\n", path);
+		result = -EINVAL;
+	}
+	if (result < 0) {
+		inventory_clear(&inventory);
+		return -1;
+	}
+	*ret = inventory;
+	return 0;
+}
+
+void inventory_clear(struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->length; i++) {
+		free(inventory->hosts[i].id);
+		free(inventory->hosts[i].private_address);
+		free(inventory->hosts[i].public_address);
+	}
+	free(inventory->hosts);
+	*inventory = (struct inventory){ 0 };
+}

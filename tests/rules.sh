@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What an operator does to the rules of one host by hand: look before, apply with a way back,
+# put up what stood before the boot, and see who was refused. Real kernel, embedded registry.
+#
+# Quoted commands are for other shells, and namespaces are named by suite_namespace.
+# shellcheck disable=SC2016,SC2154
+source "${srcdir:-.}/tests/suite.sh"
+
+netictl=$PWD/netictl
+cd "$suite_folder" || exit
+export XTABLES_LOCKFILE=$suite_folder/xtables.lock
+if ! suite_namespace host; then
+	skip "no network namespace for this user"
+	suite_end
+fi
+
+cat >hudson.yml <<YML
+registry: sqlite:$PWD/registry.db
+state_dir: $PWD/state
+id: hudson
+network: ec2
+private_ip: 10.0.0.11
+reject_all: true
+open_ports: [80]
+YML
+sed 's/open_ports.*/open_ports: [80, 443]/' hudson.yml >other.yml
+sed 's/reject_all.*/reject_all: false/' hudson.yml >open.yml
+
+ctl() { "${host[@]}" "$netictl" -c "${config:-hudson.yml}" "$@"; }
+saved() { "${host[@]}" sh -c 'iptables-legacy-save; ip6tables-legacy-save; ipset save' | grep -v '^#'; }
+stripped() { saved | sed 's/\[[0-9:]*\]//; s/initval [^ ]*//'; }
+says() { # STATUS TEXT COMMAND…
+	local expected=$1 text=$2 status=0
+	shift 2
+	"$@" >out 2>&1 || status=$?
+	cat out
+	[ "$status" = "$expected" ] && grep -qF -- "$text" out
+}
+same() { diff "$1" "$2"; }
+
+ctl register >overlay
+# Reading a table makes it; from here on all are there.
+"${host[@]}" sh -c 'iptables-legacy -S; iptables-legacy -t nat -S; ip6tables-legacy -S' >/dev/null
+stripped >nothing
+expect "plan --text prints what apply makes" says 0 '-A INPUT -j NETI-INPUT' ctl plan --text
+expect "plan --text changes nothing" bash -c '[ -z "$(grep NETI nothing)" ]'
+expect "apply" says 0 'the kernel was changed' ctl apply
+stripped >applied
+text_is_what_stands() {
+	ctl plan --text | grep '^-A' | sort >planned
+	grep '^-A' applied | sort | same planned -
+}
+expect "plan --text is what stands then" text_is_what_stands
+
+"${host[@]}" iptables-legacy -F
+"${host[@]}" iptables-legacy -t nat -F
+"${host[@]}" iptables-legacy -X
+"${host[@]}" iptables-legacy -t nat -X
+"${host[@]}" ip6tables-legacy -F
+"${host[@]}" ip6tables-legacy -X
+"${host[@]}" ipset destroy
+mv registry.db away.db
+from_state_is_whole() {
+	ctl apply --from-state && stripped | same applied -
+}
+expect "apply --from-state puts up what stood, with the registry away" from_state_is_whole
+mv away.db registry.db
+
+# Confirmed or not.
+config=other.yml
+expect "apply --confirm wants a time" says 2 'not a time' ctl apply --confirm soon
+expect "apply --confirm says how long" says 0 'undone in 60s' ctl apply --confirm 60s
+expect "the new rules are up" bash -c 'grep -q "dport 443" <(cat)' < <(saved)
+expect "a second one has to wait" says 1 'wait to be confirmed' ctl apply --confirm 60s
+expect "confirm keeps them" says 0 'the rules stay' ctl confirm
+expect "they still stand" bash -c 'grep -q "dport 443" <(cat)' < <(saved)
+expect "nothing is left to confirm" says 1 'no rules wait' ctl confirm
+stripped >confirmed
+unset config
+
+goes_back() { # FILE: what stands becomes it again within some seconds
+	local _
+	for _ in $(seq 60); do
+		stripped >now
+		cmp -s now "$1" && return
+		sleep 0.1
+	done
+	same now "$1"
+}
+expect "apply --confirm 1s" says 0 'undone in 1s' ctl apply --confirm 1s
+expect "unconfirmed rules go back to the confirmed ones" goes_back confirmed
+expect "confirm comes too late" says 1 'no rules wait' ctl confirm
+
+dies_and_goes_back() {
+	setsid "${host[@]}" "$netictl" -c hudson.yml apply --confirm 60s
+	stripped | same applied - && kill -TERM "$(cat state/unconfirmed)" && goes_back confirmed
+}
+expect "an undoer that is told to go undoes first" dies_and_goes_back
+
+expect "flush" says 0 'are gone' ctl flush
+expect "after a flush nothing comes back at boot" says 1 'state/ruleset' ctl apply --from-state
+expect "apply --confirm 1s on a host without rules" says 0 'undone in 1s' ctl apply --confirm 1s
+expect "unconfirmed first rules go away as a whole" goes_back nothing
+
+ctl apply 2>/dev/null
+sed -i 's/neti-state 1 ./neti-state 1 x/' state/ruleset
+expect "a torn state file is named" says 1 'state/ruleset is ignored' ctl apply --from-state
+
+# Who is refused.
+if suite_namespace stranger; then
+	"${host[@]}" ip link add eth0 type veth peer name eth0 netns "$(cat holder-stranger)"
+	"${host[@]}" sh -c 'ip address add 198.51.100.1/24 dev eth0; ip link set eth0 up'
+	"${stranger[@]}" sh -c 'ip address add 198.51.100.9/24 dev eth0; ip link set eth0 up'
+	knock() { "${stranger[@]}" bash -c 'for i in 1 2 3; do echo x >"/dev/udp/198.51.100.1/$1"; done' . "$1"; }
+	for config in open.yml hudson.yml; do
+		ctl apply 2>/dev/null
+		knock 99
+		expect "denied with $config" says 0 '198.51.100.9' ctl denied
+	done
+	expect "denied --json" bash -c 'jq -e ".denied | length == 1 and .[0] == (.[0] +
+		{source: \"198.51.100.9\", protocol: \"udp\", port: 99, packets: 6}) and
+		(now - .[0].since | . >= 0 and . < 60)"' < <(ctl denied --json)
+	for port in $(seq 1000 1200); do printf '%s\n' "$port"; done |
+		"${stranger[@]}" bash -c 'while read -r port; do echo x >"/dev/udp/198.51.100.1/$port"; done'
+	expect "a port scan is counted, and bounded" bash -c '[ "$(jq ".denied | length")" = 202 ]' \
+		< <(ctl denied --json)
+fi
+
+# Beside an agent its settings count.
+"${host[@]}" "$netictl" -c hudson.yml run >run.log 2>&1 &
+agent=$!
+for _ in $(seq 100); do
+	ctl status >/dev/null 2>&1 && break
+	sleep 0.1
+done
+expect "apply beside an agent" says 0 'the settings it has read last win' ctl apply
+expect "apply --confirm beside an agent is refused" says 1 'stop it first' ctl apply --confirm 60s
+kill "$agent"
+wait "$agent"
+suite_end

@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The shape that HACKING.md promises: arrows point downward, one file calls each of the large
+# libraries, nothing in the library ends or speaks for the process, files and functions are
+# small, and no helper stands twice. Reads sources, and the symbols of the objects.
+source "${srcdir:-.}/tests/suite.sh"
+build=$PWD
+cd "$srcdir" || exit 1
+
+# FILE INCLUDED, both below the root of the tree; what is not ours is left out.
+includes() {
+	local file name folder
+	grep -Hno '^#include "[^"]*"' "$@" | sed 's/:[0-9]*:#include "/ /; s/"$//' |
+		while read -r file name; do
+			folder=${file%/*}
+			while [[ $name == ../* ]]; do
+				name=${name#../}
+				folder=${folder%/*}
+			done
+			if [ -e "$folder/$name" ]; then
+				echo "$file $folder/$name"
+			elif [ -e "libneti/$name" ]; then
+				echo "$file libneti/$name"
+			elif [ -e "include/$name" ]; then
+				echo "$file include/$name"
+			fi
+		done
+}
+
+# layer FILES ALLOWED: extended regular expressions of whole names.
+layer() {
+	local files
+	mapfile -t files < <(find libneti cli -name '*.[ch]' | grep -xE "$1")
+	[ ${#files[@]} -gt 0 ] || return 1
+	! includes "${files[@]}" | grep -vE "^[^ ]+ ($2)$"
+}
+
+leaf='libneti/[^/]+\.h|include/neti/neti\.h'
+expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
+expect "what is below the fleet does not know it" layer \
+	'libneti/(address|buffer|clock|duration|error|file|identity|log|member|members|settings.*|fleet_settings)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
+expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
+expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
+	'libneti/(address|buffer|duration|error|fleet_settings|log|member|policy|ruleset|settings)\.h|include/neti/neti\.h'
+expect "registry" layer 'libneti/registry/.*' "libneti/registry/[^/]+\.h|$leaf"
+expect "engine" layer 'libneti/engine/.*' "libneti/engine/[^/]+\.h|$leaf"
+expect "agent: the layers below by their front doors" layer 'libneti/agent/.*' \
+	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack)\.h|$leaf"
+expect "api" layer 'libneti/api/.*' \
+	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/engine\.h|$leaf"
+# Times and commands in words are read as the settings read them.
+expect "the tool: what any program may, and three leaves" layer 'cli/.*' \
+	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|words)\.h'
+expect "the public header includes no other" layer 'libneti/version\.c' "$leaf"
+
+# --- one file calls each --------------------------------------------------------------------------
+
+# only_in HEADER FILES: who includes it.
+only_in() {
+	diff <(printf '%s\n' "$2") <(grep -rlE "^#include <$1" libneti cli include | sort | paste -sd' ')
+}
+
+expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper.c
+expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite.c
+expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
+expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
+
+wanted_symbols() {
+	find "$build/libneti" -path '*/.libs/*.o' -exec nm -A -u {} + |
+		sed "s,^$build/,,; s,\.libs/libneti_core_la-,,; s,\.libs/,,; s,\.o: *[UwWV] , ,; s,@.*,,"
+}
+
+own_symbols() {
+	find "$build/libneti" -path '*/.libs/*.o' -exec nm -g --defined-only {} + |
+		awk 'NF == 3 { print $3 }' | sort -u
+}
+
+wanted_symbols >"$suite_folder/wanted"
+own_symbols >"$suite_folder/own"
+awk 'NR == FNR { own[$1] = 1; next } !($2 in own)' "$suite_folder/own" "$suite_folder/wanted" \
+	>"$suite_folder/foreign"
+
+# calls_from PATTERN FILE: which objects call what bears such a name.
+calls_from() {
+	diff <(printf '%s\n' "$2") <(grep -E " ($1)" "$suite_folder/foreign" | cut -d' ' -f1 | sort -u)
+}
+
+expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper
+expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite
+expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
+expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
+
+# --- a guest in somebody's process ------------------------------------------------------------------
+
+# What ends the process, speaks for it, or changes what belongs to all of it.
+rude='exit|_exit|_Exit|abort|__assert_fail|perror|printf|puts|putchar|vprintf|__printf_chk'
+rude+='|__vprintf_chk|stdout|stderr|signal|sigaction|getenv|setenv|putenv|unsetenv|system|popen'
+rude+='|fork|vfork|chdir|umask|setlocale|srand|srandom|atexit|alarm|setitimer|strtok|localtime'
+rude+='|gmtime|inet_ntoa|gethostbyname|dlopen|setns|unshare'
+
+rude_calls() {
+	! grep -E " ($rude)$" "$suite_folder/foreign"
+}
+
+expect "the library neither ends nor speaks for its process" rude_calls
+
+# --- size and shape -----------------------------------------------------------------------------------
+
+# Files that are longer than 600 lines, each with its reason and its own limit.
+longest() {
+	case $1 in
+	libneti/registry/sqlite.c) echo 1100 ;;    # one file calls SQLite, and plays a whole store
+	libneti/registry/zookeeper.c) echo 850 ;;  # one file calls the ZooKeeper client
+	tests/registry.c) echo 1700 ;;             # one suite, run over every store
+	tests/engine.c) echo 900 ;;                # one fixture, one kernel
+	*) echo 600 ;;
+	esac
+}
+
+files_are_short() {
+	local file lines long=0
+	for file in libneti/*.[ch] libneti/*/*.[ch] cli/*.[ch] tests/*.[ch] bench/*.c examples/*.c; do
+		lines=$(wc -l <"$file")
+		[ "$lines" -le "$(longest "$file")" ] || { echo "$file: $lines lines" && long=1; }
+	done
+	return "$long"
+}
+
+# function_lengths FILE…: "LINES FILE:LINE", the body between its braces in the first column.
+function_lengths() {
+	awk '
+		FNR == 1 { start = 0 }
+		/^\{/ { start = FNR }
+		/^\}/ { if (start) print FNR - start - 1, FILENAME ":" start; start = 0 }
+	' "$@"
+}
+
+functions_are_short() {
+	local limit=$1
+	shift
+	! function_lengths "$@" | awk -v limit="$limit" '$1 > limit' | grep .
+}
+
+# "About a dozen lines."
+the_mean_is_a_dozen() {
+	function_lengths libneti/*.c libneti/*/*.c cli/*.c |
+		awk '{ sum += $1 } END { printf "%d functions, %.1f lines\n", NR, sum / NR
+			exit !(NR > 300 && sum / NR <= 13) }'
+}
+
+deep_nesting() {
+	! grep -nP '^\t{6,}(if|for|while|switch|do)\b' libneti/*.c libneti/*/*.c cli/*.c
+}
+
+# The same body of three lines and more in two files.
+no_helper_twice() {
+	awk '
+		FNR == 1 { start = 0 }
+		/^\{/ { start = FNR; name = previous; body = ""; next }
+		/^\}/ {
+			if (start && FNR - start > 3) {
+				if (body in seen && seen[body] != FILENAME)
+					print FILENAME ": " name " stands in " seen[body] " too"
+				else
+					seen[body] = FILENAME
+			}
+			start = 0
+		}
+		start { line = $0; gsub(/[ \t]+/, " ", line); body = body line "\n" }
+		{ previous = $0 }
+	' libneti/*.c libneti/*/*.c cli/*.c >"$suite_folder/twice"
+	cat "$suite_folder/twice"
+	[ ! -s "$suite_folder/twice" ]
+}
+
+opens_with() {
+	local file bad=0
+	for file in $(find libneti include cli tests bench demo examples scripts -name '*.[ch]' \
+		-o -name '*.sh') dev; do
+		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
+			{ echo "$file" && bad=1; }
+	done
+	return "$bad"
+}
+
+expect "files are short" files_are_short
+expect "functions of library and tool have 45 lines at most" functions_are_short 45 \
+	libneti/*.c libneti/*/*.c cli/*.c
+expect "functions of tests and benchmarks have 80 lines at most" functions_are_short 80 \
+	tests/*.c bench/*.c examples/*.c
+expect "their mean is about a dozen" the_mean_is_a_dozen
+expect "nesting is shallow" deep_nesting
+expect "no helper stands twice" no_helper_twice
+expect "every file opens with its licence" opens_with
+suite_end
