@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "registry/entry.h"
 #include "registry_fixture.h"
 
 START_TEST(join_and_leave_are_seen)
@@ -253,6 +254,79 @@ START_TEST(bad_entries_are_skipped_and_counted)
 }
 END_TEST
 
+static bool skips(const struct host *host, const char *words)
+{
+	const char *texts[REGISTRY_SKIPPED_NAMED];
+
+	for (size_t i = registry_skipped(host->registry, texts); i-- > 0;)
+		if (strstr(texts[i], words))
+			return true;
+	return false;
+}
+
+static void create_entry(struct raw *raw, const struct address *overlay, const char *id,
+	unsigned last)
+{
+	char path[400], text[ADDRESS_TEXT_MAX];
+
+	snprintf(path, sizeof(path), "/ip-map/%02x/%s|10.0.0.%u||vpc|%s",
+		entry_shard(overlay, SHARDS), address_format(overlay, text), last, id);
+	ck_assert_int_eq(raw_multi(raw, STORE_CREATE, path), 0);
+}
+
+/* Whoever came first, and whatever the order of the names. */
+START_TEST(lease_decides_between_two)
+{
+	struct address address;
+	struct host watcher;
+	struct raw raw;
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	address = take(&watcher, "m-right");
+	raw_open(&raw);
+	create_entry(&raw, &address, "a-wrong", 1);
+	UNTIL(sees(&watcher, "a-wrong"), &watcher); /* alone, nothing is known against it */
+	create_entry(&raw, &address, "m-right", 2);
+	UNTIL(sees(&watcher, "m-right") && !sees(&watcher, "a-wrong"), &watcher);
+	create_entry(&raw, &address, "z-wrong", 3);
+	UNTIL(skips(&watcher, "z-wrong"), &watcher);
+	ck_assert_ptr_null(sees(&watcher, "z-wrong"));
+	ck_assert(skips(&watcher, "a-wrong"));
+	ck_assert_uint_eq(seen(&watcher), 1);
+	raw_close(&raw);
+	host_close(&watcher);
+}
+END_TEST
+
+START_TEST(strange_nodes_are_named)
+{
+	static const char *const strange[] = { "/ip-map/zz", "/ip-map/40", "/ip-map/1" };
+	char path[300] = "/ip-map/01/192.168.0.65|10.0.0.1||vpc|";
+	struct host watcher;
+	struct raw raw;
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	ck_assert_uint_eq(registry_strays(watcher.registry), 0);
+	raw_open(&raw);
+	for (size_t i = 0; i < N(strange); i++)
+		ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, strange[i]), 0);
+	UNTIL(registry_strays(watcher.registry) == N(strange), &watcher);
+	ck_assert(skips(&watcher, "ip-map/zz") && skips(&watcher, "ip-map/40"));
+	memset(path + strlen(path), 'x', 200);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, path), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|\xc3\xa4||vpc|a"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|224.0.0.1||vpc|a"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|0.0.0.0||vpc|a"), 0);
+	UNTIL(skips(&watcher, "0.0.0.0") && skips(&watcher, "224.0.0.1"), &watcher);
+	ck_assert(skips(&watcher, "xxx") && skips(&watcher, "192.168.0.65|??|"));
+	ck_assert_uint_eq(seen(&watcher), 0);
+	raw_close(&raw);
+	host_close(&watcher);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
 	tcase_add_test(tests, join_and_leave_are_seen);
@@ -264,6 +338,8 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, moving_keeps_the_overlay_address);
 	tcase_add_test(tests, bad_members_do_not_join);
 	tcase_add_test(tests, bad_entries_are_skipped_and_counted);
+	tcase_add_test(tests, lease_decides_between_two);
+	tcase_add_test(tests, strange_nodes_are_named);
 }
 
 Suite *test_suite(void)

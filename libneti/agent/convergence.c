@@ -20,8 +20,10 @@
 #define CREDIT_MS 500
 #define CHECK_MS 5000
 #define STATUS_MS 500
+#define STATE_QUIET_MS 2000
+#define STATE_MS 20000
+#define FILE_RETRY_MS 10000
 #define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
-#define STATE_MS 5000
 #define RETRY_MAX_MS 30000
 
 void convergence_trouble(struct convergence *convergence, const struct error *error)
@@ -173,6 +175,17 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
+/* It waits for the disk, so it is written when the fleet is quiet; but not much later. */
+static void state_changed(struct convergence *convergence, int64_t now)
+{
+	if (!convergence->state_stale)
+		convergence->state_since = now;
+	convergence->state_stale = true;
+	convergence->state_due = now + STATE_QUIET_MS;
+	if (convergence->state_due > convergence->state_since + STATE_MS)
+		convergence->state_due = convergence->state_since + STATE_MS;
+}
+
 /* What the other hosts can read of this one. The kernel holds the newest revision also when the
  * change was none for it: a member that came back within its delay, say. */
 static void note_revision(struct convergence *convergence)
@@ -207,7 +220,7 @@ static void step_fleet(struct convergence *convergence, int64_t now)
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
-		convergence->state_stale = true;
+		state_changed(convergence, now);
 		/* Before the event: who hears of a change and asks must see it. */
 		convergence->view_changed(convergence->view_data);
 		post_delta(convergence, &delta);
@@ -232,7 +245,7 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	struct neti_event *event;
 
 	convergence->rules_stale = false;
-	convergence->state_stale = true;
+	state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
 	status->peers_max = RULESET_PEERS_MAX;
@@ -299,6 +312,20 @@ static void check_rules(struct convergence *convergence, int64_t now)
 	buffer_clear(&diff);
 }
 
+/* A disk that is full, or a folder that is gone: told once, tried again and again. */
+static void file_failed(struct convergence *convergence, const struct error *error)
+{
+	if (!convergence->files_failed)
+		convergence_trouble(convergence, error);
+	convergence->files_failed = true;
+}
+
+static size_t count_skipped(const struct convergence *convergence)
+{
+	return (convergence->fleet ? fleet_skipped(convergence->fleet) : 0) +
+	       registry_strays(convergence->registry);
+}
+
 static bool status_is_due(const struct convergence *convergence, int64_t now)
 {
 	return now >= convergence->status_due + HEARTBEAT_MS ||
@@ -336,31 +363,46 @@ static void write_status(struct convergence *convergence, int64_t now)
 	convergence->status_stale = false;
 	convergence->status_due = now + STATUS_MS;
 	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-	status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
-	if (status_write(settings->state_dir, status, &error) < 0)
-		log_warning(convergence->log, "%s", error.text);
+	status->skipped = count_skipped(convergence);
+	status->n_skipped_entries =
+		registry_skipped(convergence->registry, status->skipped_entries);
+	if (status_write(settings->state_dir, status, &error) < 0) {
+		file_failed(convergence, &error);
+		convergence->status_stale = true;
+		convergence->status_due = now + FILE_RETRY_MS;
+	}
 	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
 		log_warning(convergence->log, "metrics_file: %s", error.text);
 }
 
-static void write_files(struct convergence *convergence, int64_t now)
+static void write_state(struct convergence *convergence, int64_t now)
 {
 	const char *folder = convergence->settings->state_dir;
 	struct error error;
 
+	convergence->state_stale = false;
+	if (state_save(folder, &convergence->fleet_settings,
+		    fleet_members(convergence->fleet), &error) == 0 &&
+		(!convergence->keeper.applied ||
+			state_save_ruleset(folder, convergence->keeper.applied, &error) == 0)) {
+		convergence->files_failed = false;
+		return;
+	}
+	file_failed(convergence, &error);
+	convergence->state_stale = true;
+	convergence->state_since = now;
+	convergence->state_due = now + FILE_RETRY_MS;
+}
+
+static void write_files(struct convergence *convergence, int64_t now)
+{
 	if (!convergence->options.member && !convergence->options.rules)
 		return;
+	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
 	if (status_is_due(convergence, now))
 		write_status(convergence, now);
-	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due) {
-		convergence->state_stale = false;
-		convergence->state_due = now + STATE_MS;
-		if (state_save(folder, &convergence->fleet_settings,
-			    fleet_members(convergence->fleet), &error) < 0 ||
-			(convergence->keeper.applied &&
-				state_save_ruleset(folder, convergence->keeper.applied, &error) < 0))
-			log_warning(convergence->log, "%s", error.text);
-	}
+	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due)
+		write_state(convergence, now);
 }
 
 static bool may_apply(const struct convergence *convergence)
