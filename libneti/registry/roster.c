@@ -99,7 +99,7 @@ void roster_kick(struct registry *registry)
 		return;
 	for (unsigned i = 0; i < roster->n; i++) {
 		struct roster_shard *shard = &roster->shards[i];
-		struct path path;
+		struct node_path path;
 
 		if (!shard->dirty || shard->reading)
 			continue;
@@ -135,7 +135,7 @@ void roster_replaced(struct registry *registry, const char *why)
 
 void roster_changed(struct registry *registry, const char *path)
 {
-	struct path folder = registry_path(registry, "/ip-map/");
+	struct node_path folder = registry_path(registry, "/ip-map/");
 	size_t length = strlen(folder.text);
 	unsigned long number;
 	char *end;
