@@ -82,6 +82,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		.options = *options, .events = events, .log = log, .fleet_due = -1,
 		.status = { .registry = "connecting" },
 	};
+	refresh_init(&convergence->refresh, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
@@ -115,6 +116,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 
 void convergence_close(struct convergence *convergence)
 {
+	refresh_clear(&convergence->refresh);
 	if (convergence->registry)
 		registry_close(convergence->registry);
 	if (convergence->keeper.engine)
@@ -405,6 +407,17 @@ static void write_files(struct convergence *convergence, int64_t now)
 		write_state(convergence, now);
 }
 
+static void ask_addresses(struct convergence *convergence, int64_t now)
+{
+	struct settings *fresh;
+
+	if (refresh_turn(&convergence->refresh, convergence->settings, now, convergence->log,
+		    &fresh) == 0)
+		return;
+	log_warning(convergence->log, "this host has other addresses now, and moves");
+	convergence_reload(convergence, fresh);
+}
+
 static bool may_apply(const struct convergence *convergence)
 {
 	return convergence->options.rules && convergence->rules_stale &&
@@ -430,7 +443,7 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, convergence->status_due);
 	if (convergence->state_stale)
 		due = sooner(due, convergence->state_due);
-	return due;
+	return sooner(due, convergence->refresh.due);
 }
 
 /* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
@@ -451,6 +464,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
 	bool applied_now = false, checked = false;
 
+	ask_addresses(convergence, now);
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
 			step_fleet(convergence, now);
