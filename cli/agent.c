@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "hook.h"
-#include "inside.h"
 #include "netictl.h"
 #include "notify.h"
 
@@ -38,7 +37,7 @@ static int open_signals(void)
 
 static void take_settings(struct loop *loop, const struct neti_settings *fresh)
 {
-	hook_set_command(loop->hook, settings_inside(fresh)->on_register);
+	hook_set_command(loop->hook, neti_settings_on_register(fresh));
 	say(loop->netictl, "settings read again");
 }
 
@@ -116,7 +115,7 @@ static int stay(struct netictl *netictl, bool watch, neti_event_function functio
 		return say_failure(netictl);
 	}
 	if (!watch)
-		loop.hook = hook_new(netictl, settings_inside(netictl->settings)->on_register);
+		loop.hook = hook_new(netictl, neti_settings_on_register(netictl->settings));
 	neti_agent_set_callback(loop.agent, on_event, &loop);
 	neti_agent_set_takeover(loop.agent, netictl->line.takeover);
 	neti_agent_set_member(loop.agent, !watch);

@@ -23,6 +23,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
+	bool watching; /* an engine's own: reject_all without its last word, see iptables.c */
 };
 
 struct ruleset_diff {
@@ -38,8 +39,9 @@ struct ruleset_diff {
  * A member of the same or of a peered network is reached and seen at its private address, any
  * other at its public one; without a public address it has no path from there.
  */
-int ruleset_build(struct ruleset **ret, const struct policy *policy, const struct fleet_settings *fleet,
-	const struct member *self, const struct member_list *members);
+int ruleset_build(struct ruleset **ret, const struct policy *policy,
+	const struct fleet_settings *fleet, const struct member *self,
+	const struct member_list *members);
 struct ruleset *ruleset_free(struct ruleset *ruleset);
 /* Both may be NULL: an empty ruleset. */
 int ruleset_diff(struct ruleset_diff *ret, const struct ruleset *from, const struct ruleset *to);

@@ -120,6 +120,12 @@ int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, str
 	return r;
 }
 
+void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
+{
+	memset(ret, 0, ENGINE_TABLES * sizeof(*ret));
+	engine->ops->levels(engine, ret);
+}
+
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)
 {
 	const struct engine_ops *ops = find(name);

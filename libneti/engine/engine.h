@@ -15,6 +15,7 @@ struct engine;
 struct engine_config {
 	const struct log *log;
 	unsigned lock_timeout_ms; /* how long to wait for the xtables lock; 0: the default, 5 s */
+	uint32_t conntrack_max; /* least size of the table of connections; 0: from the memory */
 };
 
 /* What a call did. */
@@ -22,6 +23,8 @@ struct engine_report {
 	unsigned commits; /* tables replaced */
 	size_t set_changes; /* entries added and deleted */
 	size_t chains_changed;
+	size_t flows_forgotten; /* that led where their member no longer is */
+	size_t sockets_learned; /* before strangers were refused for the first time */
 	double seconds;
 	double lock_seconds; /* of these, waiting for the lock */
 };
@@ -49,6 +52,12 @@ int engine_update(struct engine *engine, const struct ruleset *from, const struc
  * the words of iptables-save and ipset save. 0 equal, 1 different. Changes nothing. wanted may be
  * NULL: nothing of Neti is wanted. */
 int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff, struct error *error);
+/* How full the tables are; max 0 where that is not known. Nothing here fails. */
+enum engine_table { ENGINE_CONNTRACK, ENGINE_PEERS, ENGINE_DENIED, ENGINE_TABLES };
+struct engine_level {
+	uint64_t entries, max;
+};
+void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
 /* Takes away all own chains, jump rules and sets, and nothing else. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
 /* How many entries the peer set has now, 0 when there is none. For the removal guard. */

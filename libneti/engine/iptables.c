@@ -6,25 +6,25 @@
  * then filter. nat before filter, because NETI-OUTPUT refuses every overlay address that has
  * no path yet; the other way round each member would be refused between the two commits, while
  * with nat first the host is for that moment as open as it was. Surplus peers leave last, when
- * no path leads to them any more. Taking away goes the other way: filter, nat, sets.
+ * no path leads to them any more. Taking away goes the other way: filter, nat, sets. Flows that
+ * the old nat table mapped are forgotten when the new one stands.
+ *
+ * Switching reject_all on: first the same rules without the last word, which make the kernel
+ * track connections and refuse nobody; then what is open is entered; then the last word.
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine_ops.h"
+#include "conntrack.h"
+#include "iptables_change.h"
+#include "iptables_opening.h"
 #include "iptables_sets.h"
 #include "iptables_sync.h"
 #include "xtables_lock.h"
-
-#define ATTEMPTS 10 /* at a table that somebody else keeps changing without the lock */
-
-struct iptables {
-	struct engine engine;
-	bool ipv6_missed; /* said once */
-};
 
 static const char *const set_names[SETS] = {
 	[SET_PEERS] = "neti-peers", [SET_DENIED] = "neti-denied"
@@ -78,9 +78,12 @@ static int iptables_open(struct engine *engine, struct error *error)
 	struct xtables *xtables = NULL;
 	int r = check_privilege(error);
 
-	(void)engine;
+	/* Whoever changed the rules last may have been killed before it came to the flows. */
+	((struct iptables *)engine)->flows_unknown = true;
 	if (r == 0)
 		r = check_sets(error);
+	if (r == 0)
+		r = conntrack_check(error);
 	for (size_t i = 0; r == 0 && i < 2; i++) {
 		if (xtables_exists(tables[i]))
 			continue;
@@ -96,112 +99,10 @@ static void iptables_close(struct engine *engine)
 	(void)engine;
 }
 
-/* IPv6 switched off as a whole has no packets either. */
-static bool ipv6_is_off(struct iptables *iptables)
-{
-	if (access("/proc/thread-self/net/if_inet6", F_OK) == 0)
-		return false;
-	if (!iptables->ipv6_missed)
-		log_info(iptables->engine.config.log,
-			"this kernel has no IPv6: no ip6tables rules are made");
-	iptables->ipv6_missed = true;
-	return true;
-}
-
-/* Reading a table that is not in use would bring it into being. */
-static bool is_skipped(struct iptables *iptables, const struct ruleset *wanted, enum table table)
-{
-	if (!wanted || (table == TABLE_FILTER6 && !wanted->policy.reject_all))
-		return !xtables_exists(table);
-	return table == TABLE_FILTER6 && ipv6_is_off(iptables);
-}
-
 static void find_indexes(const char *const names[SETS], uint16_t ret[SETS])
 {
 	for (enum set set = 0; set < SETS; set++)
 		ret[set] = xtables_set_index(names[set]);
-}
-
-/* One table's work; from and diff NULL: whatever it holds. */
-struct change {
-	struct iptables *iptables;
-	const struct ruleset *from, *to;
-	const struct ruleset_diff *diff;
-	uint16_t sets[SETS];
-	struct engine_report *report;
-	char kept[CHAIN_NAME_MAX];
-};
-
-static int say_failed(enum table table, int r, struct error *error)
-{
-	const char *program = table == TABLE_FILTER6 ? "ip6tables" : "iptables";
-	const char *name = render_table_name(table);
-
-	if (r == -ENOMEM)
-		return error_memory(error);
-	if (r == -ESTALE)
-		return error_set(error, r, NETI_TROUBLE_KERNEL,
-			"the %s table %s holds something else than was put there", program, name);
-	return error_set(error, r, NETI_TROUBLE_KERNEL, "cannot change the %s table %s: %s", program,
-		name, strerror(-r));
-}
-
-static int try_table(struct change *change, enum table table, struct error *error)
-{
-	struct sync sync = { 0 };
-	struct xtables *xtables;
-	int r = xtables_open(&xtables, table, change->sets, error);
-
-	if (r < 0)
-		return r;
-	r = change->diff ? sync_tree(xtables, change->from, change->to, change->diff, &sync) :
-			   sync_table(xtables, change->to, &sync);
-	if (r < 0) {
-		r = say_failed(table, r, error);
-	} else if (sync.changed) {
-		r = xtables_commit(xtables, error);
-		change->report->commits += r == 0;
-		change->report->chains_changed += r == 0 ? sync.changed : 0;
-	}
-	if (r == 0 && *sync.kept)
-		memcpy(change->kept, sync.kept, sizeof(change->kept));
-	xtables_close(xtables);
-	return r;
-}
-
-/* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit
- * and the counters that follow it. */
-static int change_table(struct change *change, enum table table, struct error *error)
-{
-	int r = -EAGAIN;
-
-	for (unsigned i = 0; (r == -EAGAIN || r == -EINVAL) && i < ATTEMPTS; i++)
-		r = try_table(change, table, error);
-	return r;
-}
-
-/* The tables of a list, under one lock. */
-static int change_tables(struct change *change, const enum table *tables, size_t n,
-	struct error *error)
-{
-	const struct engine_config *config = &change->iptables->engine.config;
-	int r = 0, lock = -1;
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (is_skipped(change->iptables, change->to, tables[i]))
-			continue;
-		if (lock < 0)
-			r = lock = xtables_lock(config->lock_timeout_ms,
-				    &change->report->lock_seconds, error);
-		if (r >= 0)
-			r = change_table(change, tables[i], error);
-	}
-	if (lock >= 0)
-		xtables_unlock(lock);
-	if (r == 0 && *change->kept)
-		log_warning(config->log,
-			"chain %s stays: a rule that Neti did not make refers to it", change->kept);
-	return r;
 }
 
 /* A set of the wrong type cannot be swapped with one of the right type, and a set that a rule
@@ -270,27 +171,57 @@ static int destroy_surplus(struct engine *engine, struct error *error)
 	return 0;
 }
 
-static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
-	struct engine_report *report, struct error *error)
+/* diff NULL: all flows. A failure leaves them unknown, so that the next apply tries again. */
+static int forget_flows(struct iptables *iptables, const struct ruleset *from,
+	const struct ruleset *to, const struct ruleset_diff *diff, struct engine_report *report,
+	struct error *error)
 {
-	static const enum table tables[] = { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6 };
-	struct iptables *iptables = (struct iptables *)engine;
+	struct forget forget = { from, to, diff };
+	int r;
+
+	if (!iptables->flows_unknown)
+		return 0;
+	r = conntrack_forget(&forget, &report->flows_forgotten, error);
+	iptables->flows_unknown = r < 0;
+	return r;
+}
+
+static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
+	struct members_diff *diff, struct engine_report *report, struct error *error)
+{
 	struct change change = { .iptables = iptables, .to = wanted, .report = report };
-	struct members_diff diff = { 0 };
-	int r = check_families(wanted, error);
+	struct opening opening;
+	int r = opening_find(&opening, iptables, wanted, error);
 
 	if (r == 0)
-		r = replace_wrong_sets(iptables, wanted, report, error);
+		r = replace_wrong_sets(iptables, opening_rules(&opening, TABLE_FILTER), report, error);
 	if (r == 0)
-		r = iptables_sets_fill(wanted, set_names, &diff, report, error);
+		r = iptables_sets_fill(wanted, set_names, diff, report, error);
 	if (r < 0)
 		return r;
 	find_indexes(set_names, change.sets);
-	r = change_tables(&change, tables, 3, error);
+	return opening_change(&opening, &change, error);
+}
+
+static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
+	struct engine_report *report, struct error *error)
+{
+	struct iptables *iptables = (struct iptables *)engine;
+	struct members_diff diff = { 0 };
+	int r = check_families(wanted, error);
+
+	if (r < 0)
+		return r;
+	conntrack_size(engine->config.conntrack_max, &iptables->size_missed, engine->config.log);
+	r = apply_rules(iptables, wanted, &diff, report, error);
 	if (r == 0)
 		r = iptables_sets_change(NULL, 0, diff.surplus, diff.n_surplus, report, error);
+	if (r == 0)
+		r = destroy_surplus(engine, error);
+	if (r == 0)
+		r = forget_flows(iptables, NULL, wanted, NULL, report, error);
 	members_diff_clear(&diff);
-	return r < 0 ? r : destroy_surplus(engine, error);
+	return r;
 }
 
 static bool same_overrides(const struct policy *a, const struct policy *b)
@@ -348,10 +279,12 @@ static int explain_set(int r, struct error *error)
 static int iptables_update(struct engine *engine, const struct ruleset *from,
 	const struct ruleset *to, struct engine_report *report, struct error *error)
 {
+	struct iptables *iptables = (struct iptables *)engine;
 	struct ruleset_diff diff = { 0 };
+	bool all = iptables->flows_unknown;
 	int r;
 
-	if (!from)
+	if (!from || (to->policy.reject_all && !from->policy.reject_all))
 		return iptables_apply(engine, to, report, error);
 	r = check_families(to, error);
 	if (r < 0)
@@ -360,12 +293,15 @@ static int iptables_update(struct engine *engine, const struct ruleset *from,
 		return error_memory(error);
 	r = iptables_sets_change(diff.peers_added, diff.n_peers_added, NULL, 0, report, error);
 	if (r == 0)
-		r = update_tables((struct iptables *)engine, from, to, &diff, report, error);
+		r = update_tables(iptables, from, to, &diff, report, error);
 	if (r == 0)
 		r = iptables_sets_change(NULL, 0, diff.peers_removed, diff.n_peers_removed, report,
 			error);
 	if (r == -EIO)
 		r = explain_set(r, error);
+	all |= diff.policy_changed && nat_policy_changed(from, to);
+	if (r == 0)
+		r = forget_flows(iptables, from, to, all ? NULL : &diff, report, error);
 	ruleset_diff_clear(&diff);
 	return r;
 }
@@ -387,7 +323,7 @@ static int print_table(const struct ruleset *wanted, enum table table, const uin
 	}
 	buffer_clear(&text);
 	xtables_close(xtables);
-	return r < 0 ? say_failed(table, r, error) : 0;
+	return r < 0 ? change_failed(table, r, error) : 0;
 }
 
 static int iptables_compare(struct engine *engine, const struct ruleset *wanted,
@@ -402,7 +338,7 @@ static int iptables_compare(struct engine *engine, const struct ruleset *wanted,
 		r = iptables_sets_print(wanted, diff, error);
 	find_indexes(set_names, sets);
 	for (enum table table = 0; r == 0 && table < TABLES; table++)
-		if (!is_skipped(iptables, wanted, table))
+		if (!change_is_skipped(iptables, wanted, table))
 			r = print_table(wanted, table, sets, diff, error);
 	if (r < 0)
 		return r;
@@ -457,6 +393,22 @@ static int iptables_denied(struct engine *engine, struct denied **ret, size_t *r
 		       0;
 }
 
+static void iptables_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
+{
+	static const enum engine_table rows[SETS] = {
+		[SET_PEERS] = ENGINE_PEERS, [SET_DENIED] = ENGINE_DENIED
+	};
+	struct engine_level *conntrack = &ret[ENGINE_CONNTRACK];
+	struct netlink_set found;
+
+	(void)engine;
+	for (enum set set = 0; set < SETS; set++)
+		if (netlink_set_read(set_names[set], &found) == 0)
+			ret[rows[set]] = (struct engine_level){ found.elements, found.maxelem };
+	if (!conntrack_fill(&conntrack->entries, &conntrack->max))
+		conntrack->max = 0;
+}
+
 const struct engine_ops iptables_engine = {
 	.name = "iptables",
 	.size = sizeof(struct iptables),
@@ -468,5 +420,6 @@ const struct engine_ops iptables_engine = {
 	.flush = iptables_flush,
 	.peers = iptables_peers,
 	.denied = iptables_denied,
+	.levels = iptables_levels,
 	.render = render_text,
 };

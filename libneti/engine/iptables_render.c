@@ -161,7 +161,7 @@ static void add_ipv6_needs(struct chain *chain)
 	rule->low = rule->high = 546;
 }
 
-static void add_strangers(struct chain *chain, const struct policy *policy, uint8_t family)
+static void add_strangers(struct chain *chain, bool refused, uint8_t family)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 
@@ -171,18 +171,20 @@ static void add_strangers(struct chain *chain, const struct policy *policy, uint
 		rule->protocol = protocols[i];
 		rule->set = SET_DENIED;
 	}
-	add(chain, policy->reject_all ? RULE_DROP : RULE_RETURN);
+	add(chain, refused ? RULE_DROP : RULE_RETURN);
 }
 
-static void add_policy(struct chain *chain, const struct policy *policy, uint8_t family)
+static void add_policy(struct chain *chain, const struct ruleset *ruleset, uint8_t family)
 {
+	const struct policy *policy = &ruleset->policy;
+	bool refused = policy->reject_all && !ruleset->watching;
 	struct rule *rule;
 
 	add(chain, RULE_ACCEPT)->loopback = true;
 	if (family == AF_INET)
 		add(chain, RULE_ACCEPT)->set = SET_PEERS;
 	add(chain, RULE_ACCEPT)->states = RULE_RELATED | RULE_ESTABLISHED;
-	if (policy->reject_all) {
+	if (refused) {
 		rule = add(chain, RULE_DROP);
 		rule->protocol = IPPROTO_TCP;
 		rule->not_syn = true;
@@ -200,7 +202,7 @@ static void add_policy(struct chain *chain, const struct policy *policy, uint8_t
 		rule->low = policy->open_ports[i].low;
 		rule->high = policy->open_ports[i].high;
 	}
-	add_strangers(chain, policy, family);
+	add_strangers(chain, refused, family);
 }
 
 static void add_dnat(struct chain *chain, const struct address *from, const struct address *to)
@@ -322,7 +324,7 @@ static int visit_filter(const struct ruleset *ruleset, enum table table, struct 
 	int r;
 
 	start(chain, CHAIN_INPUT);
-	add_policy(chain, &ruleset->policy, tables[table].family);
+	add_policy(chain, ruleset, tables[table].family);
 	r = chain->result < 0 ? chain->result : visit(data, chain);
 	if (r < 0 || table == TABLE_FILTER6)
 		return r;

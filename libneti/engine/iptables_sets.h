@@ -5,7 +5,7 @@
  * The own sets as a whole: what is there, what is missing, what is too much.
  */
 #include "engine.h"
-#include "netlink.h"
+#include "netlink_sets.h"
 #include "sets.h"
 
 struct set_state {

@@ -336,3 +336,15 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 	free(addresses);
 	return r;
 }
+
+int sync_enforces(struct xtables *xtables)
+{
+	static const struct rule last = { .set = SET_NONE, .target = RULE_DROP };
+	const void *const *rules;
+	size_t n;
+	int r = xtables_rules(xtables, CHAIN_INPUT, &rules, &n);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return n && xtables_same(xtables, rules[n - 1], &last);
+}

@@ -18,6 +18,8 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, struct syn
  * another state. */
 int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct ruleset *to,
 	const struct ruleset_diff *diff, struct sync *sync);
+/* Whether the table's own INPUT chain ends in dropping what it did not let in. */
+int sync_enforces(struct xtables *xtables);
 int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buffer *diff);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads sets over netlink, numerically: the only file that calls libmnl. Changes nothing.
+ * Carries netlink messages: the only file that calls libmnl.
  */
+#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,35 +17,82 @@
 /* The kernel fills up to 32 KiB a message of a dump when the reader asks for as much. */
 #define DUMP_SIZE 65536
 
-#define ATTRIBUTE_BITMASK 12 /* IPSET_ATTR_BITMASK: newer than many kernel headers */
+/* A refusal costs the socket's buffer the better part of a kilobyte: these fit a small one. */
+#define LUMP_MESSAGES 128
 
-struct members {
-	uint32_t *items; /* host order: sorted as numbers */
-	size_t n, size;
-};
-
-struct names {
-	const char *beginning;
-	void (*found)(void *data, const char *name);
-	void *data;
-};
-
-static struct nlmsghdr *start(void *space, uint16_t command, uint16_t flags)
+struct nlmsghdr *netlink_begin(void *space, uint16_t type, uint16_t flags, const void *header,
+	size_t size)
 {
 	struct nlmsghdr *message = mnl_nlmsg_put_header(space);
-	struct nfgenmsg *family;
 
-	message->nlmsg_type = (NFNL_SUBSYS_IPSET << 8) | command;
+	message->nlmsg_type = type;
 	message->nlmsg_flags = NLM_F_REQUEST | flags;
-	family = mnl_nlmsg_put_extra_header(message, sizeof(*family));
-	family->nfgen_family = AF_INET;
-	family->version = NFNETLINK_V0;
-	mnl_attr_put_u8(message, IPSET_ATTR_PROTOCOL, IPSET_PROTOCOL);
+	message->nlmsg_seq = 1;
+	memcpy(mnl_nlmsg_put_extra_header(message, size), header, size);
 	return message;
 }
 
-static int receive(struct mnl_socket *socket, unsigned sequence, mnl_cb_t callback, void *data)
+struct nlmsghdr *netlink_begin_netfilter(void *space, uint8_t subsystem, uint8_t command,
+	uint16_t flags, uint8_t family)
 {
+	struct nfgenmsg header = { .nfgen_family = family, .version = NFNETLINK_V0 };
+
+	return netlink_begin(space, (uint16_t)(subsystem << 8 | command), flags, &header,
+		sizeof(header));
+}
+
+void netlink_put(struct nlmsghdr *message, uint16_t type, const void *value, size_t size)
+{
+	mnl_attr_put(message, type, size, value);
+}
+
+void netlink_put_u8(struct nlmsghdr *message, uint16_t type, uint8_t value)
+{
+	mnl_attr_put_u8(message, type, value);
+}
+
+void netlink_put_be32(struct nlmsghdr *message, uint16_t type, uint32_t value)
+{
+	mnl_attr_put_u32(message, type, htonl(value));
+}
+
+void netlink_put_text(struct nlmsghdr *message, uint16_t type, const char *text)
+{
+	mnl_attr_put_strz(message, type, text);
+}
+
+struct nlattr *netlink_nest(struct nlmsghdr *message, uint16_t type)
+{
+	return mnl_attr_nest_start(message, type);
+}
+
+void netlink_end(struct nlmsghdr *message, struct nlattr *nest)
+{
+	mnl_attr_nest_end(message, nest);
+}
+
+/*
+ * Conversations.
+ */
+struct reader {
+	netlink_read_fn read;
+	void *data;
+};
+
+static int on_message(const struct nlmsghdr *message, void *data)
+{
+	const struct reader *reader = data;
+	int result = reader->read ? reader->read(reader->data, message) : 0;
+
+	if (result < 0)
+		errno = -result;
+	return result < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+/* A dump that somebody disturbed is -EINTR: it would have to be read again, whole. */
+static int receive(struct mnl_socket *socket, const struct reader *reader)
+{
+	unsigned port = mnl_socket_get_portid(socket);
 	char *space = malloc(DUMP_SIZE);
 	ssize_t n;
 	int r = 1;
@@ -53,325 +101,232 @@ static int receive(struct mnl_socket *socket, unsigned sequence, mnl_cb_t callba
 		return -ENOMEM;
 	while (r > 0) {
 		n = mnl_socket_recvfrom(socket, space, DUMP_SIZE);
-		r = n < 0 ? -1 :
-			    mnl_cb_run(space, (size_t)n, sequence, mnl_socket_get_portid(socket),
-				    callback, data);
-		if (r < 0 && errno == EINTR)
-			r = -1; /* a dump that somebody disturbed: read again, whole */
+		if (n < 0 && errno == EINTR)
+			continue; /* a signal of the caller's */
+		r = n < 0 ? -1 : mnl_cb_run(space, (size_t)n, 1, port, on_message, (void *)reader);
 	}
 	r = r < 0 ? -errno : 0;
 	free(space);
 	return r;
 }
 
-static int talk(struct nlmsghdr *message, mnl_cb_t callback, void *data)
+static int open_socket(struct mnl_socket **ret, int protocol)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
 	int r;
 
 	if (!socket)
 		return -errno;
-	message->nlmsg_seq = 1;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		r = -errno;
-	else
-		r = receive(socket, message->nlmsg_seq, callback, data);
+		mnl_socket_close(socket);
+		return r;
+	}
+	*ret = socket;
+	return 0;
+}
+
+int netlink_ask(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data)
+{
+	const struct reader reader = { read, data };
+	struct mnl_socket *socket;
+	int r = open_socket(&socket, protocol);
+
+	if (r < 0)
+		return r;
+	/* A dump tells its end by itself; some single answers bear the mark of a dump and do not. */
+	if (!(message->nlmsg_flags & NLM_F_DUMP))
+		message->nlmsg_flags |= NLM_F_ACK;
+	r = mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno :
+									 receive(socket, &reader);
 	mnl_socket_close(socket);
 	return r;
 }
 
-static void read_create(const struct nlattr *nested, struct netlink_set *set)
+/*
+ * Reading.
+ */
+const void *netlink_payload(const struct nlmsghdr *message, size_t *ret_size)
+{
+	*ret_size = mnl_nlmsg_get_payload_len(message);
+	return mnl_nlmsg_get_payload(message);
+}
+
+static void keep(const struct nlattr *attribute, const struct nlattr **ret, size_t n)
+{
+	uint16_t type = mnl_attr_get_type(attribute);
+
+	if (type < n)
+		ret[type] = attribute;
+}
+
+void netlink_attributes(const struct nlmsghdr *message, size_t skip, const struct nlattr **ret,
+	size_t n)
 {
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each_nested(attribute, nested) {
-		uint32_t value = mnl_attr_get_payload_len(attribute) == 4 ?
-					 ntohl(mnl_attr_get_u32(attribute)) :
-					 0;
-
-		switch (mnl_attr_get_type(attribute)) {
-		case IPSET_ATTR_HASHSIZE:
-			set->hashsize = value;
-			break;
-		case IPSET_ATTR_MAXELEM:
-			set->maxelem = value;
-			break;
-		case IPSET_ATTR_ELEMENTS:
-			set->elements = value;
-			break;
-		case IPSET_ATTR_TIMEOUT:
-			set->has_timeout = true;
-			set->timeout = value;
-			break;
-		case IPSET_ATTR_CADT_FLAGS:
-			set->has_counters = value & IPSET_FLAG_WITH_COUNTERS;
-			break;
-		case IPSET_ATTR_NETMASK:
-		case ATTRIBUTE_BITMASK:
-			set->has_mask = true;
-			break;
-		}
-	}
+	memset(ret, 0, n * sizeof(*ret));
+	mnl_attr_for_each (attribute, message, skip)
+		keep(attribute, ret, n);
 }
 
-static int on_header(const struct nlmsghdr *message, void *data)
+void netlink_nested(const struct nlattr *nest, const struct nlattr **ret, size_t n)
 {
-	struct netlink_set *set = data;
-	const struct nlattr *attribute;
+	const struct nlattr *attribute = NULL;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
-		switch (mnl_attr_get_type(attribute)) {
-		case IPSET_ATTR_TYPENAME:
-			strncpy(set->type, mnl_attr_get_str(attribute), sizeof(set->type) - 1);
-			break;
-		case IPSET_ATTR_FAMILY:
-			set->family = mnl_attr_get_u8(attribute);
-			break;
-		case IPSET_ATTR_DATA:
-			read_create(attribute, set);
-			break;
-		}
-	}
-	return MNL_CB_OK;
+	memset(ret, 0, n * sizeof(*ret));
+	while (nest && (attribute = netlink_next(nest, attribute)))
+		keep(attribute, ret, n);
 }
 
-/* Flags at command level, in network order. */
-static struct nlmsghdr *start_list(void *space, const char *name, uint32_t flags)
+const struct nlattr *netlink_next(const struct nlattr *nest, const struct nlattr *attribute)
 {
-	struct nlmsghdr *message = start(space, IPSET_CMD_LIST, NLM_F_ACK | NLM_F_DUMP);
+	const char *end = (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest);
+	const struct nlattr *next = attribute ? mnl_attr_next(attribute) :
+						mnl_attr_get_payload(nest);
 
-	if (name)
-		mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, name);
-	if (flags)
-		mnl_attr_put_u32(message, IPSET_ATTR_FLAGS, htonl(flags));
-	return message;
+	return mnl_attr_ok(next, (int)(end - (const char *)next)) ? next : NULL;
 }
 
-int netlink_set_read(const char *name, struct netlink_set *ret)
+uint16_t netlink_type(const struct nlattr *attribute)
 {
-	_Alignas(struct nlmsghdr) char space[256] = { 0 };
-	struct netlink_set set = { 0 };
-	int r = talk(start_list(space, name, IPSET_FLAG_LIST_HEADER), on_header, &set);
-
-	if (r == 0)
-		*ret = set;
-	return r;
+	return mnl_attr_get_type(attribute);
 }
 
-static int keep(struct members *members, const struct nlattr *ip)
+const void *netlink_value(const struct nlattr *attribute, size_t *ret_size)
 {
-	const struct nlattr *inner;
-	uint32_t *items = members->items;
-
-	mnl_attr_for_each_nested(inner, ip) {
-		if (mnl_attr_get_type(inner) != IPSET_ATTR_IPADDR_IPV4)
-			continue;
-		if (members->n == members->size) {
-			members->size = members->size ? 2 * members->size : 1024;
-			items = realloc(items, members->size * sizeof(*items));
-			if (!items) {
-				errno = ENOMEM;
-				return MNL_CB_ERROR;
-			}
-			members->items = items;
-		}
-		members->items[members->n++] = ntohl(mnl_attr_get_u32(inner));
-	}
-	return MNL_CB_OK;
+	*ret_size = mnl_attr_get_payload_len(attribute);
+	return mnl_attr_get_payload(attribute);
 }
 
-static int read_entries(const struct nlattr *entries, struct members *members)
+uint8_t netlink_u8(const struct nlattr *attribute)
 {
-	const struct nlattr *entry, *attribute;
-
-	mnl_attr_for_each_nested(entry, entries) {
-		if (mnl_attr_get_type(entry) != IPSET_ATTR_DATA)
-			continue;
-		mnl_attr_for_each_nested(attribute, entry)
-			if (mnl_attr_get_type(attribute) == IPSET_ATTR_IP &&
-				keep(members, attribute) != MNL_CB_OK)
-				return MNL_CB_ERROR;
-	}
-	return MNL_CB_OK;
+	return attribute && mnl_attr_get_payload_len(attribute) == 1 ? mnl_attr_get_u8(attribute) : 0;
 }
 
-static int on_members(const struct nlmsghdr *message, void *data)
+uint32_t netlink_be32(const struct nlattr *attribute)
 {
-	const struct nlattr *attribute;
-
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) == IPSET_ATTR_ADT &&
-			read_entries(attribute, data) != MNL_CB_OK)
-			return MNL_CB_ERROR;
-	return MNL_CB_OK;
+	return attribute && mnl_attr_get_payload_len(attribute) == 4 ?
+		       ntohl(mnl_attr_get_u32(attribute)) :
+		       0;
 }
 
-static int compare_numbers(const void *a, const void *b)
+uint64_t netlink_be64(const struct nlattr *attribute)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
+	return attribute && mnl_attr_get_payload_len(attribute) == 8 ?
+		       be64toh(mnl_attr_get_u64(attribute)) :
+		       0;
 }
 
-/* A set that grows while it is dumped may show an entry twice. */
-static int hand_over(struct members *members, struct address **ret, size_t *ret_n)
-{
-	struct address *addresses = calloc(members->n + 1, sizeof(*addresses));
-	size_t n = 0;
-
-	if (!addresses)
-		return -ENOMEM;
-	if (members->n)
-		qsort(members->items, members->n, sizeof(*members->items), compare_numbers);
-	for (size_t i = 0; i < members->n; i++) {
-		struct in_addr in = { .s_addr = htonl(members->items[i]) };
-
-		if (i == 0 || members->items[i] != members->items[i - 1])
-			addresses[n++] = address_from_ipv4(in);
-	}
-	*ret = addresses;
-	*ret_n = n;
-	return 0;
-}
-
-int netlink_set_members(const char *name, struct address **ret, size_t *ret_n)
-{
-	_Alignas(struct nlmsghdr) char space[256] = { 0 };
-	struct members members = { 0 };
-	int r = talk(start_list(space, name, 0), on_members, &members);
-
-	if (r == 0)
-		r = hand_over(&members, ret, ret_n);
-	free(members.items);
-	return r;
-}
-
-struct denied_list {
-	struct denied *items;
-	size_t n, size;
-	uint32_t timeout; /* of the set: what an entry began with */
+/*
+ * Batches.
+ */
+struct netlink_batch {
+	struct mnl_socket *socket;
+	netlink_refused_fn refused;
+	void *data;
+	struct nlmsghdr *last; /* the message being built; NULL: none yet */
+	size_t length;	       /* of what stands before it */
+	unsigned n;	       /* messages, with it */
+	int result;	       /* the first failure of the conversation itself */
+	char space[LUMP_MESSAGES * NETLINK_BATCH_MESSAGE];
 };
 
-static uint64_t read_u64(const struct nlattr *attribute)
+int netlink_batch_open(struct netlink_batch **ret, int protocol, netlink_refused_fn refused,
+	void *data)
 {
-	return be64toh(mnl_attr_get_u64(attribute));
-}
+	struct netlink_batch *batch = malloc(sizeof(*batch));
+	int r = batch ? open_socket(&batch->socket, protocol) : -ENOMEM, on = 1;
 
-static void read_denied(const struct nlattr *entry, uint32_t timeout, struct denied *denied)
-{
-	const struct nlattr *attribute, *inner;
-
-	mnl_attr_for_each_nested(attribute, entry) {
-		switch (mnl_attr_get_type(attribute)) {
-		case IPSET_ATTR_IP:
-			mnl_attr_for_each_nested(inner, attribute)
-				denied->source = address_from_ipv4(
-					(struct in_addr){ mnl_attr_get_u32(inner) });
-			break;
-		case IPSET_ATTR_PORT:
-			denied->port = ntohs(mnl_attr_get_u16(attribute));
-			break;
-		case IPSET_ATTR_PROTO:
-			denied->protocol = mnl_attr_get_u8(attribute);
-			break;
-		case IPSET_ATTR_PACKETS:
-			denied->packets = read_u64(attribute);
-			break;
-		case IPSET_ATTR_TIMEOUT: /* left; the rules do not renew it */
-			denied->seconds = timeout - ntohl(mnl_attr_get_u32(attribute));
-			break;
-		}
-	}
-}
-
-static int on_denied(const struct nlmsghdr *message, void *data)
-{
-	const struct nlattr *attribute, *entry;
-	struct denied_list *list = data;
-
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attribute) != IPSET_ATTR_ADT)
-			continue;
-		mnl_attr_for_each_nested(entry, attribute) {
-			if (list->n == list->size) {
-				size_t size = list->size ? 2 * list->size : 256;
-				struct denied *items = reallocarray(list->items, size, sizeof(*items));
-
-				if (!items) {
-					errno = ENOMEM;
-					return MNL_CB_ERROR;
-				}
-				list->items = items;
-				list->size = size;
-			}
-			list->items[list->n] = (struct denied){ 0 };
-			read_denied(entry, list->timeout, &list->items[list->n++]);
-		}
-	}
-	return MNL_CB_OK;
-}
-
-int netlink_set_denied(const char *name, struct denied **ret, size_t *ret_n)
-{
-	_Alignas(struct nlmsghdr) char space[256] = { 0 };
-	struct denied_list list = { 0 };
-	struct netlink_set set;
-	int r = netlink_set_read(name, &set);
-
-	if (r < 0)
-		return r;
-	list.timeout = set.timeout;
-	r = talk(start_list(space, name, 0), on_denied, &list);
 	if (r < 0) {
-		free(list.items);
+		free(batch);
 		return r;
 	}
-	*ret = list.items;
-	*ret_n = list.n;
+	/* A refusal then repeats the header of its message alone. */
+	mnl_socket_setsockopt(batch->socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	batch->refused = refused;
+	batch->data = data;
+	batch->last = NULL;
+	batch->length = 0;
+	batch->n = 0;
+	batch->result = 0;
+	*ret = batch;
 	return 0;
 }
 
-static int on_name(const struct nlmsghdr *message, void *data)
+/* True when the answer to the last message was among these. */
+static bool read_answers(struct netlink_batch *batch, const char *space, size_t size)
 {
-	const struct names *names = data;
-	const struct nlattr *attribute;
+	const struct nlmsghdr *message = (const struct nlmsghdr *)space;
+	int left = (int)size;
+	bool done = false;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
-		const char *name;
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
 
-		if (mnl_attr_get_type(attribute) != IPSET_ATTR_SETNAME)
+		if (message->nlmsg_type != NLMSG_ERROR ||
+			mnl_nlmsg_get_payload_len(message) < sizeof(*answer))
 			continue;
-		name = mnl_attr_get_str(attribute);
-		if (strncmp(name, names->beginning, strlen(names->beginning)) == 0)
-			names->found(names->data, name);
+		if (answer->error)
+			batch->refused(batch->data, answer->error);
+		done |= answer->msg.nlmsg_seq == batch->n;
 	}
-	return MNL_CB_OK;
+	return done;
 }
 
-int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data)
+static int send_lump(struct netlink_batch *batch)
 {
-	struct names names = { beginning, found, data };
-	_Alignas(struct nlmsghdr) char space[256] = { 0 };
+	char space[8192];
+	bool done = false;
+	ssize_t n;
 
-	return talk(start_list(space, NULL, IPSET_FLAG_LIST_SETNAME), on_name, &names);
-}
-
-static int on_answer(const struct nlmsghdr *message, void *data)
-{
-	(void)message;
-	(void)data;
-	return MNL_CB_STOP;
-}
-
-int netlink_set_type(const char *type)
-{
-	_Alignas(struct nlmsghdr) char space[256] = { 0 };
-	struct nlmsghdr *message = start(space, type ? IPSET_CMD_TYPE : IPSET_CMD_PROTOCOL, 0);
-
-	if (type) {
-		mnl_attr_put_strz(message, IPSET_ATTR_TYPENAME, type);
-		mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, AF_INET);
+	batch->last->nlmsg_flags |= NLM_F_ACK;
+	batch->length += batch->last->nlmsg_len;
+	if (mnl_socket_sendto(batch->socket, batch->space, batch->length) < 0)
+		return -errno;
+	while (!done) {
+		n = mnl_socket_recvfrom(batch->socket, space, sizeof(space));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done = n > 0 && read_answers(batch, space, (size_t)n);
 	}
-	return talk(message, on_answer, NULL);
+	batch->last = NULL;
+	batch->length = 0;
+	batch->n = 0;
+	return 0;
+}
+
+/* The message being built is complete: its number tells its answer. */
+static void close_message(struct netlink_batch *batch)
+{
+	batch->last->nlmsg_seq = ++batch->n;
+	if (batch->n == LUMP_MESSAGES) {
+		batch->result = send_lump(batch);
+		return;
+	}
+	batch->length += MNL_ALIGN(batch->last->nlmsg_len);
+}
+
+void *netlink_batch_next(struct netlink_batch *batch)
+{
+	if (batch->last && batch->result == 0)
+		close_message(batch);
+	if (batch->result < 0)
+		return NULL;
+	batch->last = (struct nlmsghdr *)(batch->space + batch->length);
+	return batch->last;
+}
+
+int netlink_batch_close(struct netlink_batch *batch)
+{
+	int r;
+
+	if (batch->last && batch->result == 0) {
+		batch->last->nlmsg_seq = ++batch->n;
+		batch->result = send_lump(batch);
+	}
+	r = batch->result;
+	mnl_socket_close(batch->socket);
+	free(batch);
+	return r;
 }

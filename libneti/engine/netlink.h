@@ -2,31 +2,66 @@
 #ifndef NETI_NETLINK_H
 #define NETI_NETLINK_H
 /*
- * What the kernel's sets hold, read as numbers. A socket for each call: cheap beside the dump,
- * and always that of the calling thread's network namespace.
+ * Netlink messages: built, sent, read. Knows no subsystem; the types are the kernel's own. A
+ * socket for each conversation: cheap beside a dump, and always that of the calling thread's
+ * network namespace.
  */
-#include <stdbool.h>
+#include <linux/netlink.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine.h"
+/*
+ * A message in the caller's space, which must be large enough for it: the header of the
+ * message, that of the subsystem, attributes in the order they are put.
+ */
+struct nlmsghdr *netlink_begin(void *space, uint16_t type, uint16_t flags, const void *header,
+	size_t size);
+/* For NETLINK_NETFILTER: subsystem is NFNL_SUBSYS_*, family AF_*. */
+struct nlmsghdr *netlink_begin_netfilter(void *space, uint8_t subsystem, uint8_t command,
+	uint16_t flags, uint8_t family);
+void netlink_put(struct nlmsghdr *message, uint16_t type, const void *value, size_t size);
+void netlink_put_u8(struct nlmsghdr *message, uint16_t type, uint8_t value);
+void netlink_put_be32(struct nlmsghdr *message, uint16_t type, uint32_t value);
+void netlink_put_text(struct nlmsghdr *message, uint16_t type, const char *text);
+/* The attributes put until netlink_end stand inside. */
+struct nlattr *netlink_nest(struct nlmsghdr *message, uint16_t type);
+void netlink_end(struct nlmsghdr *message, struct nlattr *nest);
 
-struct netlink_set {
-	char type[32];
-	uint8_t family;
-	uint32_t maxelem, hashsize, timeout, elements;
-	bool has_timeout, has_counters, has_mask;
-};
+/* Sends and calls back for every message of the answer, whose length was checked; a negative
+ * result of the callback ends it. 0, or -errno (the kernel's or the callback's). */
+typedef int (*netlink_read_fn)(void *data, const struct nlmsghdr *message);
+int netlink_ask(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data);
 
-/* All of these: 0, or -errno as the kernel gave it (-ENOENT: no such set). */
-int netlink_set_read(const char *name, struct netlink_set *ret);
-/* The addresses of a hash:ip, sorted. The caller frees. */
-int netlink_set_members(const char *name, struct address **ret, size_t *ret_n);
-/* The entries of a hash:ip,port with time-out and counters. The caller frees. */
-int netlink_set_denied(const char *name, struct denied **ret, size_t *ret_n);
-/* Calls back for every set whose name begins so; names are at most 31 characters. */
-int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data);
-/* Whether the kernel has ip_set at all (type NULL), or a set type. */
-int netlink_set_type(const char *type);
+/* What stands behind the header of the message, or of the subsystem. */
+const void *netlink_payload(const struct nlmsghdr *message, size_t *ret_size);
+/* The attributes by type, NULL where there is none; n types from 0, others are passed over.
+ * skip: the size of the subsystem's header. */
+void netlink_attributes(const struct nlmsghdr *message, size_t skip, const struct nlattr **ret,
+	size_t n);
+void netlink_nested(const struct nlattr *nest, const struct nlattr **ret, size_t n);
+/* The attributes of a nest one by one: NULL before the first, NULL after the last. */
+const struct nlattr *netlink_next(const struct nlattr *nest, const struct nlattr *attribute);
+uint16_t netlink_type(const struct nlattr *attribute);
+const void *netlink_value(const struct nlattr *attribute, size_t *ret_size);
+/* 0 for none and for one of another size. */
+uint8_t netlink_u8(const struct nlattr *attribute);
+uint32_t netlink_be32(const struct nlattr *attribute);
+uint64_t netlink_be64(const struct nlattr *attribute);
+
+/*
+ * Many messages that ask for no answer, in lumps. refused is called for each that the kernel
+ * did not take, with its -errno; the others go on.
+ */
+struct netlink_batch;
+typedef void (*netlink_refused_fn)(void *data, int result);
+#define NETLINK_BATCH_MESSAGE 512 /* bytes that one message may have */
+
+int netlink_batch_open(struct netlink_batch **ret, int protocol, netlink_refused_fn refused,
+	void *data);
+/* Room for the next message, built there with netlink_begin and complete when this is called
+ * again. NULL after a failure, which netlink_batch_close tells. */
+void *netlink_batch_next(struct netlink_batch *batch);
+/* Sends what is left and frees: 0 or -errno. */
+int netlink_batch_close(struct netlink_batch *batch);
 
 #endif

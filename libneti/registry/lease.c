@@ -9,28 +9,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "internal.h"
 
-#define DRAWS_BLIND 16		/* then the addresses are listed */
+#define DRAWS_BLIND 4		/* then the addresses are listed */
 #define DRAWS_MAX 1024		/* where the subnet is too wide to list */
-#define LISTS_MAX 64		/* listed, and the one chosen was gone every time */
+#define LISTS_MAX 64		/* listed, and those chosen were gone every time */
+#define CHOSEN_MAX 64		/* of those that are free, to be tried one after the other */
 #define LISTED_MAX (1u << 20)	/* addresses of a subnet that is listed */
 #define REPAIRS_MAX 20
 
 /* --- which addresses --------------------------------------------------------------------- */
-
-static uint64_t random_below(uint64_t limit)
-{
-	uint64_t number, fair = UINT64_MAX - UINT64_MAX % limit;
-
-	do {
-		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-			number = UINT64_MAX;
-	} while (number >= fair);
-	return number % limit;
-}
 
 static bool may_give(const struct registry *registry, uint64_t index)
 {
@@ -52,7 +41,7 @@ static bool draw(const struct registry *registry, struct address *ret)
 	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 
 	for (int i = 0; i < 64; i++) {
-		uint64_t index = random_below(prefix_count(subnet));
+		uint64_t index = registry_random(prefix_count(subnet));
 
 		if (may_give(registry, index)) {
 			*ret = prefix_nth(subnet, index);
@@ -62,17 +51,40 @@ static bool draw(const struct registry *registry, struct address *ret)
 	return false;
 }
 
-/* One of those that may be given and are not among the names, all with the same chance. */
-static int draw_listed(const struct registry *registry, const struct store_answer *taken,
-	struct address *ret)
+/* Each address that is offered has the same chance to be among those that are kept, and at any
+ * place of them: hosts that list at once try different ones. */
+static void offer(struct lease_take *take, const struct address *address, uint64_t n_before)
 {
+	uint64_t place = registry_random(n_before + 1);
+
+	if (take->n_listed < CHOSEN_MAX) {
+		take->listed[take->n_listed] = *address;
+		if (place < take->n_listed) {
+			take->listed[take->n_listed] = take->listed[place];
+			take->listed[place] = *address;
+		}
+		take->n_listed++;
+	} else if (place < CHOSEN_MAX) {
+		take->listed[place] = *address;
+	}
+}
+
+/* Some of those that may be given and are not among the names. */
+static int choose_listed(struct lease_take *take, const struct store_answer *taken)
+{
+	const struct registry *registry = take->registry;
 	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 	uint64_t count = prefix_count(subnet), n_free = 0;
 	bool *used = calloc(count, sizeof(*used));
 	struct address address;
 
-	if (!used)
+	if (!take->listed)
+		take->listed = calloc(CHOSEN_MAX, sizeof(*take->listed));
+	take->n_listed = 0;
+	if (!used || !take->listed) {
+		free(used);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < taken->n_names; i++)
 		if (address_parse(taken->names[i], &address) == 0 &&
 			prefix_contains(subnet, &address))
@@ -80,8 +92,8 @@ static int draw_listed(const struct registry *registry, const struct store_answe
 	for (uint64_t i = 0; i < count; i++) {
 		if (used[i] || !may_give(registry, i))
 			continue;
-		if (random_below(++n_free) == 0)
-			*ret = prefix_nth(subnet, i);
+		address = prefix_nth(subnet, i);
+		offer(take, &address, n_free++);
 	}
 	free(used);
 	return n_free ? 0 : -ENOSPC;
@@ -96,6 +108,7 @@ static void unlink_take(struct lease_take *take)
 			*at = take->next;
 			break;
 		}
+	free(take->listed);
 	free(take);
 }
 
@@ -174,7 +187,8 @@ static void read_lease(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX];
-	struct path path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+	struct node_path path =
+		registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
 
 	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
 }
@@ -217,7 +231,7 @@ static void create_pair(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX], address[ADDRESS_TEXT_MAX];
-	struct path paths[2];
+	struct node_path paths[2];
 	struct store_operation operations[2] = {
 		{ .kind = STORE_CREATE, .path = paths[0].text, .bytes = address },
 		{ .kind = STORE_CREATE, .path = paths[1].text, .bytes = take->id },
@@ -238,9 +252,9 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 
 	take->busy = false;
 	if (result == 0)
-		result = draw_listed(take->registry, answer, &take->drawn);
+		result = choose_listed(take, answer);
 	if (result == 0)
-		create_pair(take);
+		draw_and_create(take);
 	else if (result == -ENOSPC)
 		exhausted(take);
 	else if (result == -ENOENT)
@@ -252,7 +266,7 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 static void list_addresses(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
-	struct path path = registry_path(registry, "/ip-to-id");
+	struct node_path path = registry_path(registry, "/ip-to-id");
 
 	if (take->lists++ == LISTS_MAX) {
 		exhausted(take);
@@ -274,6 +288,11 @@ static void draw_and_create(struct lease_take *take)
 		return;
 	}
 	take->wanted = (struct address){ 0 };
+	if (take->n_listed > 0) {
+		take->drawn = take->listed[--take->n_listed];
+		create_pair(take);
+		return;
+	}
 	if (take->draws++ < (listable ? DRAWS_BLIND : DRAWS_MAX) &&
 		draw(take->registry, &take->drawn))
 		create_pair(take);
