@@ -23,6 +23,7 @@ static void on_state(void *data, enum store_state state, const char *detail)
 
 	snprintf(status->registry, sizeof(status->registry), "%s", names[state]);
 	status->session[0] = '\0';
+	status->session_timeout_ms = registry_timeout(convergence->registry);
 	if (session)
 		snprintf(status->session, sizeof(status->session), "0x%llx",
 			(unsigned long long)session);

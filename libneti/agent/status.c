@@ -71,6 +71,15 @@ static json_t *tables_of(const struct status *status)
 	return tables;
 }
 
+static json_t *skipped_entries_of(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_skipped_entries; i++)
+		json_array_append_new(list, json_string(status->skipped_entries[i]));
+	return list;
+}
+
 static void add_number(json_t *json, const char *name, int64_t number)
 {
 	json_object_set_new(json, name, json_integer(number));
@@ -92,6 +101,8 @@ json_t *status_json(const struct status *status)
 		return NULL;
 	json_object_set_new(json, "denied", json_pack("{s:I, s:I}", "sources",
 		(json_int_t)status->denied_sources, "packets", (json_int_t)status->denied_packets));
+	add_number(json, "session_timeout_ms", status->session_timeout_ms);
+	json_object_set_new(json, "skipped_entries", skipped_entries_of(status));
 	add_number(json, "newest", (int64_t)status->newest);
 	add_number(json, "behind_since", status->behind_since);
 	add_number(json, "repaired_at", status->repaired_at);
@@ -108,7 +119,7 @@ int status_write(const char *state_dir, const struct status *status, struct erro
 	json_decref(json);
 	if (!text)
 		return error_memory(error);
-	result = file_replace(state_dir, "status", text, strlen(text), error);
+	result = file_show(state_dir, "status", text, strlen(text), error);
 	free(text);
 	return result;
 }

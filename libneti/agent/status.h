@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "../error.h"
+#include "../registry/registry.h"
 #include "fill.h"
 
 struct status {
@@ -22,6 +23,9 @@ struct status {
 	bool ready;	   /* the whole list was read */
 	size_t members;
 	size_t skipped;
+	const char *skipped_entries[REGISTRY_SKIPPED_NAMED]; /* sentences; the registry's */
+	size_t n_skipped_entries;
+	unsigned session_timeout_ms; /* negotiated */
 	size_t held;
 	uint64_t revision; /* that the kernel holds */
 	uint64_t newest;   /* of the registry, as far as it was read */
