@@ -63,8 +63,8 @@ only_in() {
 	diff <(printf '%s\n' "$2") <(grep -rlE "^#include <$1" libneti cli include | sort | paste -sd' ')
 }
 
-expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper.c
-expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite.c
+expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper_client.c
+expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite_db.c
 expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
 expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
 
@@ -88,8 +88,8 @@ calls_from() {
 	diff <(printf '%s\n' "$2") <(grep -E " ($1)" "$suite_folder/foreign" | cut -d' ' -f1 | sort -u)
 }
 
-expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper
-expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite
+expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper_client
+expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite_db
 expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
 
@@ -112,8 +112,6 @@ expect "the library neither ends nor speaks for its process" rude_calls
 # Files that are longer than 600 lines, each with its reason and its own limit.
 longest() {
 	case $1 in
-	libneti/registry/sqlite.c) echo 1100 ;;    # one file calls SQLite, and plays a whole store
-	libneti/registry/zookeeper.c) echo 850 ;;  # one file calls the ZooKeeper client
 	tests/registry.c) echo 1700 ;;             # one suite, run over every store
 	tests/engine.c) echo 900 ;;                # one fixture, one kernel
 	*) echo 600 ;;

@@ -18,7 +18,7 @@
 #define REGISTRY_AGAIN_MS 50   /* after losing a race */
 #define MEMBERSHIP_OTHERS 3
 
-struct path {
+struct node_path {
 	char text[REGISTRY_PATH_MAX];
 };
 
@@ -145,7 +145,7 @@ void registry_kick(struct registry *registry);
  * says it itself. */
 void registry_trouble(struct registry *registry, const struct error *error,
 	char told[ERROR_TEXT_MAX]);
-struct path registry_path(const struct registry *registry, const char *format, ...)
+struct node_path registry_path(const struct registry *registry, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int registry_create(struct registry *registry, const char *path, const char *bytes,
 	store_done done, void *data);
@@ -158,7 +158,7 @@ bool registry_due(int64_t *at);
 bool registry_lost(int result);
 
 /* layout.c */
-struct path layout_shard_path(const struct registry *registry, unsigned shard);
+struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
@@ -226,7 +226,7 @@ enum gather_kind { GATHER_GET, GATHER_CHILDREN };
 struct gather_plan {
 	enum gather_kind kind;
 	size_t n;
-	struct path (*path)(void *data, size_t i);
+	struct node_path (*path)(void *data, size_t i);
 	int (*take)(void *data, size_t i, const struct store_answer *answer);
 	void *data;
 };

@@ -187,7 +187,8 @@ static void read_lease(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX];
-	struct path path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+	struct node_path path =
+		registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
 
 	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
 }
@@ -230,7 +231,7 @@ static void create_pair(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX], address[ADDRESS_TEXT_MAX];
-	struct path paths[2];
+	struct node_path paths[2];
 	struct store_operation operations[2] = {
 		{ .kind = STORE_CREATE, .path = paths[0].text, .bytes = address },
 		{ .kind = STORE_CREATE, .path = paths[1].text, .bytes = take->id },
@@ -265,7 +266,7 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 static void list_addresses(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
-	struct path path = registry_path(registry, "/ip-to-id");
+	struct node_path path = registry_path(registry, "/ip-to-id");
 
 	if (take->lists++ == LISTS_MAX) {
 		exhausted(take);

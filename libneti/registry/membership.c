@@ -67,7 +67,7 @@ static unsigned own_shard(const struct registry *registry)
 	return entry_shard(&registry->membership.overlay, registry->layout.settings.shards);
 }
 
-static struct path entry_path(const struct registry *registry, const char *name)
+static struct node_path entry_path(const struct registry *registry, const char *name)
 {
 	char shard[9];
 
@@ -129,7 +129,7 @@ static void watched(void *data, const struct store_answer *answer)
 static void watch_entry(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path = entry_path(registry, membership->held);
+	struct node_path path = entry_path(registry, membership->held);
 
 	membership->check = false;
 	membership->busy = registry->backend->get(registry->store, path.text, true, watched,
@@ -182,7 +182,7 @@ static void entered(void *data, const struct store_answer *answer)
 	hold(registry);
 }
 
-static struct store_operation renewal(const struct registry *registry, struct path *path,
+static struct store_operation renewal(const struct registry *registry, struct node_path *path,
 	char overlay[ADDRESS_TEXT_MAX])
 {
 	const struct membership *membership = &registry->membership;
@@ -202,7 +202,7 @@ static void enter(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
 	struct store_operation operations[MEMBERSHIP_OTHERS + 2];
-	struct path paths[MEMBERSHIP_OTHERS + 2];
+	struct node_path paths[MEMBERSHIP_OTHERS + 2];
 	struct member member = fields(membership);
 	char overlay[ADDRESS_TEXT_MAX];
 	struct buffer json = { 0 };
@@ -281,7 +281,7 @@ static void other_read(void *data, const struct store_answer *answer)
 static void check_others(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path;
+	struct node_path path;
 
 	if (membership->n_checked < membership->n_others) {
 		path = entry_path(registry, membership->others[membership->n_checked]);
@@ -368,7 +368,7 @@ static void leased(void *data, int result, const struct address *overlay,
 	struct registry *registry = data;
 	struct membership *membership = &registry->membership;
 	struct error bad;
-	struct path path;
+	struct node_path path;
 	char shard[9];
 
 	if (result < 0) {
@@ -413,7 +413,7 @@ static void published(void *data, const struct store_answer *answer)
 static void publish(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path = entry_path(registry, membership->held);
+	struct node_path path = entry_path(registry, membership->held);
 	struct member member = fields(membership);
 	struct store_operation set = { .kind = STORE_SET, .path = path.text, .version = -1 };
 	struct buffer json = { 0 };
@@ -443,7 +443,7 @@ static void renew(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
 	char overlay[ADDRESS_TEXT_MAX];
-	struct path path;
+	struct node_path path;
 	struct store_operation set = renewal(registry, &path, overlay);
 
 	membership->renew_at = registry_now() + RENEW_MS;
@@ -489,7 +489,7 @@ void membership_lost(struct registry *registry)
 void membership_changed(struct registry *registry, const char *path)
 {
 	struct membership *membership = &registry->membership;
-	struct path own;
+	struct node_path own;
 
 	if (!*membership->held)
 		return;

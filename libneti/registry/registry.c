@@ -75,9 +75,9 @@ void registry_trouble(struct registry *registry, const struct error *error,
 		registry->handler.trouble(registry->handler.data, error);
 }
 
-struct path registry_path(const struct registry *registry, const char *format, ...)
+struct node_path registry_path(const struct registry *registry, const char *format, ...)
 {
-	struct path path;
+	struct node_path path;
 	size_t length = strlen(registry->root);
 	va_list arguments;
 

@@ -235,7 +235,7 @@ void roster_kick(struct registry *registry)
 	read_beside(registry);
 	for (unsigned i = 0; i < roster->n; i++) {
 		struct roster_shard *shard = &roster->shards[i];
-		struct path path;
+		struct node_path path;
 
 		if (!shard->dirty || shard->reading || waits(roster, shard))
 			continue;
@@ -284,7 +284,7 @@ void roster_replaced(struct registry *registry, const char *why)
 
 void roster_changed(struct registry *registry, const char *path)
 {
-	struct path folder = registry_path(registry, "/ip-map/");
+	struct node_path folder = registry_path(registry, "/ip-map/");
 	size_t length = strlen(folder.text);
 	unsigned long number;
 	char *end;
