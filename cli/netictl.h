@@ -26,6 +26,8 @@ struct command_line {
 	const char *field;
 	const char *confirm;
 	const char *id;
+	const char *older_than;
+	bool dry_run;
 	const char *below;     /* report: a version */
 	const char *inventory; /* report: a file, or "-" */
 	bool json, quiet, verbose, all, takeover, accept, from_state, text;
@@ -63,6 +65,7 @@ int command_denied(struct netictl *netictl);
 int command_flush(struct netictl *netictl);
 int command_status(struct netictl *netictl);
 int command_release(struct netictl *netictl);
+int command_reclaim(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
 int command_check(struct netictl *netictl);
 int check_unknown(const char *sentence); /* the exit status */

@@ -47,7 +47,7 @@ static void ask(struct registry *registry, const struct address *overlay, unsign
 {
 	struct dispute *dispute;
 	char text[ADDRESS_TEXT_MAX];
-	struct path path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text));
+	struct node_path path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text));
 	size_t n = 0;
 
 	for (dispute = registry->disputes; dispute; dispute = dispute->next)

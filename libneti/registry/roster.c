@@ -198,7 +198,7 @@ static void beside_read(void *data, const struct store_answer *answer)
 static void read_beside(struct registry *registry)
 {
 	struct roster *roster = &registry->roster;
-	struct path path = registry_path(registry, "/ip-map");
+	struct node_path path = registry_path(registry, "/ip-map");
 
 	if (!roster->beside_dirty || roster->beside_reading)
 		return;
