@@ -84,6 +84,7 @@ bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */
 int print_json(json_t *json);
+int list_json(const struct neti_members *members); /* {"members": [...]} */
 json_t *member_json(const struct neti_member *member);
 
 #endif

@@ -16,15 +16,6 @@ static void print_plain(const struct neti_members *members)
 	}
 }
 
-static int print_json_list(const struct neti_members *members)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < neti_members_count(members); i++)
-		json_array_append_new(array, member_json(neti_members_get(members, i)));
-	return print_json(json_pack("{s:o}", "members", array));
-}
-
 static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint64_t older_than)
 {
 	unsigned flags = netictl->line.dry_run ? NETI_RECLAIM_DRY : 0;
@@ -34,7 +25,7 @@ static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint
 	if (neti_registry_reclaim(registry, older_than, flags, &members) < 0)
 		return say_failure(netictl);
 	if (netictl->line.json)
-		status = print_json_list(members);
+		status = list_json(members);
 	else
 		print_plain(members);
 	say(netictl, "%zu leases %s given back", neti_members_count(members),

@@ -1130,6 +1130,44 @@ START_TEST(lease_decides_between_two)
 }
 END_TEST
 
+/* As doc/scale.md says: the settings by hand, the rest by the first host. */
+START_TEST(fleet_with_other_shards)
+{
+	struct fleet_settings settings = initial("10.64.0.0/15");
+	struct buffer json = { 0 };
+	struct store_operation create = { .kind = STORE_CREATE };
+	struct host first, host;
+	char path[400];
+	struct raw raw;
+
+	NEED_STORE();
+	watcher_open(&first); /* makes what is above the root */
+	host_close(&first);
+	raw_open(&raw);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/other"), 0);
+	snprintf(path, sizeof(path), "%s/other", raw.root);
+	strcat(uri, "/other"); /* raw.root lies in it */
+	settings.shards = 256;
+	ck_assert_int_eq(fleet_settings_print(&settings, &json), 0);
+	strcat(path, "/fleet");
+	create.path = path;
+	create.bytes = json.text;
+	create.size = json.length;
+	raw.answered = false;
+	ck_assert_int_eq(raw.store->backend->multi(raw.store, &create, 1, raw_done, &raw), 0);
+	raw_pump(&raw, &raw.answered);
+	ck_assert_int_eq(raw.result, 0);
+	host_open(&host, "192.168.0.0/18");
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1, &host);
+	ck_assert_uint_eq(host.fleet.shards, 256);
+	ck_assert_uint_eq(host.overlay.bytes[0], 10);
+	buffer_clear(&json);
+	raw_close(&raw);
+	host_close(&host);
+}
+END_TEST
+
 START_TEST(strange_nodes_are_named)
 {
 	static const char *const strange[] = { "/ip-map/zz", "/ip-map/40", "/ip-map/1" };
@@ -1634,6 +1672,7 @@ Suite *test_suite(void)
 	tcase_add_checked_fixture(zookeeper, use_zookeeper, NULL);
 	add_common(zookeeper);
 	tcase_add_test(zookeeper, sockets_are_not_inherited);
+	tcase_add_test(zookeeper, fleet_with_other_shards);
 	tcase_add_test(zookeeper, credentials_close_the_fleet);
 	tcase_add_test(zookeeper, unreachable_server_is_named);
 	tcase_add_test(zookeeper, client_log_is_thinned_out);
