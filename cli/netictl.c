@@ -31,6 +31,7 @@ const struct command commands[] = {
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
 	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
+	{ "proxy", "apply|flush|status", "lead hosts of this network on to ZooKeeper in another", 1, 1, "Loj", command_proxy },
 	{ 0 },
 };
 
@@ -54,6 +55,8 @@ static const struct option long_options[] = {
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "below", required_argument, NULL, 'b' },
 	{ "inventory", required_argument, NULL, 'I' },
+	{ "listen", required_argument, NULL, 'L' },
+	{ "to", required_argument, NULL, 'o' },
 	{ 0 },
 };
 
@@ -78,6 +81,8 @@ static const struct {
 	{ 'n', "--dry-run", "only tell which" },
 	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
 	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV, or the JSON of the cloud; -: stdin" },
+	{ 'L', "--listen PORT", "the port of the proxy, instead of the settings' own" },
+	{ 'o', "--to SERVERS", "where it leads, HOST:PORT[,HOST:PORT]..." },
 };
 
 void say(const struct netictl *netictl, const char *format, ...)
@@ -193,6 +198,8 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'i': line->id = optarg; break;
 	case 'b': line->below = optarg; break;
 	case 'I': line->inventory = optarg; break;
+	case 'L': line->listen = optarg; break;
+	case 'o': line->to = optarg; break;
 	case 'j': line->json = true; break;
 	case 'q': line->quiet = true; break;
 	case 'v': line->verbose = true; break;

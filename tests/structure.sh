@@ -39,8 +39,8 @@ layer() {
 leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file|identity|log|member|members|settings.*|fleet_settings)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
+	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|log|member|members|settings.*|fleet_settings)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
@@ -67,6 +67,9 @@ expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/regis
 expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite_db.c
 expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
 expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
+expect "one file includes libmnl's header" only_in 'libmnl/' libneti/engine/netlink.c
+
+expect "one file includes libcurl's header" only_in 'curl/' libneti/identity_ec2.c
 
 wanted_symbols() {
 	find "$build/libneti" -path '*/.libs/*.o' -exec nm -A -u {} + |
@@ -91,7 +94,9 @@ calls_from() {
 expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper_client
 expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite_db
 expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
+expect "one object calls libcurl" calls_from 'curl_' libneti/identity_ec2
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
+expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
 
 # --- a guest in somebody's process ------------------------------------------------------------------
 

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "../clock.h"
+#include "../engine/conntrack.h"
 #include "convergence.h"
 #include "intake.h"
 #include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
+#include "tables.h"
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
@@ -82,12 +84,13 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		.options = *options, .events = events, .log = log, .fleet_due = -1,
 		.status = { .registry = "connecting" },
 	};
+	refresh_init(&convergence->refresh, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, log, error);
+		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
@@ -105,7 +108,10 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
+	bool said = false;
 
+	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
+		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
 	settings_free(old);
@@ -115,6 +121,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 
 void convergence_close(struct convergence *convergence)
 {
+	refresh_clear(&convergence->refresh);
 	if (convergence->registry)
 		registry_close(convergence->registry);
 	if (convergence->keeper.engine)
@@ -248,7 +255,6 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
-	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
@@ -366,6 +372,7 @@ static void write_status(struct convergence *convergence, int64_t now)
 	status->skipped = count_skipped(convergence);
 	status->n_skipped_entries =
 		registry_skipped(convergence->registry, status->skipped_entries);
+	tables_look(convergence);
 	if (status_write(settings->state_dir, status, &error) < 0) {
 		file_failed(convergence, &error);
 		convergence->status_stale = true;
@@ -405,6 +412,17 @@ static void write_files(struct convergence *convergence, int64_t now)
 		write_state(convergence, now);
 }
 
+static void ask_addresses(struct convergence *convergence, int64_t now)
+{
+	struct settings *fresh;
+
+	if (refresh_turn(&convergence->refresh, convergence->settings, now, convergence->log,
+		    &fresh) == 0)
+		return;
+	log_warning(convergence->log, "this host has other addresses now, and moves");
+	convergence_reload(convergence, fresh);
+}
+
 static bool may_apply(const struct convergence *convergence)
 {
 	return convergence->options.rules && convergence->rules_stale &&
@@ -430,7 +448,7 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, convergence->status_due);
 	if (convergence->state_stale)
 		due = sooner(due, convergence->state_due);
-	return due;
+	return sooner(due, convergence->refresh.due);
 }
 
 /* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
@@ -451,6 +469,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
 	bool applied_now = false, checked = false;
 
+	ask_addresses(convergence, now);
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
 			step_fleet(convergence, now);

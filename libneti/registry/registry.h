@@ -72,8 +72,8 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
  */
 int registry_join(struct registry *registry, const struct member *self, bool takeover,
 	struct error *error);
-/* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at a
- * random moment, so that all of it writes some 200 times a second. */
+/* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at
+ * a random moment, so that all of it writes some 200 times a second. */
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
