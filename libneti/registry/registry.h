@@ -101,6 +101,10 @@ int registry_leases(struct registry *registry, struct member_list *ret, int time
 /* Gives it back: -EBUSY while a member is live with it. */
 int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
 	struct error *error);
+/* Gives back those that are not live and were last joined with before that time, in seconds of the
+ * epoch; dry: only tells which. */
+int registry_lease_reclaim(struct registry *registry, int64_t before, bool dry,
+	struct member_list *ret, int timeout_ms, struct error *error);
 /* One live member with version, since and revision; without them when it left meanwhile. */
 int registry_details(struct registry *registry, struct member *member, struct member **ret,
 	int timeout_ms, struct error *error);
