@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "../clock.h"
+#include "../engine/conntrack.h"
 #include "convergence.h"
 #include "intake.h"
 #include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
+#include "tables.h"
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
@@ -88,7 +90,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, log, error);
+		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
@@ -106,7 +108,10 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
+	bool said = false;
 
+	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
+		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
 	settings_free(old);
@@ -250,7 +255,6 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
-	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
@@ -368,6 +372,7 @@ static void write_status(struct convergence *convergence, int64_t now)
 	status->skipped = count_skipped(convergence);
 	status->n_skipped_entries =
 		registry_skipped(convergence->registry, status->skipped_entries);
+	tables_look(convergence);
 	if (status_write(settings->state_dir, status, &error) < 0) {
 		file_failed(convergence, &error);
 		convergence->status_stale = true;

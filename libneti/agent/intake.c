@@ -60,7 +60,7 @@ static void check_overlay(struct convergence *convergence)
 	char text[PREFIX_TEXT_MAX], own[PREFIX_TEXT_MAX];
 	struct error error;
 
-	convergence->status.addresses = prefix_count(subnet);
+	convergence->status.addresses = prefix_count(subnet) - 2; /* network, broadcast */
 	convergence->overlay_usable = identity_check_overlay(subnet, &error) == 0;
 	if (!convergence->overlay_usable)
 		convergence_trouble(convergence, &error);

@@ -55,36 +55,19 @@ int status_lock(const char *state_dir, struct error *error)
 	return fd;
 }
 
-static bool read_number(const char *path, uint64_t *ret)
-{
-	FILE *file = fopen(path, "re");
-	bool done = file && fscanf(file, "%" SCNu64, ret) == 1;
-
-	if (file)
-		fclose(file);
-	return done;
-}
-
-bool status_conntrack(uint64_t *ret_entries, uint64_t *ret_max)
-{
-	return read_number("/proc/sys/net/netfilter/nf_conntrack_count", ret_entries) &&
-	       read_number("/proc/sys/net/netfilter/nf_conntrack_max", ret_max) && *ret_max > 0;
-}
-
-static json_t *table(uint64_t entries, uint64_t max)
-{
-	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "max", (json_int_t)max);
-}
-
+/* Those whose size is known. */
 static json_t *tables_of(const struct status *status)
 {
-	uint64_t entries, max;
 	json_t *tables = json_object();
 
-	json_object_set_new(tables, "neti-peers", table(status->peers, status->peers_max));
-	json_object_set_new(tables, "overlay", table(status->members, status->addresses));
-	if (status_conntrack(&entries, &max))
-		json_object_set_new(tables, "conntrack", table(entries, max));
+	for (enum fill_table table = 0; table < FILL_TABLES; table++) {
+		const struct fill *fill = &status->tables[table];
+
+		if (fill->max)
+			json_object_set_new(tables, fill_name(table),
+				json_pack("{s:I, s:I}", "entries", (json_int_t)fill->entries, "max",
+					(json_int_t)fill->max));
+	}
 	return tables;
 }
 
