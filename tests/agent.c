@@ -66,6 +66,8 @@ static void see(void *data, const struct neti_event *event)
 	}
 }
 
+static const char *subnet = "192.168.0.0/18";
+
 static void set(struct neti_settings *settings, const char *key, const char *value)
 {
 	ck_assert_int_eq(neti_settings_set(settings, key, value), 0);
@@ -88,6 +90,7 @@ static struct neti_settings *settings_of(struct host *host)
 	set(settings, "private_ip", host->address);
 	set(settings, "session_timeout", "1s");
 	set(settings, "reject_all", "true");
+	set(settings, "overlay_subnet", subnet);
 	return settings;
 }
 
@@ -333,6 +336,38 @@ START_TEST(kernel_is_not_touched_before_the_list_is_read)
 }
 END_TEST
 
+/* Two members fill a subnet of two addresses. */
+START_TEST(full_tables_are_told)
+{
+	char status[256];
+
+	if (!begin())
+		return;
+	subnet = "192.168.5.0/30";
+	fleet_set("removal_delay", "100ms");
+	snprintf(status, sizeof(status), "%s/hudson/status", netns_directory());
+	setenv("status", status, 1);
+	netns_enter(&hudson.netns);
+	netns_do("ipset create neti-denied hash:ip,port timeout 3600 counters maxelem 70000;"
+		 "{ for i in $(seq 60000); do echo add neti-denied 1.2.3.4,tcp:$i; done; } |"
+		 "ipset restore");
+	netns_enter(&outside);
+	start(&hudson);
+	for (int i = 0; i < 200 && !strstr(hudson.trouble, "neti-denied"); i++)
+		dispatch();
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the set neti-denied is 85 % full"));
+	start(&sierra);
+	for (int i = 0; i < 500 && !strstr(hudson.trouble, "overlay"); i++)
+		dispatch();
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the overlay subnet is 100 % full, 2 of 2"));
+	ck_assert_int_eq(hudson.troubles, 2); /* each once */
+	ck_assert(becomes(&hudson,
+		"jq -e '.tables | .overlay.max == 2 and .[\"neti-denied\"].entries == 60000 and "
+		".[\"neti-peers\"].max > 60000 and .conntrack.max > 0' $status", 5));
+	end();
+}
+END_TEST
+
 START_TEST(overlay_that_is_in_use_here_is_refused)
 {
 	if (!begin())
@@ -388,6 +423,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, drift_is_repaired);
 	tcase_add_test(tests, removals_are_held_until_accepted);
 	tcase_add_test(tests, kernel_is_not_touched_before_the_list_is_read);
+	tcase_add_test(tests, full_tables_are_told);
 	tcase_add_test(tests, overlay_that_is_in_use_here_is_refused);
 	tcase_add_test(tests, same_id_elsewhere_is_refused);
 	suite_add_tcase(suite, tests);

@@ -35,7 +35,7 @@ static const struct drift {
 	/* One own chain or rule. */
 	{ "iptables-legacy -F NETI-INPUT", { "+ -A NETI-INPUT -i lo -j ACCEPT\n" } },
 	{ "iptables-legacy -F NETI-OUTPUT", { "+ -A NETI-OUTPUT -j REJECT" } },
-	{ "iptables-legacy -D NETI-INPUT 2",
+	{ "iptables-legacy -D NETI-INPUT -m set --match-set neti-peers src -j ACCEPT",
 		{ "+ -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT\n" } },
 	{ "iptables-legacy -I NETI-INPUT 3 -s 6.6.6.6 -j ACCEPT",
 		{ "- -A NETI-INPUT -s 6.6.6.6/32 -j ACCEPT\n" } },

@@ -67,6 +67,7 @@ expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/regis
 expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite_db.c
 expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
 expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
+expect "one file includes libmnl's header" only_in 'libmnl/' libneti/engine/netlink.c
 
 expect "one file includes libcurl's header" only_in 'curl/' libneti/identity_ec2.c
 
@@ -95,6 +96,7 @@ expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite_d
 expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
 expect "one object calls libcurl" calls_from 'curl_' libneti/identity_ec2
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
+expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
 
 # --- a guest in somebody's process ------------------------------------------------------------------
 

@@ -75,7 +75,8 @@ enum neti_trouble {
 	NETI_TROUBLE_PRIVILEGE = 9,    /* a capability is missing */
 	NETI_TROUBLE_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
 	NETI_TROUBLE_BUSY = 11,	       /* somebody else holds a lock */
-	NETI_TROUBLE_KERNEL = 12       /* the kernel refused a change */
+	NETI_TROUBLE_KERNEL = 12,      /* the kernel refused a change */
+	NETI_TROUBLE_FULL = 13	       /* a table is nearly full: connections, sets, overlay */
 };
 
 /* The release of the library that is loaded, as "0.1.0". Any thread. */

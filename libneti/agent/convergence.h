@@ -39,7 +39,8 @@ struct convergence {
 	int64_t check_due;
 	int64_t status_due;
 	int64_t denied_due;
-	int64_t state_due;
+	int64_t state_due, state_since;
+	bool files_failed; /* and that was told */
 };
 
 int convergence_open(struct convergence *convergence, const struct settings *settings,

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "internal.h"
 
@@ -21,17 +20,6 @@
 #define REPAIRS_MAX 20
 
 /* --- which addresses --------------------------------------------------------------------- */
-
-static uint64_t random_below(uint64_t limit)
-{
-	uint64_t number, fair = UINT64_MAX - UINT64_MAX % limit;
-
-	do {
-		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-			number = UINT64_MAX;
-	} while (number >= fair);
-	return number % limit;
-}
 
 static bool may_give(const struct registry *registry, uint64_t index)
 {
@@ -53,7 +41,7 @@ static bool draw(const struct registry *registry, struct address *ret)
 	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 
 	for (int i = 0; i < 64; i++) {
-		uint64_t index = random_below(prefix_count(subnet));
+		uint64_t index = registry_random(prefix_count(subnet));
 
 		if (may_give(registry, index)) {
 			*ret = prefix_nth(subnet, index);
@@ -67,7 +55,7 @@ static bool draw(const struct registry *registry, struct address *ret)
  * place of them: hosts that list at once try different ones. */
 static void offer(struct lease_take *take, const struct address *address, uint64_t n_before)
 {
-	uint64_t place = random_below(n_before + 1);
+	uint64_t place = registry_random(n_before + 1);
 
 	if (take->n_listed < CHOSEN_MAX) {
 		take->listed[take->n_listed] = *address;

@@ -15,6 +15,10 @@
 #include "internal.h"
 
 #define PUBLISH_MS 10000
+#define PUBLISH_MICROSECONDS 5000 /* for each member: a whole fleet writes 200 times a second */
+#define PUBLISH_MOST_MS (600 * 1000)
+#define REJOIN_MICROSECONDS 200 /* for each member, after an expiry that hit them all */
+#define REJOIN_MOST_MS 3000
 #define RENEW_MS (24 * 3600 * 1000)
 #define TROUBLE_RETRY_MS 5000
 #define CONFLICT_RETRY_LOWEST_MS 500
@@ -414,7 +418,8 @@ static void publish(struct registry *registry)
 	struct store_operation set = { .kind = STORE_SET, .path = path.text, .version = -1 };
 	struct buffer json = { 0 };
 
-	membership->publish_at = registry_now() + PUBLISH_MS;
+	membership->publish_at = registry_now() + PUBLISH_MS +
+				 registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
 	if (entry_print_data(&member, &json) == 0) {
 		set.bytes = json.text;
 		set.size = json.length;
@@ -477,7 +482,8 @@ void membership_lost(struct registry *registry)
 	membership->held[0] = '\0';
 	membership->told = member_unref(membership->told);
 	membership->dirty = membership->wanted != NULL;
-	membership->retry_at = 0;
+	membership->retry_at = registry_now() +
+			       registry_spread(registry, REJOIN_MICROSECONDS, REJOIN_MOST_MS);
 }
 
 void membership_changed(struct registry *registry, const char *path)
@@ -540,8 +546,14 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held)
 {
-	registry->membership.revision = revision;
-	registry->membership.held_back = held;
+	struct membership *membership = &registry->membership;
+
+	/* Every host has it at the same moment. */
+	if (membership->revision != revision && membership->publish_at <= registry_now())
+		membership->publish_at = registry_now() +
+			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
+	membership->revision = revision;
+	membership->held_back = held;
 	registry_kick(registry);
 	return 0;
 }

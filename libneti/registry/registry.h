@@ -13,6 +13,8 @@
 #include "../member.h"
 #include "store.h"
 
+#define REGISTRY_SKIPPED_NAMED 10
+
 struct registry;
 
 struct registry_config {
@@ -55,6 +57,11 @@ int registry_process(struct registry *registry);
 uint64_t registry_session(struct registry *registry); /* 0: none */
 unsigned registry_timeout(struct registry *registry); /* negotiated session time-out, ms */
 
+/* Sentences about the first entries that were skipped; valid until the next process. */
+size_t registry_skipped(const struct registry *registry, const char *ret[REGISTRY_SKIPPED_NAMED]);
+/* Nodes beside the shards that are none: in no reading. */
+size_t registry_strays(const struct registry *registry);
+
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
 int registry_watch(struct registry *registry); /* fleet settings and every shard */
 /*
@@ -65,7 +72,8 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
  */
 int registry_join(struct registry *registry, const struct member *self, bool takeover,
 	struct error *error);
-/* Into the entry's data: at once, then at most every ten seconds, the latest. */
+/* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at
+ * a random moment, so that all of it writes some 200 times a second. */
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
