@@ -220,7 +220,8 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 	return 0;
 }
 
-static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
+/* A private or public address, or a lease without a live member: only the whole list knows. */
+static int find_in_list(struct neti_registry *registry, const char *key, struct member **ret,
 	struct error *error)
 {
 	struct member_list members = { 0 };
@@ -243,6 +244,16 @@ static int find_member(struct neti_registry *registry, const char *key, struct m
 		*ret = member_ref(found);
 	member_list_clear(&members);
 	return result;
+}
+
+static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
+	struct error *error)
+{
+	int result = registry_member_find(registry->registry, key, ret, registry->timeout_ms, error);
+
+	if (result == 1)
+		return 0;
+	return result < 0 ? result : find_in_list(registry, key, ret, error);
 }
 
 NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,

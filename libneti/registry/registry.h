@@ -111,6 +111,10 @@ int registry_details(struct registry *registry, struct member *member, struct me
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details,
 	int timeout_ms, struct error *error);
+/* The live member with an id or an overlay address, and its details, without reading the fleet.
+ * 1 found; 0 not by these, which says nothing of its other addresses. */
+int registry_member_find(struct registry *registry, const char *key, struct member **ret,
+	int timeout_ms, struct error *error);
 /* The newest revision that registry_members() has met. */
 uint64_t registry_newest(const struct registry *registry);
 
