@@ -20,20 +20,9 @@ if [ ! -r "$jar" ] || ! command -v java >/dev/null; then
 	suite_end
 fi
 
-# The others belong to the same user namespace, so that a cable may lead to them.
-# far HOST: sets HOST to a command prefix, and HOST_pid.
-far() {
-	"${proxy[@]}" unshare --net sh -c 'echo $$ >"$1.new"; mv "$1.new" "$1"; exec sleep 600' . \
-		"$PWD/$1.pid" &
-	until [ -s "$1.pid" ]; do sleep 0.02; done
-	eval "$1_pid=$(cat "$1.pid")"
-	eval "$1=(${proxy[*]/--target */} --target $(cat "$1.pid"))"
-	[ "$(id -u)" = 0 ] || eval "$1+=(--user --preserve-credentials)"
-	eval "\"\${$1[@]}\" ip link set lo up"
-}
-far agent
-far server
-trap 'kill "$agent_pid" "$server_pid"; rm -rf "$suite_folder"' EXIT
+suite_namespace agent
+suite_namespace server
+agent_pid=$(cat holder-agent) server_pid=$(cat holder-server)
 "${proxy[@]}" ip link add eth0 type veth peer name eth0 netns "$agent_pid"
 "${proxy[@]}" ip link add eth1 type veth peer name eth0 netns "$server_pid"
 "${proxy[@]}" sh -c 'ip address add 10.0.0.1/24 dev eth0; ip link set eth0 up
