@@ -89,14 +89,16 @@ static const struct address *find_target(const struct work *work, const struct a
 	return target;
 }
 
-/* Only who was in the fleet can have left it: not the target of an override, nor somebody who
- * was reached without any mapping. */
+/* Only who was in the fleet can have left it: not the target of an override, nor who was reached
+ * without any mapping. But what goes to an overlay address unmapped goes nowhere, as NETI-OUTPUT
+ * refuses it, and so would the next connection from the same port. */
 static bool has_left(const struct work *work, const struct entry *entry)
 {
 	const struct address *override = find_override(work->from, &entry->destination);
 
-	return !address_equal(&entry->answers, &entry->destination) &&
-	       !(override && address_equal(&entry->answers, override)) &&
+	if (address_equal(&entry->answers, &entry->destination))
+		return prefix_contains(&work->to->overlay, &entry->destination);
+	return !(override && address_equal(&entry->answers, override)) &&
 	       !is_among(&entry->answers, work->to->peers, work->to->n_peers) &&
 	       !is_among(&entry->answers, work->targets, work->n_targets);
 }
