@@ -258,6 +258,30 @@ START_TEST(test_half_open_connections_survive)
 }
 END_TEST
 
+/* What was begun before an address was overridden stays where it is; what is new follows. */
+START_TEST(test_connection_to_an_overridden_address_survives)
+{
+	struct pair early, late;
+	int listener;
+
+	if (!connections_start())
+		return;
+	netns_do("echo %d > /proc/sys/net/netfilter/nf_conntrack_tcp_loose", _i);
+	early = connections_make(&here_stranger, &at_stranger, STRANGER, 7000);
+	late = connections_make(&here_stranger, &at_stranger, STRANGER, 7001);
+	netns_enter(&moved);
+	listener = netns_listen(MOVED, 7002);
+	netns_enter(&self);
+	rules_override(rules, STRANGER, MOVED);
+	connections_apply();
+	connections_assert_lives(&early, false, "we speak first");
+	connections_assert_lives(&late, true, "they speak first");
+	connections_begin(&here_stranger, STRANGER, 7002);
+	ck_assert(connections_wait(listener, POLLIN, 5000));
+	connections_stop();
+}
+END_TEST
+
 /* One family that refuses strangers already does so while the other is switched on. */
 START_TEST(test_no_family_is_opened)
 {
@@ -354,6 +378,7 @@ Suite *test_suite(void)
 	tcase_add_loop_test(tcase, test_open_connections_survive, 0,
 		2 * sizeof(switches) / sizeof(switches[0]));
 	tcase_add_test(tcase, test_half_open_connections_survive);
+	tcase_add_loop_test(tcase, test_connection_to_an_overridden_address_survives, 0, 2);
 	tcase_add_test(tcase, test_no_family_is_opened);
 	tcase_add_test(tcase, test_many_connections);
 	suite_add_tcase(suite, tcase);

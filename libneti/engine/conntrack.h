@@ -36,7 +36,7 @@ int conntrack_forget(const struct forget *forget, size_t *ret_forgotten, struct 
 
 /*
  * Enters the connections that the host has open now into the table, as if it had seen them
- * from their beginning; but none to an address that the ruleset leads elsewhere, which would
+ * from their beginning; but none that the ruleset leads elsewhere, which would
  * then be led nowhere. -errno when they could not be read.
  */
 struct learned {

@@ -89,9 +89,9 @@ static const struct address *find_target(const struct work *work, const struct a
 	return target;
 }
 
-/* Only who was in the fleet can have left it: not the target of an override, nor somebody who
- * was reached without any mapping. But nobody is at an overlay address itself: such a flow was
- * begun before the map was there, and would be refused for as long as it is remembered. */
+/* Only who was in the fleet can have left it: not the target of an override, nor who was reached
+ * without any mapping. But what goes to an overlay address unmapped goes nowhere, as NETI-OUTPUT
+ * refuses it, and so would the next connection from the same port. */
 static bool has_left(const struct work *work, const struct entry *entry)
 {
 	const struct address *override = find_override(work->from, &entry->destination);

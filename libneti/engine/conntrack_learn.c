@@ -101,13 +101,17 @@ static int enter(struct learning *learning, const struct flow *flow, const struc
 	return 0;
 }
 
-/* An entry made here has no translation, and the kernel asks for one only once a flow. */
-static bool is_led_elsewhere(const struct ruleset *wanted, const struct address *destination)
+/* An entry made here has no translation, and the kernel asks for one only once a flow. What is
+ * established with an address that is only now overridden goes on as it is. */
+static bool is_led_elsewhere(const struct ruleset *wanted, const struct flow *flow,
+	const struct state *state)
 {
-	if (prefix_contains(&wanted->overlay, destination))
+	bool settled = flow->protocol == IPPROTO_TCP && !state->unanswered;
+
+	if (prefix_contains(&wanted->overlay, &flow->destination))
 		return true;
-	for (size_t i = 0; i < wanted->policy.n_nat_overrides; i++)
-		if (address_equal(&wanted->policy.nat_overrides[i].from, destination))
+	for (size_t i = 0; i < wanted->policy.n_nat_overrides && !settled; i++)
+		if (address_equal(&wanted->policy.nat_overrides[i].from, &flow->destination))
 			return true;
 	return false;
 }
@@ -128,12 +132,10 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 	flow.destination_port = found->id.idiag_dport;
 	if (!address_is_unicast(&flow.source) || !address_is_unicast(&flow.destination))
 		return 0; /* loopback above all, which needs no leave */
-	if (is_led_elsewhere(learning->wanted, &flow.destination))
-		return 0;
 	while (i < N_STATES && (states[i].protocol != flow.protocol ||
 				       states[i].socket != found->idiag_state))
 		i++;
-	if (i == N_STATES)
+	if (i == N_STATES || is_led_elsewhere(learning->wanted, &flow, &states[i]))
 		return 0;
 	if (states[i].begun_there)
 		turn_round(&flow);

@@ -163,12 +163,14 @@ static int check_families(const struct ruleset *wanted, struct error *error)
 
 static int destroy_surplus(struct engine *engine, struct error *error)
 {
-	int r = iptables_sets_destroy(set_names, error);
+	struct error failed;
+	int r = iptables_sets_destroy(set_names, &failed);
 
-	if (r != -EBUSY)
-		return r;
-	log_warning(engine->config.log, "%s", error->text); /* all that is wanted is in place */
-	return 0;
+	if (r == -EBUSY) /* all that is wanted is in place */
+		log_warning(engine->config.log, "%s", failed.text);
+	else if (r < 0)
+		*error = failed;
+	return r == -EBUSY ? 0 : r;
 }
 
 /* diff NULL: all flows. A failure leaves them unknown, so that the next apply tries again. */
@@ -186,13 +188,31 @@ static int forget_flows(struct iptables *iptables, const struct ruleset *from,
 	return r;
 }
 
-static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
-	struct members_diff *diff, struct engine_report *report, struct error *error)
+/* Flows between nat and filter: the kernel tracks connections from before the new nat table maps
+ * them, and what slipped through unmapped would then be refused. A failure there is no reason
+ * to leave the host open: *ret_forgot tells it. */
+static int apply_tables(const struct opening *opening, struct change *change, int *ret_forgot,
+	struct error *error)
 {
 	static const enum table nat[] = { TABLE_NAT };
+	struct error forgot;
+	int r = change_tables(change, nat, 1, error);
+
+	if (r < 0)
+		return r;
+	*ret_forgot = forget_flows(change->iptables, NULL, change->to, NULL, change->report, &forgot);
+	r = opening_change(opening, change, error);
+	if (r == 0 && *ret_forgot < 0)
+		*error = forgot;
+	return r;
+}
+
+static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
+	struct members_diff *diff, int *ret_forgot, struct engine_report *report,
+	struct error *error)
+{
 	struct change change = { .iptables = iptables, .to = wanted, .report = report };
 	struct opening opening;
-	struct error later;
 	int r = opening_find(&opening, iptables, wanted, error);
 
 	if (r == 0)
@@ -202,14 +222,7 @@ static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
 	if (r < 0)
 		return r;
 	find_indexes(set_names, change.sets);
-	r = change_tables(&change, nat, 1, error);
-	if (r < 0)
-		return r;
-	/* The kernel tracks from the first rule that it checks on, and has the map a moment later:
-	 * what was begun in between leads nowhere, and would be refused from here on. What cannot
-	 * be forgotten now is tried again at the end, which tells. */
-	forget_flows(iptables, NULL, wanted, NULL, report, &later);
-	return opening_change(&opening, &change, error);
+	return apply_tables(&opening, &change, ret_forgot, error);
 }
 
 static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
@@ -217,20 +230,18 @@ static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
 {
 	struct iptables *iptables = (struct iptables *)engine;
 	struct members_diff diff = { 0 };
-	int r = check_families(wanted, error);
+	int r = check_families(wanted, error), forgot = 0;
 
 	if (r < 0)
 		return r;
 	conntrack_size(engine->config.conntrack_max, &iptables->size_missed, engine->config.log);
-	r = apply_rules(iptables, wanted, &diff, report, error);
+	r = apply_rules(iptables, wanted, &diff, &forgot, report, error);
 	if (r == 0)
 		r = iptables_sets_change(NULL, 0, diff.surplus, diff.n_surplus, report, error);
 	if (r == 0)
 		r = destroy_surplus(engine, error);
-	if (r == 0)
-		r = forget_flows(iptables, NULL, wanted, NULL, report, error);
 	members_diff_clear(&diff);
-	return r;
+	return r < 0 ? r : forgot;
 }
 
 static bool same_overrides(const struct policy *a, const struct policy *b)

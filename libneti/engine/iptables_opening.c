@@ -72,15 +72,16 @@ static void learn(const struct ruleset *wanted, const struct log *log,
 
 int opening_change(const struct opening *opening, struct change *change, struct error *error)
 {
-	static const enum table tables[] = { TABLE_FILTER, TABLE_FILTER6 };
+	static const enum table filters[] = { TABLE_FILTER, TABLE_FILTER6 };
 	struct change watching = *change;
-	int r = 0;
+	int r;
 
-	if (opening->n) {
-		watching.to = &opening->watching;
-		r = change_tables(&watching, opening->tables, opening->n, error);
-		if (r == 0)
-			learn(opening->wanted, change->iptables->engine.config.log, change->report);
-	}
-	return r < 0 ? r : change_tables(change, tables, 2, error);
+	if (opening->n == 0)
+		return change_tables(change, filters, 2, error);
+	watching.to = &opening->watching;
+	r = change_tables(&watching, opening->tables, opening->n, error);
+	if (r < 0)
+		return r;
+	learn(opening->wanted, change->iptables->engine.config.log, change->report);
+	return change_tables(change, filters, 2, error);
 }
