@@ -132,7 +132,7 @@ int watcher_drift(const struct watcher *watcher, const char *folder, const char 
 	struct neti_settings *settings = settings_new(watcher->number, folder, registry);
 	struct neti_context *context;
 	struct neti_registry *opened;
-	struct neti_ruleset *ruleset;
+	struct neti_ruleset *ruleset = NULL;
 	struct neti_engine *engine;
 	char path[64], *diff;
 	int fd, back, result;
