@@ -67,8 +67,7 @@ rules_of() {
 }
 
 files_of_neti() {
-	hudson find / -xdev \( -name 'neti*' -o -name 'libneti*' \) -not -path '/work/*' \
-		-not -path '/proc/*' -not -path '/tmp/*' 2>/dev/null | grep -E '^/(etc|usr|var)/' |
+	hudson find /etc /usr /var -xdev \( -name 'neti*' -o -name 'libneti*' \) 2>/dev/null |
 		grep -vE '^/var/(lib/dpkg|cache/man)/' | sort
 }
 
