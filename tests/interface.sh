@@ -79,7 +79,7 @@ completes() { # WANTED WORD…: the last word is the one being typed
 	[ "${COMPREPLY[*]}" = "$wanted" ]
 }
 expect "bash: every command" completes "${commands[*]}" ''
-expect "bash: a command by its beginning" completes 'register report release' 're'
+expect "bash: a command by its beginning" completes 'register report release reclaim' 're'
 expect "bash: a command after options" completes 'lookup' -c hudson.yml --json lo
 expect "bash: a command's options" completes '--below' report --be
 expect "bash: no other command's" completes '' list --fi
