@@ -39,8 +39,8 @@ layer() {
 leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file|identity|log|member|members|settings.*|fleet_settings)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
+	'libneti/(address|buffer|clock|duration|error|file|identity|json_text|log|member|members|settings.*|fleet_settings)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity|json_text|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
@@ -115,7 +115,7 @@ longest() {
 	libneti/registry/sqlite.c) echo 1100 ;;    # one file calls SQLite, and plays a whole store
 	libneti/registry/zookeeper.c) echo 850 ;;  # one file calls the ZooKeeper client
 	tests/registry.c) echo 1700 ;;             # one suite, run over every store
-	tests/engine.c) echo 900 ;;                # one fixture, one kernel
+	tests/engine.c | tests/conntrack.c) echo 900 ;; # one fixture, one kernel
 	*) echo 600 ;;
 	esac
 }

@@ -15,27 +15,30 @@ static void read_again(struct roster *roster, struct roster_shard *shard)
 	roster->retry_at = registry_now() + REGISTRY_RETRY_MS;
 }
 
-/* Bad entries are told when their number changes, not at every read. */
-static size_t parse(struct registry *registry, unsigned number, const struct store_answer *answer,
-	size_t skipped_before, struct member_list *ret)
+/* Bad entries are told when their number changes, not at every read. Without memory the whole
+ * read counts for nothing: a good entry that is left out looks like a member that has gone. */
+static int parse(struct registry *registry, const struct store_answer *answer,
+	struct fleet_reading *reading, struct member_list *ret)
 {
-	size_t skipped = 0;
+	size_t before = registry->roster.shards[reading->shard].skipped;
 	struct error error;
 
 	for (size_t i = 0; i < answer->n_names; i++) {
 		struct member *member;
 		int result = entry_parse(&member, answer->names[i], &registry->layout.settings,
-			number, &error);
+			reading->shard, &error);
 
 		if (result == 0) {
 			result = member_list_add(ret, member);
 			member_unref(member);
 		}
-		if (result < 0 && skipped++ >= skipped_before)
+		if (result == -ENOMEM)
+			return result;
+		if (result < 0 && reading->bad++ >= before)
 			log_warning(&registry->log, "skipped: %s",
 				result == -EINVAL ? error.text : strerror(-result));
 	}
-	return skipped;
+	return 0;
 }
 
 static void tell(struct registry *registry, unsigned number, const struct store_answer *answer)
@@ -47,14 +50,19 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 		.members = &members,
 		.revision = answer->revision,
 	};
+	int result = parse(registry, answer, &reading, &members);
 
-	if (reading.revision < shard->revision)
-		roster_replaced(registry, "it went back to an older state");
-	shard->revision = reading.revision;
-	shard->skipped = reading.bad = parse(registry, number, answer, shard->skipped, &members);
-	member_list_sort(&members);
-	if (registry->handler.shard)
-		registry->handler.shard(registry->handler.data, &reading);
+	if (result == 0) {
+		if (reading.revision < shard->revision)
+			roster_replaced(registry, "it went back to an older state");
+		shard->revision = reading.revision;
+		shard->skipped = reading.bad;
+		member_list_sort(&members);
+		if (registry->handler.shard)
+			result = registry->handler.shard(registry->handler.data, &reading);
+	}
+	if (result < 0)
+		read_again(&registry->roster, shard);
 	member_list_clear(&members);
 }
 

@@ -150,9 +150,11 @@ static int end(struct sqlite *sqlite, int result)
 	return result;
 }
 
+/* Not copied, so that it cannot fail: what is not bound is NULL, finds nothing, and a folder that
+ * is not found looks empty. All of it outlives the steps, and prepared() takes it off again. */
 static void bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
-	sqlite3_bind_text(statement, index, text, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
 }
 
 /* --- watches and timers ----------------------------------------------------------------- */
@@ -237,7 +239,9 @@ static bool went_off(struct sqlite *sqlite, const struct watch *watch)
 	if (code == SQLITE_ROW)
 		changed = sqlite3_column_int64(get, watch->children ? 6 : 5) != watch->serial;
 	else if (code != SQLITE_DONE)
-		changed = false; /* trouble with the file: asked again at the next look */
+		changed = false;
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		sqlite->check = true; /* trouble: asked again at the next look, data moved or not */
 	sqlite3_reset(get);
 	return changed;
 }
@@ -492,9 +496,9 @@ static int add_name(struct pending *pending, size_t *size, const char *name)
 		pending->names = names;
 		*size = more;
 	}
-	name = strdup(name ? name : "");
+	name = name ? strdup(name) : NULL;
 	if (!name)
-		return -ENOMEM;
+		return -ENOMEM; /* also when SQLite had none for the column */
 	pending->names[pending->answer.n_names++] = (char *)name;
 	return 0;
 }
@@ -567,7 +571,7 @@ static void bind_bytes(sqlite3_stmt *statement, int index, const struct store_op
 {
 	if (operation->size)
 		sqlite3_bind_blob64(statement, index, operation->bytes, operation->size,
-			SQLITE_TRANSIENT);
+			SQLITE_STATIC);
 	else
 		sqlite3_bind_zeroblob(statement, index, 0);
 }
@@ -864,7 +868,11 @@ static int check_schema(struct sqlite *sqlite, bool *ret_empty)
 	if (translate(code) < 0)
 		return translate(code);
 	application = pragma(sqlite, "PRAGMA application_id", &code);
+	if (translate(code) < 0)
+		return translate(code);
 	version = pragma(sqlite, "PRAGMA user_version", &code);
+	if (translate(code) < 0)
+		return translate(code);
 	*ret_empty = objects == 0;
 	if (objects == 0)
 		return 0;
