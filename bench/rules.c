@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What it costs to bring rules into the kernel: bench/rules MEMBERS...
- * Runs in a network namespace of its own; prints one line a figure, as DESIGN describes.
+ * What it costs to bring rules into the kernel, and what they cost the packets:
+ * bench/rules [MEMBERS...]. Runs in network namespaces of its own; prints one line a figure.
  * A figure and its reference are taken in turns, so that a busy machine slows both.
  */
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +17,8 @@
 #include "engine/engine.h"
 #include "engine/iptables_sets.h"
 #include "engine/xtables.h"
+#include "figures.h"
+#include "path.h"
 #include "rules.h"
 
 #define RUNS_MAX 128
@@ -26,6 +27,7 @@
 #define COMMAND_RATIO 0.5
 #define SET_MICROSECONDS 100
 #define VERIFY_MEMBERS 16000
+#define PATH_MEMBERS 16000
 #define VERIFY_MILLISECONDS 30
 
 struct bench {
@@ -39,7 +41,7 @@ struct bench {
 	char directory[64];
 };
 
-struct figure {
+struct runs {
 	double runs[RUNS_MAX], references[RUNS_MAX];
 	unsigned n;
 };
@@ -60,43 +62,25 @@ static void must(int good, const char *what, const struct error *error)
 	exit(EXIT_FAILURE);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned n)
-{
-	qsort(values, n, sizeof(*values), compare_doubles);
-	return values[n / 2];
-}
-
 /* goal: of the ratio when there is a reference, else of the median; 0: none. */
 static void print(const struct bench *bench, const char *name, double value, const char *unit,
 	double reference, double goal)
 {
-	double judged = reference > 0 ? value / reference : value;
+	struct figure figure = { name, bench->members, unit, goal > 0 ? GOAL_AT_MOST : GOAL_NONE,
+		goal, reference };
 
-	printf("%s\t%zu\t%.4g\t%s\t", name, bench->members, value, unit);
-	if (reference > 0)
-		printf("%.4g\t%.2f\t", reference, value / reference);
-	else
-		printf("-\t-\t");
-	if (goal > 0)
-		printf("%g\t%s\n", goal, judged <= goal ? "ok" : "short");
-	else
-		printf("-\tok\n");
-	fflush(stdout);
+	figure_print(&figure, value);
 }
 
-static void print_figure(const struct bench *bench, const char *name, struct figure *figure,
+static void print_runs(const struct bench *bench, const char *name, struct runs *runs,
 	double unit, const char *unit_name, double goal)
 {
-	double reference = figure->references[0] > 0 ? median(figure->references, figure->n) : 0;
+	double reference = runs->references[0] > 0 ?
+				   figure_hundredth(runs->references, runs->n, 50) :
+				   0;
 
-	print(bench, name, median(figure->runs, figure->n) * unit, unit_name, reference * unit, goal);
+	print(bench, name, figure_hundredth(runs->runs, runs->n, 50) * unit, unit_name,
+		reference * unit, goal);
 }
 
 static double flush(struct bench *bench)
@@ -154,7 +138,7 @@ static void write_text(struct bench *bench)
 
 static void bench_build(struct bench *bench)
 {
-	struct figure build = { .n = bench->runs };
+	struct runs build = { .n = bench->runs };
 	char restore[256];
 
 	write_text(bench);
@@ -168,7 +152,7 @@ static void bench_build(struct bench *bench)
 		build.references[i] = command(restore);
 		flush(bench);
 	}
-	print_figure(bench, "build", &build, 1e3, "ms", BUILD_RATIO);
+	print_runs(bench, "build", &build, 1e3, "ms", BUILD_RATIO);
 }
 
 static double change(struct bench *bench)
@@ -198,13 +182,13 @@ static double bare(struct bench *bench)
 
 static void bench_change(struct bench *bench)
 {
-	struct figure beside_bare = { .n = bench->runs * 3 }, beside_tools = { .n = bench->runs };
+	struct runs beside_bare = { .n = bench->runs * 3 }, beside_tools = { .n = bench->runs };
 
 	for (unsigned i = 0; i < beside_bare.n; i++) {
 		beside_bare.references[i] = bare(bench);
 		beside_bare.runs[i] = change(bench);
 	}
-	print_figure(bench, "change", &beside_bare, 1e3, "ms", CHANGE_RATIO);
+	print_runs(bench, "change", &beside_bare, 1e3, "ms", CHANGE_RATIO);
 	for (unsigned i = 0; i < beside_tools.n; i++) {
 		beside_tools.runs[i] = change(bench);
 		beside_tools.references[i] =
@@ -212,13 +196,13 @@ static void bench_change(struct bench *bench)
 				"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
 		apply(bench);
 	}
-	print_figure(bench, "change-tools", &beside_tools, 1e3, "ms", COMMAND_RATIO);
+	print_runs(bench, "change-tools", &beside_tools, 1e3, "ms", COMMAND_RATIO);
 }
 
 /* The set's part of a change alone. */
 static void bench_set_part(struct bench *bench)
 {
-	struct figure figure = { .n = bench->runs * 7 };
+	struct runs figure = { .n = bench->runs * 7 };
 	struct address address;
 
 	address_parse("9.9.9.9", &address);
@@ -231,7 +215,7 @@ static void bench_set_part(struct bench *bench)
 			"set", &bench->error);
 		figure.runs[i] = now() - start;
 	}
-	print_figure(bench, "change-set", &figure, 1e6, "us", SET_MICROSECONDS);
+	print_runs(bench, "change-set", &figure, 1e6, "us", SET_MICROSECONDS);
 	apply(bench);
 }
 
@@ -239,7 +223,7 @@ static void bench_set_part(struct bench *bench)
 static void bench_peers(struct bench *bench)
 {
 	struct ruleset *other = rules_copy(bench->rules);
-	struct figure figure = { .n = bench->runs * 7 };
+	struct runs figure = { .n = bench->runs * 7 };
 
 	other->peers[other->n_peers - 1].bytes[1] = 200;
 	for (unsigned i = 0; i < figure.n; i++) {
@@ -251,28 +235,28 @@ static void bench_peers(struct bench *bench)
 			"update", &bench->error);
 		figure.runs[i] = now() - start;
 	}
-	print_figure(bench, "change-peers", &figure, 1e6, "us", 0);
+	print_runs(bench, "change-peers", &figure, 1e6, "us", 0);
 	rules_free(other);
 	apply(bench);
 }
 
 static void bench_again(struct bench *bench)
 {
-	struct figure figure = { .n = bench->runs };
+	struct runs figure = { .n = bench->runs };
 	unsigned commits = 0;
 
 	for (unsigned i = 0; i < figure.n; i++) {
 		figure.runs[i] = apply(bench);
 		commits += bench->report.commits;
 	}
-	print_figure(bench, "again", &figure, 1e3, "ms", 0);
-	printf("again-commits\t%zu\t%u\ttables\t-\t-\t0\t%s\n", bench->members, commits,
-		commits == 0 ? "ok" : "short");
+	print_runs(bench, "again", &figure, 1e3, "ms", 0);
+	figure_print(&(struct figure){ "again-commits", bench->members, "tables", GOAL_AT_MOST, 0, 0 },
+		commits);
 }
 
 static void bench_verify(struct bench *bench)
 {
-	struct figure figure = { .n = bench->runs };
+	struct runs figure = { .n = bench->runs };
 
 	for (unsigned i = 0; i < figure.n; i++) {
 		struct buffer diff = { 0 };
@@ -283,7 +267,7 @@ static void bench_verify(struct bench *bench)
 		must(r == 0, "verify", &bench->error);
 		buffer_clear(&diff);
 	}
-	print_figure(bench, "verify", &figure, 1e3, "ms",
+	print_runs(bench, "verify", &figure, 1e3, "ms",
 		bench->members == VERIFY_MEMBERS ? VERIFY_MILLISECONDS : 0);
 }
 
@@ -334,7 +318,6 @@ static void prepare(struct bench *bench, size_t members)
 	bench->other->peers[members - 1].bytes[1] = 200;
 }
 
-/* In a process of its own, so that no memory of an earlier size is reused. */
 static void run(size_t members)
 {
 	static const struct engine_config config;
@@ -356,28 +339,13 @@ static void run(size_t members)
 	bench_again(&bench);
 	bench_verify(&bench);
 	flush(&bench);
+	if (members == PATH_MEMBERS)
+		path_figures(members);
 	rules_free(bench.rules);
 	rules_free(bench.other);
 	engine_close(bench.engine);
 	snprintf(remove, sizeof(remove), "rm -rf %s", bench.directory);
 	command(remove);
-}
-
-static void print_machine(void)
-{
-	struct utsname name;
-	char line[256], model[200] = "unknown processor";
-	FILE *file = fopen("/proc/cpuinfo", "re");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "model name : %199[^\n]", model) == 1)
-			break;
-	if (file)
-		fclose(file);
-	uname(&name);
-	printf("# %ld processors, %s, %s %s\n", sysconf(_SC_NPROCESSORS_ONLN), model, name.sysname,
-		name.release);
-	fflush(stdout);
 }
 
 static void map_self(const char *path, unsigned id)
@@ -402,28 +370,33 @@ static void leave(void)
 	must(unshare(CLONE_NEWNET) == 0, "no network namespace", NULL);
 }
 
-int main(int argc, char **argv)
+/* In a process of its own, so that no memory of an earlier size is reused. */
+static void run_alone(size_t members)
 {
-	pid_t pid;
+	pid_t pid = fork();
 	int status;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: bench/rules MEMBERS...\n");
-		return 2;
+	must(pid >= 0, "fork", NULL);
+	if (pid == 0) {
+		run(members);
+		exit(EXIT_SUCCESS);
 	}
+	must(waitpid(pid, &status, 0) == pid && status == 0, "a run", NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const usual[] = { "1000", "8000", "16000", "64000" };
+	const char *const *sizes = argc > 1 ? (const char *const *)argv + 1 : usual;
+	int n = argc > 1 ? argc - 1 : 4;
+
 	leave();
-	print_machine();
-	for (int i = 1; i < argc; i++) {
-		unsigned long members = strtoul(argv[i], NULL, 10);
+	figure_machine();
+	for (int i = 0; i < n; i++) {
+		unsigned long members = strtoul(sizes[i], NULL, 10);
 
 		must(members > 0 && members <= 100000, "members: 1 to 100000", NULL);
-		pid = fork();
-		must(pid >= 0, "fork", NULL);
-		if (pid == 0) {
-			run(members);
-			return EXIT_SUCCESS;
-		}
-		must(waitpid(pid, &status, 0) == pid && status == 0, "a run", NULL);
+		run_alone(members);
 	}
 	return EXIT_SUCCESS;
 }

@@ -30,6 +30,7 @@ const struct command commands[] = {
 	{ "report", "", "the fleet: networks, versions, who is behind, what an inventory lacks", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
+	{ "proxy", "apply|flush|status", "lead hosts of this network on to ZooKeeper in another", 1, 1, "Loj", command_proxy },
 	{ 0 },
 };
 
@@ -51,6 +52,8 @@ static const struct option long_options[] = {
 	{ "takeover", no_argument, NULL, 't' },
 	{ "below", required_argument, NULL, 'b' },
 	{ "inventory", required_argument, NULL, 'I' },
+	{ "listen", required_argument, NULL, 'L' },
+	{ "to", required_argument, NULL, 'o' },
 	{ 0 },
 };
 
@@ -73,6 +76,8 @@ static const struct {
 	{ 't', "--takeover", "take the id over from a live member with other addresses" },
 	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
 	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV, or the JSON of the cloud; -: stdin" },
+	{ 'L', "--listen PORT", "the port of the proxy, instead of the settings' own" },
+	{ 'o', "--to SERVERS", "where it leads, HOST:PORT[,HOST:PORT]..." },
 };
 
 void say(const struct netictl *netictl, const char *format, ...)
@@ -188,6 +193,8 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'i': line->id = optarg; break;
 	case 'b': line->below = optarg; break;
 	case 'I': line->inventory = optarg; break;
+	case 'L': line->listen = optarg; break;
+	case 'o': line->to = optarg; break;
 	case 'j': line->json = true; break;
 	case 'q': line->quiet = true; break;
 	case 'v': line->verbose = true; break;

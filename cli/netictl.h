@@ -28,6 +28,7 @@ struct command_line {
 	const char *id;
 	const char *below;     /* report: a version */
 	const char *inventory; /* report: a file, or "-" */
+	const char *listen, *to; /* proxy */
 	bool json, quiet, verbose, all, takeover, accept, from_state, text;
 	int count; /* the command's own arguments */
 	char **arguments;
@@ -66,6 +67,7 @@ int command_release(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
 int command_check(struct netictl *netictl);
 int check_unknown(const char *sentence); /* the exit status */
+int command_proxy(struct netictl *netictl);
 int command_report(struct netictl *netictl);
 
 /* One sentence on stderr; say_failure takes the context's and chooses the exit status. */

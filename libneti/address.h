@@ -35,7 +35,8 @@ unsigned address_modulo(const struct address *address, unsigned n);
 struct address address_from_ipv4(struct in_addr in);
 struct in_addr address_to_ipv4(const struct address *address);
 
-/* "10.0.0.0/8", or an address alone (its full length). 0, 1 when host bits were cleared, -EINVAL. */
+/* "10.0.0.0/8", or an address alone (its full length). 0, 1 when host bits were cleared,
+ * -EINVAL. */
 int prefix_parse(const char *text, struct prefix *ret);
 const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_MAX]);
 int prefix_compare(const struct prefix *a, const struct prefix *b);

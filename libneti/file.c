@@ -62,7 +62,7 @@ int file_make_folder(const char *path, struct error *error)
 	return result < 0 ? result : make_one(path, error);
 }
 
-static int write_all(int fd, const char *text, size_t length)
+static int write_all(int fd, const char *text, size_t length, bool lasting)
 {
 	while (length > 0) {
 		ssize_t written = write(fd, text, length);
@@ -74,11 +74,11 @@ static int write_all(int fd, const char *text, size_t length)
 		text += written;
 		length -= (size_t)written;
 	}
-	return fsync(fd);
+	return lasting ? fsync(fd) : 0;
 }
 
-int file_replace(const char *folder, const char *name, const char *text, size_t length,
-	struct error *error)
+static int replace(const char *folder, const char *name, const char *text, size_t length,
+	bool lasting, struct error *error)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 	int fd, result;
@@ -94,7 +94,7 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return fail(error, "cannot write", fresh);
-	if (write_all(fd, text, length) < 0) {
+	if (write_all(fd, text, length, lasting) < 0) {
 		result = fail(error, "cannot write", fresh);
 		close(fd);
 		unlink(fresh);
@@ -106,6 +106,18 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 		unlink(fresh);
 	}
 	return result;
+}
+
+int file_replace(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error)
+{
+	return replace(folder, name, text, length, true, error);
+}
+
+int file_show(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error)
+{
+	return replace(folder, name, text, length, false, error);
 }
 
 int file_remove(const char *folder, const char *name, struct error *error)

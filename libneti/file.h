@@ -15,6 +15,10 @@ int file_make_parent(const char *path, struct error *error);
 /* Writes a new file beside the old one, syncs it and renames it: a reader sees old or new. */
 int file_replace(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);
+/* The same for what means nothing after a crash of the machine: not synced, so that it waits for no
+ * disk. */
+int file_show(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error);
 int file_remove(const char *folder, const char *name, struct error *error); /* 0 also without it */
 /* The caller frees. -ENOENT without a sentence's weight: the caller decides what it means. */
 int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,

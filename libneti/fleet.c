@@ -9,6 +9,8 @@
 
 #include "fleet.h"
 
+#define PATCH_MAX 64 /* changes put into the view one by one */
+
 struct slot {
 	struct member *shown;  /* in the view, or NULL */
 	struct member *latest; /* in the registry, or NULL */
@@ -314,12 +316,80 @@ static int rebuild_view(struct fleet *fleet)
 	return 0;
 }
 
+static size_t view_index(const struct member_list *view, const struct member *member)
+{
+	size_t low = 0, high = view->length;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (member_compare_overlay(view->items[middle], member) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void take_out(struct member_list *view, size_t i)
+{
+	member_unref(view->items[i]);
+	view->length--;
+	memmove(&view->items[i], &view->items[i + 1], (view->length - i) * sizeof(*view->items));
+}
+
+static int put_in(struct member_list *view, struct member *member)
+{
+	size_t i = view_index(view, member);
+	int result = member_list_add(view, member);
+
+	if (result < 0)
+		return result;
+	memmove(&view->items[i + 1], &view->items[i],
+		(view->length - 1 - i) * sizeof(*view->items));
+	view->items[i] = member;
+	return 0;
+}
+
+/* Few changes of a large view: it is not read and sorted again. */
+static int patch_view(struct fleet *fleet, const struct fleet_delta *delta)
+{
+	struct member_list *view = &fleet->view;
+	int result = 0;
+
+	for (size_t i = 0; i < delta->removed.length; i++)
+		take_out(view, view_index(view, delta->removed.items[i]));
+	for (size_t i = 0; i < delta->moved.length; i++) {
+		struct member **item = &view->items[view_index(view, delta->moved.items[i])];
+
+		member_unref(*item);
+		*item = member_ref(delta->moved.items[i]);
+	}
+	for (size_t i = 0; i < delta->added.length && result == 0; i++)
+		result = put_in(view, delta->added.items[i]);
+	if (result == 0)
+		fleet->stale = false;
+	return result;
+}
+
+static size_t delta_size(const struct fleet_delta *delta)
+{
+	return delta->added.length + delta->moved.length + delta->removed.length;
+}
+
+static int update_view(struct fleet *fleet, const struct fleet_delta *delta, bool was_stale)
+{
+	if (was_stale || delta_size(delta) > PATCH_MAX)
+		return rebuild_view(fleet);
+	return patch_view(fleet, delta);
+}
+
 int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next)
 {
 	struct fleet_delta delta = { 0 };
 	struct step step = { .now = now, .next = -1, .delta = &delta };
+	bool was_stale = fleet->stale, changed;
 	struct vanished vanished;
-	bool changed;
 	int result = 0;
 
 	if (!fleet_ready(fleet))
@@ -330,10 +400,10 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
 		if (fleet->shards[i].pending)
 			result = step_shard(fleet, &fleet->shards[i], &step);
-	fleet->stale |= delta.added.length + delta.moved.length + delta.removed.length > 0;
+	fleet->stale |= delta_size(&delta) > 0;
 	changed = fleet->stale;
 	if (result == 0 && changed)
-		result = rebuild_view(fleet);
+		result = update_view(fleet, &delta, was_stale);
 	if (result < 0) {
 		fleet_delta_clear(&delta);
 		return result;

@@ -33,10 +33,13 @@ struct fleet_settings {
 
 void fleet_settings_default(struct fleet_settings *settings, const struct prefix *overlay_subnet);
 /* -EINVAL with the key named; unknown keys are kept out and ignored (a newer agent wrote them). */
-int fleet_settings_parse(struct fleet_settings *ret, const char *json, size_t size, struct error *error);
+int fleet_settings_parse(struct fleet_settings *ret, const char *json, size_t size,
+	struct error *error);
 int fleet_settings_print(const struct fleet_settings *settings, struct buffer *json);
-/* One key by its text, as "netictl fleet set KEY VALUE" gives it. layout and shards cannot change. */
-int fleet_settings_set(struct fleet_settings *settings, const char *key, const char *value, struct error *error);
+/* One key by its text, as "netictl fleet set KEY VALUE" gives it. layout and shards cannot
+ * change. */
+int fleet_settings_set(struct fleet_settings *settings, const char *key, const char *value,
+	struct error *error);
 bool fleet_settings_peered(const struct fleet_settings *settings, const char *a, const char *b);
 
 #endif

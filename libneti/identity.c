@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the host itself can say of its identity. Asks the kernel and machine-id, never the
- * network; what cannot be found is an error that names the key to set.
+ * Who this host is: asks the kernel and machine-id, or the metadata service of its cloud. What
+ * cannot be found is an error that names the key to set.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "identity_ec2.h"
 
 #define MACHINE_ID_PATH "/etc/machine-id"
 #define MACHINE_ID_LENGTH 32
@@ -97,7 +98,7 @@ int identity_source_address(struct address *ret, struct error *error)
 	return result;
 }
 
-int identity_complete(struct settings *settings, struct error *error)
+static int complete_from_host(struct settings *settings, struct error *error)
 {
 	struct address address = settings->private_ip;
 	char *id = settings->id;
@@ -114,9 +115,88 @@ int identity_complete(struct settings *settings, struct error *error)
 		result = identity_machine_id(MACHINE_ID_PATH, &id, error);
 	if (result < 0)
 		return result;
+	settings->found |= (address_is_set(&settings->private_ip) ? 0 : SETTINGS_FOUND_PRIVATE) |
+			   (settings->id ? 0 : SETTINGS_FOUND_ID);
 	settings->private_ip = address;
 	settings->id = id;
 	return 0;
+}
+
+static int ask_ec2(const struct ec2_wanted *wanted, struct ec2_answer *ret, struct error *error)
+{
+	struct ec2_ask *ask;
+	int result = ec2_ask_new(&ask, wanted, error);
+
+	if (result < 0)
+		return result;
+	while ((result = ec2_ask_step(ask, ret, error)) == -EINPROGRESS)
+		ec2_ask_wait(ask);
+	ec2_ask_free(ask);
+	return result;
+}
+
+static int take_texts(struct settings *settings, const struct ec2_wanted *wanted,
+	const struct ec2_answer *answer, struct error *error)
+{
+	char *id = wanted->id ? strdup(answer->id) : NULL;
+	char *network = wanted->network ? strdup(answer->network) : NULL;
+
+	if ((wanted->id && !id) || (wanted->network && !network)) {
+		free(id);
+		free(network);
+		return error_memory(error);
+	}
+	settings->id = id ? id : settings->id;
+	settings->network = network ? network : settings->network;
+	return 0;
+}
+
+static int complete_from_ec2(struct settings *settings, struct error *error)
+{
+	const struct ec2_wanted wanted = {
+		.id = !settings->id,
+		.network = !settings->network,
+		.private_ip = !address_is_set(&settings->private_ip),
+		.public_ip = !address_is_set(&settings->public_ip) &&
+			     !(settings->found & SETTINGS_FOUND_PUBLIC),
+	};
+	struct ec2_answer answer;
+	int result;
+
+	if (!wanted.id && !wanted.network && !wanted.private_ip && !wanted.public_ip)
+		return 0;
+	result = ask_ec2(&wanted, &answer, error);
+	if (result == 0)
+		result = take_texts(settings, &wanted, &answer, error);
+	if (result < 0)
+		return result;
+	if (wanted.private_ip)
+		settings->private_ip = answer.private_ip;
+	if (wanted.public_ip)
+		settings->public_ip = answer.public_ip;
+	settings->found |= (wanted.id ? SETTINGS_FOUND_ID : 0) |
+			   (wanted.network ? SETTINGS_FOUND_NETWORK : 0) |
+			   (wanted.private_ip ? SETTINGS_FOUND_PRIVATE : 0) |
+			   (wanted.public_ip ? SETTINGS_FOUND_PUBLIC : 0);
+	return 0;
+}
+
+int identity_complete(struct settings *settings, struct error *error)
+{
+	switch (settings->identity) {
+	case IDENTITY_HOST:
+		return complete_from_host(settings, error);
+	case IDENTITY_EC2:
+		return complete_from_ec2(settings, error);
+	}
+	return -EINVAL;
+}
+
+int identity_for_registry(struct settings *settings, struct error *error)
+{
+	if (settings->registry || settings->network || settings->identity == IDENTITY_HOST)
+		return 0;
+	return identity_complete(settings, error);
 }
 
 static bool read_sockaddr(const struct sockaddr *from, struct address *ret)

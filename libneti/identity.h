@@ -7,9 +7,12 @@
  */
 #include "settings.h"
 
-/* Fills id and private_ip where they are not set; network must be set. All of it or
- * nothing. */
+/* Fills in what the settings leave open, and notes it as found. identity: host fills id and
+ * private_ip, and network must be set; ec2 fills these, network and public_ip, and waits for
+ * the metadata service, some seconds at the most. All of it or nothing. */
 int identity_complete(struct settings *settings, struct error *error);
+/* The same where the settings name the registry by network, and leave that open. */
+int identity_for_registry(struct settings *settings, struct error *error);
 /*
  * -EADDRINUSE when an address of this host, or the subnet behind one of its interfaces,
  * overlaps the prefix; 127.0.0.0/8 and ::1 do not count.

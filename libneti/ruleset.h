@@ -39,8 +39,9 @@ struct ruleset_diff {
  * A member of the same or of a peered network is reached and seen at its private address, any
  * other at its public one; without a public address it has no path from there.
  */
-int ruleset_build(struct ruleset **ret, const struct policy *policy, const struct fleet_settings *fleet,
-	const struct member *self, const struct member_list *members);
+int ruleset_build(struct ruleset **ret, const struct policy *policy,
+	const struct fleet_settings *fleet, const struct member *self,
+	const struct member_list *members);
 struct ruleset *ruleset_free(struct ruleset *ruleset);
 /* Both may be NULL: an empty ruleset. */
 int ruleset_diff(struct ruleset_diff *ret, const struct ruleset *from, const struct ruleset *to);

@@ -181,6 +181,7 @@ int settings_copy(struct settings **ret, const struct settings *settings)
 		settings_free(copy);
 		return result;
 	}
+	copy->found = settings->found;
 	copy->overlay_subnet_given = settings->overlay_subnet_given;
 	*ret = copy;
 	return 0;

@@ -15,7 +15,15 @@
 #include "policy.h"
 
 /* Where id and private_ip come from when they are not set. */
-enum identity { IDENTITY_HOST };
+enum identity { IDENTITY_HOST, IDENTITY_EC2 };
+
+/* What identity filled in, and not the file. */
+enum settings_found {
+	SETTINGS_FOUND_ID = 1,
+	SETTINGS_FOUND_NETWORK = 2,
+	SETTINGS_FOUND_PRIVATE = 4,
+	SETTINGS_FOUND_PUBLIC = 8 /* that there is none may be found too */
+};
 
 struct zk_hosts {
 	char *network;
@@ -31,6 +39,7 @@ struct settings {
 	char *network; /* NULL: not set */
 	struct address private_ip, public_ip;
 	enum identity identity;
+	unsigned found; /* enum settings_found */
 	struct prefix overlay_subnet;
 	bool overlay_subnet_given;
 	struct prefix *overlay_exclude;

@@ -70,7 +70,7 @@ const struct settings_entry settings_table[] = {
 	{ "public_ip", &address, VALUE(public_ip), NULL,
 		"where members of other networks reach this host" },
 	{ "identity", &identity, VALUE(identity), "host",
-		"where id and private_ip come from when they are not set" },
+		"where id, network and addresses come from when they are not set" },
 	{ "overlay_subnet", &overlay, VALUE(overlay_subnet), "192.168.0.0/18",
 		"the addresses the fleet is given" },
 	{ "overlay_exclude", &prefixes, ITEMS(overlay_exclude), NULL,

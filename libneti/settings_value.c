@@ -176,16 +176,12 @@ int settings_read_command(const struct settings_at *at, const char *text, void *
 
 int settings_read_identity(const struct settings_at *at, const char *text, void *ret)
 {
-	const enum identity identity = IDENTITY_HOST;
+	enum identity identity = IDENTITY_HOST;
 
 	if (strcmp(text, "ec2") == 0)
-		return settings_fail(at, -EINVAL,
-			"this release asks no metadata service; id and "
-			"addresses come from the settings and the host: "
-			"set id, private_ip and public_ip");
-	if (strcmp(text, "host") != 0)
-		return settings_fail_value(
-			at, text, "is not known: the only value is host");
+		identity = IDENTITY_EC2;
+	else if (strcmp(text, "host") != 0)
+		return settings_fail_value(at, text, "is not known: there are host and ec2");
 	memcpy(ret, &identity, sizeof(identity));
 	return 0;
 }

@@ -4,7 +4,7 @@
 # All that CI runs, and the count at the end. Started by `./dev check`, which gives it a process
 # namespace: nothing that a test leaves behind outlives this script.
 #
-# usage: check.sh FOLDER [--deep]
+# usage: check.sh FOLDER [--deep|--packages]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -150,9 +150,31 @@ check_tarball() {
 	fi
 }
 
+# --- what the packages do on a machine -------------------------------------------------------------
+
+# A script that is no suite of the build tree's, with the arguments it needs.
+run_alone() {
+	local words=$1 result=PASS suite_failed
+	shift
+	stage "$words" bash "$@" || result=FAIL
+	count_suite "$log" "$result"
+	judge_skips "$log" "$1"
+	[ "$suite_failed" = 0 ] || tail -n 200 "$log"
+}
+
+check_packages() {
+	needed "Debian packages, and lintian" ./dev deb
+	run_alone "packages: install, boot, upgrade under traffic, purge" tests/packages.sh build/deb
+	run_alone "the Ansible role, run twice" tests/role.sh build/deb
+}
+
 # --- the whole ----------------------------------------------------------------------------------
 
 start=$EPOCHREALTIME
+if [ "$deep" = --packages ]; then
+	check_packages
+	finish
+fi
 needed "build with gcc, warnings are errors" ./dev build gcc --enable-werror
 needed "build with clang, warnings are errors" ./dev build clang --enable-werror
 run_suites "all suites, gcc" build/gcc
@@ -161,6 +183,7 @@ check_tarball
 if [ "$deep" = --deep ]; then
 	needed "build with the sanitizers" ./dev build sanitized
 	run_suites "all suites under the sanitizers" build/sanitized
+	check_packages
 fi
 printf '%-60s%6s s\n' "all of it" "$(seconds_since "$start")"
 finish

@@ -66,6 +66,8 @@ static void see(void *data, const struct neti_event *event)
 	}
 }
 
+static const char *subnet = "192.168.0.0/18";
+
 static void set(struct neti_settings *settings, const char *key, const char *value)
 {
 	ck_assert_int_eq(neti_settings_set(settings, key, value), 0);
@@ -88,6 +90,7 @@ static struct neti_settings *settings_of(struct host *host)
 	set(settings, "private_ip", host->address);
 	set(settings, "session_timeout", "1s");
 	set(settings, "reject_all", "true");
+	set(settings, "overlay_subnet", subnet);
 	return settings;
 }
 
@@ -118,6 +121,11 @@ static void dispatch(void)
 	if (sierra.agent)
 		neti_agent_dispatch(sierra.agent);
 }
+
+/* Dispatches until the condition holds; a busy machine is given time. */
+#define DISPATCH_UNTIL(condition)                                                                  \
+	for (time_t end_at = time(NULL) + 20; !(condition) && time(NULL) < end_at;)                \
+	dispatch()
 
 /* Dispatches until the shell command succeeds on the host. */
 static bool becomes(struct host *host, const char *command, int seconds)
@@ -204,9 +212,9 @@ static void start_both(void)
 {
 	start(&hudson);
 	start(&sierra);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 10));
-	ck_assert(becomes(&sierra, "ipset test neti-peers " HUDSON, 10));
-	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'", 5));
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 20));
+	ck_assert(becomes(&sierra, "ipset test neti-peers " HUDSON, 20));
+	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'", 20));
 }
 
 START_TEST(members_reach_each_other_and_nobody_else)
@@ -227,10 +235,10 @@ START_TEST(members_reach_each_other_and_nobody_else)
 	ck_assert_int_eq(netns_connect(SIERRA, 8080, 300), -ETIMEDOUT);
 	netns_enter(&outside);
 	stop(&sierra);
-	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 5));
+	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 20));
 	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), -EHOSTUNREACH);
 	start(&sierra);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 5));
+	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 20));
 	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), 0);
 	end();
 }
@@ -249,8 +257,7 @@ START_TEST(restart_changes_nothing)
 	netns_enter(&outside);
 	stop(&hudson);
 	start(&hudson);
-	for (int i = 0; i < 200 && hudson.applied == 0; i++)
-		dispatch();
+	DISPATCH_UNTIL(hudson.applied > 0);
 	ck_assert_int_eq(hudson.applied, 1);
 	netns_enter(&hudson.netns);
 	after = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
@@ -271,8 +278,7 @@ START_TEST(drift_is_repaired)
 	netns_do("iptables-legacy -F INPUT; iptables-legacy -t nat -F NETI-OVERLAY; ipset flush neti-peers");
 	netns_enter(&outside);
 	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA " && iptables-legacy -C INPUT -j NETI-INPUT", 15));
-	for (int i = 0; i < 50 && hudson.drift == 0; i++)
-		dispatch();
+	DISPATCH_UNTIL(hudson.drift > 0);
 	ck_assert_int_eq(hudson.drift, 1);
 	end();
 }
@@ -303,7 +309,7 @@ START_TEST(removals_are_held_until_accepted)
 	registry = registry_of(&hudson);
 	ck_assert_int_eq(neti_registry_fleet_accept(registry), 0);
 	neti_registry_unref(registry);
-	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 5));
+	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 20));
 	ck_assert_uint_eq(hudson.held, 0);
 	end();
 }
@@ -330,6 +336,38 @@ START_TEST(kernel_is_not_touched_before_the_list_is_read)
 }
 END_TEST
 
+/* Two members fill a subnet of two addresses. */
+START_TEST(full_tables_are_told)
+{
+	char status[256];
+
+	if (!begin())
+		return;
+	subnet = "192.168.5.0/30";
+	fleet_set("removal_delay", "100ms");
+	snprintf(status, sizeof(status), "%s/hudson/status", netns_directory());
+	setenv("status", status, 1);
+	netns_enter(&hudson.netns);
+	netns_do("ipset create neti-denied hash:ip,port timeout 3600 counters maxelem 70000;"
+		 "{ for i in $(seq 60000); do echo add neti-denied 1.2.3.4,tcp:$i; done; } |"
+		 "ipset restore");
+	netns_enter(&outside);
+	start(&hudson);
+	for (int i = 0; i < 200 && !strstr(hudson.trouble, "neti-denied"); i++)
+		dispatch();
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the set neti-denied is 85 % full"));
+	start(&sierra);
+	for (int i = 0; i < 500 && !strstr(hudson.trouble, "overlay"); i++)
+		dispatch();
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the overlay subnet is 100 % full, 2 of 2"));
+	ck_assert_int_eq(hudson.troubles, 2); /* each once */
+	ck_assert(becomes(&hudson,
+		"jq -e '.tables | .overlay.max == 2 and .[\"neti-denied\"].entries == 60000 and "
+		".[\"neti-peers\"].max > 60000 and .conntrack.max > 0' $status", 5));
+	end();
+}
+END_TEST
+
 START_TEST(overlay_that_is_in_use_here_is_refused)
 {
 	if (!begin())
@@ -338,8 +376,7 @@ START_TEST(overlay_that_is_in_use_here_is_refused)
 	netns_do("ip addr add 192.168.0.77/24 dev eth0");
 	netns_enter(&outside);
 	start(&hudson);
-	for (int i = 0; i < 200 && hudson.troubles == 0; i++)
-		dispatch();
+	DISPATCH_UNTIL(hudson.troubles > 0);
 	ck_assert_ptr_nonnull(strstr(hudson.trouble, "192.168.0.77"));
 	ck_assert_int_eq(hudson.applied, 0);
 	end();
@@ -351,7 +388,7 @@ START_TEST(same_id_elsewhere_is_refused)
 	if (!begin())
 		return;
 	start(&hudson);
-	ck_assert(becomes(&hudson, "ipset list neti-peers", 5));
+	ck_assert(becomes(&hudson, "ipset list neti-peers", 20));
 	sierra.id = "hudson";
 	sierra.address = SIERRA;
 	netns_do("mkdir -p %s/other", netns_directory());
@@ -368,8 +405,7 @@ START_TEST(same_id_elsewhere_is_refused)
 	neti_agent_set_callback(sierra.agent, see, &sierra);
 	ck_assert_int_eq(neti_agent_start(sierra.agent), 0);
 	netns_enter(&outside);
-	for (int i = 0; i < 200 && sierra.troubles == 0; i++)
-		dispatch();
+	DISPATCH_UNTIL(sierra.troubles > 0);
 	ck_assert_msg(strstr(sierra.trouble, "hudson") && strstr(sierra.trouble, HUDSON), "%s",
 		sierra.trouble);
 	end();
@@ -387,6 +423,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, drift_is_repaired);
 	tcase_add_test(tests, removals_are_held_until_accepted);
 	tcase_add_test(tests, kernel_is_not_touched_before_the_list_is_read);
+	tcase_add_test(tests, full_tables_are_told);
 	tcase_add_test(tests, overlay_that_is_in_use_here_is_refused);
 	tcase_add_test(tests, same_id_elsewhere_is_refused);
 	suite_add_tcase(suite, tests);

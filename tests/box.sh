@@ -141,6 +141,7 @@ box_sweep() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ] && [ "${1-}" = sweep ]; then
+	# shellcheck disable=SC2016 # expanded in there
 	exec unshare --mount bash -c 'mount -t cgroup2 groups /mnt && source "$1" &&
 		box_await 5 box_sweep "/mnt/$box_groups"' . "$0"
 fi

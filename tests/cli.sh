@@ -189,24 +189,16 @@ for command in plan apply verify flush run; do
 done
 
 # The rest in a network namespace of its own, as root in there.
-box=(unshare --net)
-[ "$(id -u)" = 0 ] || box=(unshare --user --map-root-user "${box[@]}") # the network belongs to that user
 export XTABLES_LOCKFILE=$suite_folder/xtables.lock
-if "${box[@]}" true 2>/dev/null; then
-	mkfifo hold
-	"${box[@]}" sh -c 'ip link set lo up; echo $$ >holder; exec cat hold' &
-	until [ -s holder ]; do sleep 0.05; done
-	exec 9>hold
-	inside=(nsenter --net --target "$(cat holder)")
-	[ "$(id -u)" = 0 ] || inside+=(--user --preserve-credentials)
-	real=$netictl
-	netictl=$suite_folder/netictl
-	printf '#!/bin/sh\nexec %s %s "$@"\n' "${inside[*]}" "$real" >"$netictl"
-	chmod +x "$netictl"
-else
+if ! suite_namespace inside; then
 	skip "no network namespace for this user"
 	suite_end
 fi
+real=$netictl
+netictl=$suite_folder/netictl
+# shellcheck disable=SC2154 # suite_namespace sets it
+printf '#!/bin/sh\nexec %s %s "$@"\n' "${inside[*]}" "$real" >"$netictl"
+chmod +x "$netictl"
 
 agent_is_ready() {
 	local _
@@ -283,5 +275,4 @@ expect "an overlay subnet with an address of this host" \
 	refuses 2 '192.168.9.9' "${hudson[@]}" apply
 expect "nothing is half done" bash -c '! "$@" | grep NETI' . "${inside[@]}" iptables-legacy-save
 
-exec 9>&-
 suite_end

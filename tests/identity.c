@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/refresh.h"
 #include "identity.h"
 #include "test.h"
 
@@ -154,6 +155,75 @@ START_TEST(loopback_is_no_source)
 }
 END_TEST
 
+/* The address of the default route is looked at from time to time; one that was set never. */
+START_TEST(address_changes)
+{
+	struct settings *fresh = NULL;
+	char text[ADDRESS_TEXT_MAX];
+	struct refresh refresh;
+
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
+	ck_assert_int_eq(settings_set(settings, "id", "web-17", &error), 0);
+	add_address("lo:1", "10.9.8.7", "255.255.255.0");
+	add_default_route();
+	ck_assert_int_eq(identity_complete(settings, &error), 0);
+	ck_assert_uint_eq(settings->found, SETTINGS_FOUND_PRIVATE);
+	refresh_init(&refresh, 1000);
+	ck_assert_int_eq(refresh_turn(&refresh, settings, 1000 + REFRESH_MS, NULL, &fresh), 0);
+	ck_assert_int_eq(refresh.due, 1000 + 2 * REFRESH_MS);
+	add_address("lo:1", "10.9.8.99", "255.255.255.0");
+	ck_assert_int_eq(refresh_turn(&refresh, settings, refresh.due - 1, NULL, &fresh), 0);
+	ck_assert_int_eq(refresh_turn(&refresh, settings, refresh.due, NULL, &fresh), 1);
+	ck_assert_str_eq(address_format(&fresh->private_ip, text), "10.9.8.99");
+	ck_assert_str_eq(fresh->id, "web-17");
+	settings->found = 0;
+	ck_assert_int_eq(refresh_turn(&refresh, settings, refresh.due, NULL, &fresh), 0);
+	ck_assert_int_eq(refresh.due, -1);
+	settings_free(fresh);
+}
+END_TEST
+
+/* The metadata service in small steps: no turn waits for it. */
+START_TEST(address_changes_in_ec2)
+{
+	static const char *const files[][2] = { { "token", "t" }, { "local-ipv4", "10.1.1.1" },
+		{ "public-ipv4", "198.51.100.1" } };
+	char folder[] = "/tmp/neti-identity-XXXXXX", command[160], text[ADDRESS_TEXT_MAX];
+	struct settings *fresh = NULL;
+	struct refresh refresh;
+	int result = 0;
+	FILE *server;
+
+	if (!own_network())
+		test_skip("no network namespace can be made: %s", strerror(errno));
+	add_address("lo", "127.0.0.1", "255.0.0.0");
+	add_address("lo:1", "169.254.169.254", "255.255.255.255");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	for (size_t i = 0; i < COUNT(files); i++) {
+		snprintf(command, sizeof(command), "printf %s >%s/%s", files[i][1], folder, files[i][0]);
+		ck_assert_int_eq(system(command), 0);
+	}
+	snprintf(command, sizeof(command), "exec tests/metadata_server %s", folder);
+	server = popen(command, "r");
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), server));
+	ck_assert_int_eq(settings_set(settings, "identity", "ec2", &error), 0);
+	settings->found = SETTINGS_FOUND_PRIVATE | SETTINGS_FOUND_PUBLIC;
+	refresh_init(&refresh, -REFRESH_MS);
+	for (int64_t now = 0; result == 0 && now < 500; now += 10) {
+		result = refresh_turn(&refresh, settings, now, NULL, &fresh);
+		usleep(10000);
+	}
+	ck_assert_int_eq(result, 1);
+	ck_assert_str_eq(address_format(&fresh->private_ip, text), "10.1.1.1");
+	ck_assert_str_eq(address_format(&fresh->public_ip, text), "198.51.100.1");
+	settings_free(fresh);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 static int read_machine_id(const char *content, char **id, char *path)
 {
 	FILE *file;
@@ -259,6 +329,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, no_default_route);
 	tcase_add_test(tests, source_of_the_default_route);
 	tcase_add_test(tests, loopback_is_no_source);
+	tcase_add_test(tests, address_changes);
+	tcase_add_test(tests, address_changes_in_ec2);
 	tcase_add_test(tests, machine_id);
 	tcase_add_test(tests, bad_machine_id);
 	tcase_add_test(tests, overlay_is_free);

@@ -23,7 +23,7 @@ fi
 if command -v shellcheck >/dev/null; then
 	expect "shellcheck: dev" lint_scripts dev
 	expect "shellcheck: examples" lint_scripts examples/tag-ec2-instance
-	expect "shellcheck: scripts" lint_scripts scripts/check.sh
+	expect "shellcheck: scripts" lint_scripts scripts/check.sh scripts/deb.sh
 	expect "shellcheck: demo" lint_scripts demo/demo.sh
 	for script in "$srcdir"/tests/*.sh; do
 		expect "shellcheck: ${script##*/}" lint_scripts "tests/${script##*/}"

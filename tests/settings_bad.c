@@ -161,10 +161,7 @@ static const struct bad values[] = {
 	{ "public_ip: 2001:db8::1",
 		"1: public_ip: \"2001:db8::1\" is an IPv6 address: only IPv4 is "
 		"supported here yet" },
-	{ "identity: ec2",
-		"1: identity: this release asks no metadata service; id and addresses "
-		"come from the settings and the host: set id, private_ip and public_ip" },
-	{ "identity: gce", "1: identity: \"gce\" is not known: the only value is host" },
+	{ "identity: gce", "1: identity: \"gce\" is not known: there are host and ec2" },
 	{ "overlay_subnet: 192.168.0.0/33",
 		"1: overlay_subnet: \"192.168.0.0/33\" is not a prefix, such as "
 		"192.168.0.0/18" },

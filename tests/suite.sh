@@ -37,10 +37,16 @@ suite_end() {
 }
 
 # suite_namespace NAME: sets NAME to a command prefix that runs in a fresh network namespace with
-# loopback up; the namespace goes with this script. False where none can be made.
+# loopback up; the namespace goes with this script. False where none can be made. An ordinary
+# user's all belong to one user namespace, the first one's, so that they can be cabled together.
+suite_user=()
 suite_namespace() {
 	local box=(unshare --net) fifo=$suite_folder/hold-$1 holder=$suite_folder/holder-$1
-	[ "$(id -u)" = 0 ] || box=(unshare --user --map-root-user "${box[@]}")
+	if [ ${#suite_user[@]} -gt 0 ]; then
+		box=(nsenter "${suite_user[@]}" "${box[@]}")
+	elif [ "$(id -u)" != 0 ]; then
+		box=(unshare --user --map-root-user "${box[@]}")
+	fi
 	"${box[@]}" true 2>/dev/null || return
 	mkfifo "$fifo"
 	# shellcheck disable=SC2016
@@ -49,9 +55,8 @@ suite_namespace() {
 	# shellcheck disable=SC2034
 	exec {suite_held}>"$fifo"
 	until [ -s "$holder" ]; do sleep 0.02; done
-	if [ "$(id -u)" = 0 ]; then
-		eval "$1=(nsenter --net --target $(cat "$holder"))"
-	else
-		eval "$1=(nsenter --net --target $(cat "$holder") --user --preserve-credentials)"
+	if [ "$(id -u)" != 0 ] && [ ${#suite_user[@]} = 0 ]; then
+		suite_user=("--user=/proc/$(cat "$holder")/ns/user" --preserve-credentials)
 	fi
+	eval "$1=(nsenter --net=/proc/$(cat "$holder")/ns/net ${suite_user[*]})"
 }

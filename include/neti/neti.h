@@ -75,7 +75,8 @@ enum neti_trouble {
 	NETI_TROUBLE_PRIVILEGE = 9,    /* a capability is missing */
 	NETI_TROUBLE_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
 	NETI_TROUBLE_BUSY = 11,	       /* somebody else holds a lock */
-	NETI_TROUBLE_KERNEL = 12       /* the kernel refused a change */
+	NETI_TROUBLE_KERNEL = 12,      /* the kernel refused a change */
+	NETI_TROUBLE_FULL = 13	       /* a table is nearly full: connections, sets, overlay */
 };
 
 /* The release of the library that is loaded, as "0.1.0". Any thread. */
@@ -125,6 +126,10 @@ const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_N
 /* The command that the settings want run when this host has joined, NULL for none. The library
  * runs no programs: this is the caller's to do, as netictl does. */
 const char *neti_settings_on_register(const struct neti_settings *settings) NETI_NONNULL(1);
+/* What the settings say of a proxy for ZooKeeper on this host: the port, 0 for none; servers and
+ * who may use it, each separated by commas, "" for none. The caller frees both texts. */
+int neti_settings_proxy(const struct neti_settings *settings, unsigned *ret_listen, char **ret_to,
+	char **ret_from) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3, 4);
 
 /*
  * Members: a counted list of values that never change, sorted by overlay address.

@@ -9,19 +9,23 @@
 #include <string.h>
 
 #include "../clock.h"
+#include "../engine/conntrack.h"
 #include "convergence.h"
 #include "intake.h"
 #include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
+#include "tables.h"
 
 /* Rule work stays under a twentieth of one core. */
 #define PACE 20
 #define CREDIT_MS 500
 #define CHECK_MS 5000
 #define STATUS_MS 500
+#define STATE_QUIET_MS 2000
+#define STATE_MS 20000
+#define FILE_RETRY_MS 10000
 #define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
-#define STATE_MS 5000
 #define RETRY_MAX_MS 30000
 
 void convergence_trouble(struct convergence *convergence, const struct error *error)
@@ -80,12 +84,13 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		.options = *options, .events = events, .log = log, .fleet_due = -1,
 		.status = { .registry = "connecting" },
 	};
+	refresh_init(&convergence->refresh, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, log, error);
+		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
@@ -103,7 +108,10 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
+	bool said = false;
 
+	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
+		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
 	settings_free(old);
@@ -113,6 +121,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 
 void convergence_close(struct convergence *convergence)
 {
+	refresh_clear(&convergence->refresh);
 	if (convergence->registry)
 		registry_close(convergence->registry);
 	if (convergence->keeper.engine)
@@ -173,6 +182,17 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
+/* It waits for the disk, so it is written when the fleet is quiet; but not much later. */
+static void state_changed(struct convergence *convergence, int64_t now)
+{
+	if (!convergence->state_stale)
+		convergence->state_since = now;
+	convergence->state_stale = true;
+	convergence->state_due = now + STATE_QUIET_MS;
+	if (convergence->state_due > convergence->state_since + STATE_MS)
+		convergence->state_due = convergence->state_since + STATE_MS;
+}
+
 /* What the other hosts can read of this one. The kernel holds the newest revision also when the
  * change was none for it: a member that came back within its delay, say. */
 static void note_revision(struct convergence *convergence)
@@ -211,7 +231,7 @@ static void step_fleet(struct convergence *convergence, int64_t now)
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
-		convergence->state_stale = true;
+		state_changed(convergence, now);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
@@ -234,10 +254,9 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	struct neti_event *event;
 
 	convergence->rules_stale = false;
-	convergence->state_stale = true;
+	state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
-	status->peers_max = RULESET_PEERS_MAX;
 	status->revision = fleet_revision(convergence->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
@@ -301,6 +320,20 @@ static void check_rules(struct convergence *convergence, int64_t now)
 	buffer_clear(&diff);
 }
 
+/* A disk that is full, or a folder that is gone: told once, tried again and again. */
+static void file_failed(struct convergence *convergence, const struct error *error)
+{
+	if (!convergence->files_failed)
+		convergence_trouble(convergence, error);
+	convergence->files_failed = true;
+}
+
+static size_t count_skipped(const struct convergence *convergence)
+{
+	return (convergence->fleet ? fleet_skipped(convergence->fleet) : 0) +
+	       registry_strays(convergence->registry);
+}
+
 static bool status_is_due(const struct convergence *convergence, int64_t now)
 {
 	return now >= convergence->status_due + HEARTBEAT_MS ||
@@ -338,31 +371,58 @@ static void write_status(struct convergence *convergence, int64_t now)
 	convergence->status_stale = false;
 	convergence->status_due = now + STATUS_MS;
 	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-	status->skipped = convergence->fleet ? fleet_skipped(convergence->fleet) : 0;
-	if (status_write(settings->state_dir, status, &error) < 0)
-		log_warning(convergence->log, "%s", error.text);
+	status->skipped = count_skipped(convergence);
+	status->n_skipped_entries =
+		registry_skipped(convergence->registry, status->skipped_entries);
+	tables_look(convergence);
+	if (status_write(settings->state_dir, status, &error) < 0) {
+		file_failed(convergence, &error);
+		convergence->status_stale = true;
+		convergence->status_due = now + FILE_RETRY_MS;
+	}
 	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
 		log_warning(convergence->log, "metrics_file: %s", error.text);
 }
 
-static void write_files(struct convergence *convergence, int64_t now)
+static void write_state(struct convergence *convergence, int64_t now)
 {
 	const char *folder = convergence->settings->state_dir;
 	struct error error;
 
+	convergence->state_stale = false;
+	if (state_save(folder, &convergence->fleet_settings,
+		    fleet_members(convergence->fleet), &error) == 0 &&
+		(!convergence->keeper.applied ||
+			state_save_ruleset(folder, convergence->keeper.applied, &error) == 0)) {
+		convergence->files_failed = false;
+		return;
+	}
+	file_failed(convergence, &error);
+	convergence->state_stale = true;
+	convergence->state_since = now;
+	convergence->state_due = now + FILE_RETRY_MS;
+}
+
+static void write_files(struct convergence *convergence, int64_t now)
+{
 	if (!convergence->options.member && !convergence->options.rules)
 		return;
+	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
 	if (status_is_due(convergence, now))
 		write_status(convergence, now);
-	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due) {
-		convergence->state_stale = false;
-		convergence->state_due = now + STATE_MS;
-		if (state_save(folder, &convergence->fleet_settings,
-			    fleet_members(convergence->fleet), &error) < 0 ||
-			(convergence->keeper.applied &&
-				state_save_ruleset(folder, convergence->keeper.applied, &error) < 0))
-			log_warning(convergence->log, "%s", error.text);
-	}
+	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due)
+		write_state(convergence, now);
+}
+
+static void ask_addresses(struct convergence *convergence, int64_t now)
+{
+	struct settings *fresh;
+
+	if (refresh_turn(&convergence->refresh, convergence->settings, now, convergence->log,
+		    &fresh) == 0)
+		return;
+	log_warning(convergence->log, "this host has other addresses now, and moves");
+	convergence_reload(convergence, fresh);
 }
 
 static bool may_apply(const struct convergence *convergence)
@@ -390,7 +450,7 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, convergence->status_due);
 	if (convergence->state_stale)
 		due = sooner(due, convergence->state_due);
-	return due;
+	return sooner(due, convergence->refresh.due);
 }
 
 /* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
@@ -411,6 +471,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
 	bool applied_now = false, checked = false;
 
+	ask_addresses(convergence, now);
 	if (convergence->fleet && now >= convergence->not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
 			step_fleet(convergence, now);

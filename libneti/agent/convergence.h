@@ -7,6 +7,7 @@
 #include "../fleet.h"
 #include "../registry/registry.h"
 #include "keeper.h"
+#include "refresh.h"
 #include "status.h"
 #include "worker.h"
 
@@ -19,6 +20,7 @@ struct convergence {
 	void (*view_changed)(void *data); /* the worker's, set after the open */
 	void *view_data;
 	struct keeper keeper;
+	struct refresh refresh;
 	struct member *self;
 	struct fleet *fleet; /* NULL before the fleet's settings were read */
 	struct fleet_settings fleet_settings;
@@ -37,7 +39,8 @@ struct convergence {
 	int64_t check_due;
 	int64_t status_due;
 	int64_t denied_due;
-	int64_t state_due;
+	int64_t state_due, state_since;
+	bool files_failed; /* and that was told */
 };
 
 int convergence_open(struct convergence *convergence, const struct settings *settings,

@@ -24,6 +24,7 @@ static void on_state(void *data, enum store_state state, const char *detail)
 
 	snprintf(status->registry, sizeof(status->registry), "%s", names[state]);
 	status->session[0] = '\0';
+	status->session_timeout_ms = registry_timeout(convergence->registry);
 	if (session)
 		snprintf(status->session, sizeof(status->session), "0x%llx",
 			(unsigned long long)session);
@@ -60,7 +61,7 @@ static void check_overlay(struct convergence *convergence)
 	char text[PREFIX_TEXT_MAX], own[PREFIX_TEXT_MAX];
 	struct error error;
 
-	convergence->status.addresses = prefix_count(subnet);
+	convergence->status.addresses = prefix_count(subnet) - 2; /* network, broadcast */
 	convergence->overlay_usable = identity_check_overlay(subnet, &error) == 0;
 	if (!convergence->overlay_usable)
 		convergence_trouble(convergence, &error);

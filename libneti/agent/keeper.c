@@ -10,9 +10,10 @@
 #include "guard.h"
 #include "keeper.h"
 
-int keeper_open(struct keeper *keeper, const struct log *log, struct error *error)
+int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+	struct error *error)
 {
-	struct engine_config config = { .log = log };
+	struct engine_config config = { .log = log, .conntrack_max = conntrack_max };
 
 	*keeper = (struct keeper){ .log = log };
 	return engine_open(&keeper->engine, NULL, &config, error);

@@ -15,7 +15,9 @@ struct keeper {
 	size_t held;		 /* removals the guard holds back from the first apply */
 };
 
-int keeper_open(struct keeper *keeper, const struct log *log, struct error *error);
+/* conntrack_max: as in struct engine_config. */
+int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+	struct error *error);
 void keeper_close(struct keeper *keeper);
 /* Steals the ruleset on success. -EPERM (NETI_TROUBLE_HELD): nothing was changed. After any
  * other failure the kernel's content is not known, and the next apply looks at all of it. */

@@ -56,37 +56,29 @@ int status_lock(const char *state_dir, struct error *error)
 	return fd;
 }
 
-static bool read_number(const char *path, uint64_t *ret)
-{
-	FILE *file = fopen(path, "re");
-	bool done = file && fscanf(file, "%" SCNu64, ret) == 1;
-
-	if (file)
-		fclose(file);
-	return done;
-}
-
-bool status_conntrack(uint64_t *ret_entries, uint64_t *ret_max)
-{
-	return read_number("/proc/sys/net/netfilter/nf_conntrack_count", ret_entries) &&
-	       read_number("/proc/sys/net/netfilter/nf_conntrack_max", ret_max) && *ret_max > 0;
-}
-
-static json_t *table(uint64_t entries, uint64_t max)
-{
-	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "max", (json_int_t)max);
-}
-
+/* Those whose size is known. */
 static json_t *tables_of(const struct status *status)
 {
-	uint64_t entries, max;
 	json_t *tables = json_object();
 
-	json_object_set_new(tables, "neti-peers", table(status->peers, status->peers_max));
-	json_object_set_new(tables, "overlay", table(status->members, status->addresses));
-	if (status_conntrack(&entries, &max))
-		json_object_set_new(tables, "conntrack", table(entries, max));
+	for (enum fill_table table = 0; table < FILL_TABLES; table++) {
+		const struct fill *fill = &status->tables[table];
+
+		if (fill->max)
+			json_object_set_new(tables, fill_name(table),
+				json_pack("{s:I, s:I}", "entries", (json_int_t)fill->entries, "max",
+					(json_int_t)fill->max));
+	}
 	return tables;
+}
+
+static json_t *skipped_entries_of(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_skipped_entries; i++)
+		json_array_append_new(list, json_string(status->skipped_entries[i]));
+	return list;
 }
 
 static void add_number(json_t *json, const char *name, int64_t number)
@@ -110,6 +102,8 @@ json_t *status_json(const struct status *status)
 		return NULL;
 	json_object_set_new(json, "denied", json_pack("{s:I, s:I}", "sources",
 		(json_int_t)status->denied_sources, "packets", (json_int_t)status->denied_packets));
+	add_number(json, "session_timeout_ms", status->session_timeout_ms);
+	json_object_set_new(json, "skipped_entries", skipped_entries_of(status));
 	add_number(json, "newest", (int64_t)status->newest);
 	add_number(json, "behind_since", status->behind_since);
 	add_number(json, "repaired_at", status->repaired_at);
@@ -127,7 +121,7 @@ int status_write(const char *state_dir, const struct status *status, struct erro
 	if (result < 0)
 		error_memory(error);
 	else
-		result = file_replace(state_dir, "status", buffer_text(&text), text.length, error);
+		result = file_show(state_dir, "status", buffer_text(&text), text.length, error);
 	buffer_clear(&text);
 	return result;
 }

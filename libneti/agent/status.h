@@ -11,6 +11,8 @@
 #include <jansson.h>
 
 #include "../error.h"
+#include "../registry/registry.h"
+#include "fill.h"
 
 struct status {
 	const char *id;
@@ -21,6 +23,9 @@ struct status {
 	bool ready;	   /* the whole list was read */
 	size_t members;
 	size_t skipped;
+	const char *skipped_entries[REGISTRY_SKIPPED_NAMED]; /* sentences; the registry's */
+	size_t n_skipped_entries;
+	unsigned session_timeout_ms; /* negotiated */
 	size_t held;
 	uint64_t revision; /* that the kernel holds */
 	uint64_t newest;   /* of the registry, as far as it was read */
@@ -29,8 +34,9 @@ struct status {
 	double applied_seconds;
 	uint64_t commits; /* how often something was applied, and the time of them all */
 	double commit_seconds;
-	size_t peers, peers_max;
+	size_t peers;
 	uint64_t addresses; /* of the overlay subnet */
+	struct fill tables[FILL_TABLES];
 	size_t denied_sources; /* source and port, of the last hour */
 	uint64_t denied_packets;
 	uint64_t repairs;
@@ -44,7 +50,5 @@ int status_lock(const char *state_dir, struct error *error);
 json_t *status_json(const struct status *status);
 /* Replaces the status file in one step. */
 int status_write(const char *state_dir, const struct status *status, struct error *error);
-/* How full conntrack is; false when this kernel does not tell. */
-bool status_conntrack(uint64_t *ret_entries, uint64_t *ret_max);
 
 #endif

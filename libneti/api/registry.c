@@ -78,6 +78,9 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 		return result;
 	if (registry->registry)
 		registry->registry = registry_close(registry->registry);
+	result = identity_for_registry(registry->settings, error);
+	if (result < 0)
+		return result;
 	registry->makes = make;
 	registry->log = (struct log){ registry->context->log.level, pass_on, registry->context };
 	return open_registry(&registry->registry, registry->settings,

@@ -63,3 +63,27 @@ NETI_EXPORT const char *neti_settings_on_register(const struct neti_settings *se
 {
 	return settings->settings->on_register;
 }
+
+NETI_EXPORT int neti_settings_proxy(const struct neti_settings *settings, unsigned *ret_listen,
+	char **ret_to, char **ret_from)
+{
+	const struct settings *inside = settings->settings;
+	struct buffer to = { 0 }, from = { 0 };
+	char text[PREFIX_TEXT_MAX];
+
+	buffer_append(&to, "", 0);
+	buffer_append(&from, "", 0);
+	for (size_t i = 0; i < inside->n_to; i++)
+		buffer_print(&to, "%s%s", i ? "," : "", inside->to[i]);
+	for (size_t i = 0; i < inside->n_from; i++)
+		buffer_print(&from, "%s%s", i ? "," : "", prefix_format(&inside->from[i], text));
+	if (buffer_result(&to) < 0 || buffer_result(&from) < 0) {
+		buffer_clear(&to);
+		buffer_clear(&from);
+		return context_fail_memory(settings->context);
+	}
+	*ret_listen = inside->listen;
+	*ret_to = buffer_steal(&to);
+	*ret_from = buffer_steal(&from);
+	return 0;
+}

@@ -36,13 +36,14 @@ int conntrack_forget(const struct forget *forget, size_t *ret_forgotten, struct 
 
 /*
  * Enters the connections that the host has open now into the table, as if it had seen them
- * from their beginning. -errno when they could not be read.
+ * from their beginning; but none to an address that the ruleset leads elsewhere, which would
+ * then be led nowhere. -errno when they could not be read.
  */
 struct learned {
 	size_t sockets; /* that were looked at */
 	size_t refused; /* of these, could not be entered */
 	int result;	/* why, -errno */
 };
-int conntrack_learn(struct learned *ret);
+int conntrack_learn(const struct ruleset *wanted, struct learned *ret);
 
 #endif

@@ -52,6 +52,7 @@ static const struct state {
 #define N_STATES (sizeof(states) / sizeof(states[0]))
 
 struct learning {
+	const struct ruleset *wanted;
 	struct netlink_batch *batch;
 	struct learned learned;
 	uint8_t protocol;
@@ -100,6 +101,17 @@ static int enter(struct learning *learning, const struct flow *flow, const struc
 	return 0;
 }
 
+/* An entry made here has no translation, and the kernel asks for one only once a flow. */
+static bool is_led_elsewhere(const struct ruleset *wanted, const struct address *destination)
+{
+	if (prefix_contains(&wanted->overlay, destination))
+		return true;
+	for (size_t i = 0; i < wanted->policy.n_nat_overrides; i++)
+		if (address_equal(&wanted->policy.nat_overrides[i].from, destination))
+			return true;
+	return false;
+}
+
 static int on_socket(void *data, const struct nlmsghdr *message)
 {
 	struct learning *learning = data;
@@ -116,6 +128,8 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 	flow.destination_port = found->id.idiag_dport;
 	if (!address_is_unicast(&flow.source) || !address_is_unicast(&flow.destination))
 		return 0; /* loopback above all, which needs no leave */
+	if (is_led_elsewhere(learning->wanted, &flow.destination))
+		return 0;
 	while (i < N_STATES && (states[i].protocol != flow.protocol ||
 				       states[i].socket != found->idiag_state))
 		i++;
@@ -151,11 +165,11 @@ static int read_sockets(struct learning *learning, uint8_t family, uint8_t proto
 		on_socket, learning);
 }
 
-int conntrack_learn(struct learned *ret)
+int conntrack_learn(const struct ruleset *wanted, struct learned *ret)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	struct learning learning = { 0 };
+	struct learning learning = { .wanted = wanted };
 	int r = netlink_batch_open(&learning.batch, NETLINK_NETFILTER, on_refused,
 		&learning.learned), closed;
 

@@ -17,7 +17,10 @@
 /* An entry takes a third of a kilobyte: a full table of this size takes a fiftieth of the
  * memory. */
 #define MEMORY_AN_ENTRY 16384
-/* The buckets take their eight bytes at once, filled or not. */
+#define ENTRIES_MAX 4194304 /* of those that nobody asked for */
+/* Buckets take their eight bytes at once, filled or not, and each flow that is looked for by its
+ * address costs a walk through all of them: 10 ms for 262,144. */
+#define ENTRIES_A_BUCKET 4
 #define BUCKETS_MAX 4194304
 #define SIZE_MAX_ALL INT32_MAX /* the kernel reads it as an int */
 
@@ -76,17 +79,18 @@ static uint64_t from_memory(void)
 				   (uint64_t)pages * (uint64_t)size / MEMORY_AN_ENTRY :
 				   0;
 
-	return entries < BUCKETS_MAX ? entries : BUCKETS_MAX;
+	return entries < ENTRIES_MAX ? entries : ENTRIES_MAX;
 }
 
-/* Buckets first: with them in place no chain ever is longer than the kernel's own choice. */
 static int raise_to(uint64_t wanted)
 {
-	uint64_t buckets = 0, wanted_buckets = wanted < BUCKETS_MAX ? wanted : BUCKETS_MAX;
+	uint64_t present, buckets = wanted / ENTRIES_A_BUCKET;
 	int r = 0;
 
-	if (read_number("nf_conntrack_buckets", &buckets) && buckets < wanted_buckets)
-		r = write_number("nf_conntrack_buckets", wanted_buckets);
+	if (buckets > BUCKETS_MAX)
+		buckets = BUCKETS_MAX;
+	if (read_number("nf_conntrack_buckets", &present) && present < buckets)
+		r = write_number("nf_conntrack_buckets", buckets);
 	return r < 0 ? r : write_number("nf_conntrack_max", wanted);
 }
 

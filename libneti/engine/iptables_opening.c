@@ -54,10 +54,11 @@ const struct ruleset *opening_rules(const struct opening *opening, enum table ta
 }
 
 /* What cannot be learned is no reason to leave the host open. */
-static void learn(const struct log *log, struct engine_report *report)
+static void learn(const struct ruleset *wanted, const struct log *log,
+	struct engine_report *report)
 {
 	struct learned learned = { 0 };
-	int r = conntrack_learn(&learned);
+	int r = conntrack_learn(wanted, &learned);
 
 	report->sockets_learned = learned.sockets - learned.refused;
 	if (r < 0)
@@ -83,6 +84,6 @@ int opening_change(const struct opening *opening, struct change *change, struct 
 		r = change_tables(&watching, opening->tables, opening->n, error);
 	if (r < 0)
 		return r;
-	learn(change->iptables->engine.config.log, change->report);
+	learn(opening->wanted, change->iptables->engine.config.log, change->report);
 	return change_tables(change, tables + 1, 2, error);
 }

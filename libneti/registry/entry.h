@@ -32,6 +32,7 @@ const char *entry_shard_name(unsigned shard, char text[9]);
 int entry_print_data(const struct member *member, struct buffer *json);
 /* A copy of member with what the JSON says; what it does not say, or not in the right form,
  * stays unset: a name is enough to reach a member. */
-int entry_with_data(struct member **ret, const struct member *member, const char *json, size_t size);
+int entry_with_data(struct member **ret, const struct member *member, const char *json,
+	size_t size);
 
 #endif

@@ -7,6 +7,8 @@
  * starts what it has to do and can do now; its answers only note the outcome and kick again.
  * Requests are all answered before an expiry is told, so no answer meets a later session.
  */
+#include <limits.h>
+
 #include "entry.h"
 #include "registry.h"
 
@@ -16,7 +18,7 @@
 #define REGISTRY_AGAIN_MS 50   /* after losing a race */
 #define MEMBERSHIP_OTHERS 3
 
-struct path {
+struct node_path {
 	char text[REGISTRY_PATH_MAX];
 };
 
@@ -83,13 +85,29 @@ struct roster_shard {
 	bool dirty, reading;
 	size_t skipped; /* at the last read: bad entries are logged when that changes */
 	uint64_t revision; /* at the last read; it only grows */
+	size_t members;	   /* at the last read */
+	int64_t read_at;   /* when it is dirty: not before */
+};
+
+struct skipped_list {
+	struct {
+		unsigned shard;
+		char *text;
+	} items[REGISTRY_SKIPPED_NAMED];
+	size_t n;
 };
 
 struct roster {
 	bool active;
 	unsigned n;
 	struct roster_shard *shards;
+	size_t members; /* in all shards */
+	size_t strays;	/* nodes beside the shards that are none */
+	bool beside_dirty, beside_reading;
 	int64_t retry_at;
+	int64_t read_at; /* of the dirty shards, the first; 0: none waits */
+	int64_t window_at; /* the second in which changes are counted */
+	unsigned changes;
 };
 
 struct registry {
@@ -110,18 +128,24 @@ struct registry {
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
 	struct roster roster;
+	struct skipped_list skipped;
+	struct dispute *disputes;
 	struct gather *gathers; /* those with answers on the way */
 };
 
 /* registry.c */
 int64_t registry_now(void); /* milliseconds of CLOCK_MONOTONIC */
+uint64_t registry_random(uint64_t limit); /* below the limit */
+/* What a whole fleet would do in one millisecond is spread: a random time up to so much for each
+ * member, 0 in a small fleet. */
+int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms);
 bool registry_connected(const struct registry *registry);
 void registry_kick(struct registry *registry);
 /* To the handler, and only when the text differs from what was told last; a call that waits
  * says it itself. */
 void registry_trouble(struct registry *registry, const struct error *error,
 	char told[ERROR_TEXT_MAX]);
-struct path registry_path(const struct registry *registry, const char *format, ...)
+struct node_path registry_path(const struct registry *registry, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int registry_create(struct registry *registry, const char *path, const char *bytes,
 	store_done done, void *data);
@@ -134,7 +158,7 @@ bool registry_due(int64_t *at);
 bool registry_lost(int result);
 
 /* layout.c */
-struct path layout_shard_path(const struct registry *registry, unsigned shard);
+struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
@@ -166,6 +190,22 @@ void roster_check(struct registry *registry); /* the settings were read */
 /* The registry is not what it was: that is told, and all is read again. */
 void roster_replaced(struct registry *registry, const char *why);
 
+void roster_read_again(struct registry *registry, unsigned shard);
+
+/* skipped.c */
+#define SKIPPED_BESIDE UINT_MAX /* instead of a shard */
+void skipped_forget(struct registry *registry, unsigned shard);
+void skipped_note(struct registry *registry, unsigned shard, const char *sentence);
+void skipped_clear(struct registry *registry);
+
+/* dispute.c: begin, ask for each of those that share an overlay address in the shard, end. */
+void dispute_begin(struct registry *registry, unsigned shard);
+/* Whether another id has the lease; false while that is being asked. */
+bool dispute_is_lost(struct registry *registry, const struct member *member, unsigned shard);
+void dispute_end(struct registry *registry);
+void dispute_lost(struct registry *registry);
+void dispute_clear(struct registry *registry);
+
 /* wait.c */
 struct deadline {
 	int64_t at; /* -1: none */
@@ -186,7 +226,7 @@ enum gather_kind { GATHER_GET, GATHER_CHILDREN };
 struct gather_plan {
 	enum gather_kind kind;
 	size_t n;
-	struct path (*path)(void *data, size_t i);
+	struct node_path (*path)(void *data, size_t i);
 	int (*take)(void *data, size_t i, const struct store_answer *answer);
 	void *data;
 };

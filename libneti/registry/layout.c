@@ -36,7 +36,7 @@ void layout_lost(struct registry *registry)
 
 void layout_changed(struct registry *registry, const char *path)
 {
-	struct path fleet = registry_path(registry, "/fleet");
+	struct node_path fleet = registry_path(registry, "/fleet");
 
 	if (strcmp(path, fleet.text) == 0)
 		layout_lost(registry);
@@ -108,7 +108,7 @@ static void expect(struct layout *layout, int result)
  * folder exists, its parent may well forbid to create in it. */
 static void make_parents(struct registry *registry)
 {
-	struct path path = registry_path(registry, "%s", "");
+	struct node_path path = registry_path(registry, "%s", "");
 
 	for (char *slash = path.text; *slash;) {
 		size_t length = strcspn(slash + 1, "/") + 1;
@@ -122,7 +122,7 @@ static void make_parents(struct registry *registry)
 	}
 }
 
-struct path layout_shard_path(const struct registry *registry, unsigned shard)
+struct node_path layout_shard_path(const struct registry *registry, unsigned shard)
 {
 	char name[9];
 
@@ -134,7 +134,7 @@ static int make_whole(struct registry *registry, const char *json)
 	struct layout *layout = &registry->layout;
 	size_t n = 1 + FOLDERS + to_make(layout)->shards;
 	struct store_operation *operations = calloc(n, sizeof(*operations));
-	struct path *paths = calloc(n, sizeof(*paths));
+	struct node_path *paths = calloc(n, sizeof(*paths));
 	int result = -ENOMEM;
 
 	if (!operations || !paths)
@@ -160,7 +160,7 @@ out:
 static void make_pieces(struct registry *registry, const char *json)
 {
 	struct layout *layout = &registry->layout;
-	struct path path;
+	struct node_path path;
 
 	for (size_t i = 0; i < FOLDERS; i++) {
 		path = registry_path(registry, "%s", folders[i]);
@@ -288,7 +288,7 @@ static void read_done(void *data, const struct store_answer *answer)
 void layout_kick(struct registry *registry)
 {
 	struct layout *layout = &registry->layout;
-	struct path path = registry_path(registry, "/fleet");
+	struct node_path path = registry_path(registry, "/fleet");
 
 	if (!registry_connected(registry) || layout->busy || !registry_due(&layout->retry_at))
 		return;

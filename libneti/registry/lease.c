@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "internal.h"
 
@@ -21,17 +20,6 @@
 #define REPAIRS_MAX 20
 
 /* --- which addresses --------------------------------------------------------------------- */
-
-static uint64_t random_below(uint64_t limit)
-{
-	uint64_t number, fair = UINT64_MAX - UINT64_MAX % limit;
-
-	do {
-		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-			number = UINT64_MAX;
-	} while (number >= fair);
-	return number % limit;
-}
 
 static bool may_give(const struct registry *registry, uint64_t index)
 {
@@ -53,7 +41,7 @@ static bool draw(const struct registry *registry, struct address *ret)
 	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 
 	for (int i = 0; i < 64; i++) {
-		uint64_t index = random_below(prefix_count(subnet));
+		uint64_t index = registry_random(prefix_count(subnet));
 
 		if (may_give(registry, index)) {
 			*ret = prefix_nth(subnet, index);
@@ -67,7 +55,7 @@ static bool draw(const struct registry *registry, struct address *ret)
  * place of them: hosts that list at once try different ones. */
 static void offer(struct lease_take *take, const struct address *address, uint64_t n_before)
 {
-	uint64_t place = random_below(n_before + 1);
+	uint64_t place = registry_random(n_before + 1);
 
 	if (take->n_listed < CHOSEN_MAX) {
 		take->listed[take->n_listed] = *address;
@@ -199,7 +187,8 @@ static void read_lease(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX];
-	struct path path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+	struct node_path path =
+		registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
 
 	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
 }
@@ -242,7 +231,7 @@ static void create_pair(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
 	char id[ENTRY_ID_TEXT_MAX], address[ADDRESS_TEXT_MAX];
-	struct path paths[2];
+	struct node_path paths[2];
 	struct store_operation operations[2] = {
 		{ .kind = STORE_CREATE, .path = paths[0].text, .bytes = address },
 		{ .kind = STORE_CREATE, .path = paths[1].text, .bytes = take->id },
@@ -277,7 +266,7 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 static void list_addresses(struct lease_take *take)
 {
 	struct registry *registry = take->registry;
-	struct path path = registry_path(registry, "/ip-to-id");
+	struct node_path path = registry_path(registry, "/ip-to-id");
 
 	if (take->lists++ == LISTS_MAX) {
 		exhausted(take);

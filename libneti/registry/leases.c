@@ -65,13 +65,13 @@ int registry_lease_take(struct registry *registry, const char *id, struct addres
 }
 
 struct node {
-	struct path path;
+	struct node_path path;
 	char *bytes;
 	int result;
 	int version;
 };
 
-static struct path node_path(void *data, size_t i)
+static struct node_path node_path(void *data, size_t i)
 {
 	(void)i;
 	return ((struct node *)data)->path;
@@ -189,7 +189,7 @@ int registry_lease_release(struct registry *registry, const char *id, int timeou
 		{ .kind = STORE_DELETE, .version = -1 } };
 	char text[ADDRESS_TEXT_MAX];
 	struct address overlay;
-	struct path address;
+	struct node_path address;
 	struct node node;
 	size_t failed;
 	int result;
@@ -220,7 +220,7 @@ struct leases {
 	struct member_list members;
 };
 
-static struct path leases_path(void *data, size_t i)
+static struct node_path leases_path(void *data, size_t i)
 {
 	const struct leases *leases = data;
 
@@ -246,7 +246,7 @@ static int leases_take(void *data, size_t i, const struct store_answer *answer)
 	return 0;
 }
 
-static struct path lease_path(void *data, size_t i)
+static struct node_path lease_path(void *data, size_t i)
 {
 	const struct leases *leases = data;
 

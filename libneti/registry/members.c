@@ -34,7 +34,7 @@ int registry_fleet_set(struct registry *registry, const struct fleet_settings *s
 	int timeout_ms, struct error *error)
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "writing the fleet's settings");
-	struct path path = registry_path(registry, "/fleet");
+	struct node_path path = registry_path(registry, "/fleet");
 	struct store_operation set = { .kind = STORE_SET, .path = path.text };
 	struct buffer json = { 0 };
 	size_t failed;
@@ -66,7 +66,7 @@ struct survey {
 	unsigned first; /* shard of the plan's item 0 */
 };
 
-static struct path shard_path(void *data, size_t i)
+static struct node_path shard_path(void *data, size_t i)
 {
 	const struct survey *survey = data;
 	char name[9];
@@ -104,7 +104,7 @@ static int shard_take(void *data, size_t i, const struct store_answer *answer)
 	return result;
 }
 
-static struct path detail_path(void *data, size_t i)
+static struct node_path detail_path(void *data, size_t i)
 {
 	const struct survey *survey = data;
 	const struct registry *registry = survey->registry;

@@ -15,6 +15,10 @@
 #include "internal.h"
 
 #define PUBLISH_MS 10000
+#define PUBLISH_MICROSECONDS 5000 /* for each member: a whole fleet writes 200 times a second */
+#define PUBLISH_MOST_MS (600 * 1000)
+#define REJOIN_MICROSECONDS 200 /* for each member, after an expiry that hit them all */
+#define REJOIN_MOST_MS 3000
 #define RENEW_MS (24 * 3600 * 1000)
 #define TROUBLE_RETRY_MS 5000
 #define CONFLICT_RETRY_LOWEST_MS 500
@@ -63,7 +67,7 @@ static unsigned own_shard(const struct registry *registry)
 	return entry_shard(&registry->membership.overlay, registry->layout.settings.shards);
 }
 
-static struct path entry_path(const struct registry *registry, const char *name)
+static struct node_path entry_path(const struct registry *registry, const char *name)
 {
 	char shard[9];
 
@@ -128,7 +132,7 @@ static void watched(void *data, const struct store_answer *answer)
 static void watch_entry(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path = entry_path(registry, membership->held);
+	struct node_path path = entry_path(registry, membership->held);
 
 	membership->check = false;
 	membership->busy = registry->backend->get(registry->store, path.text, true, watched,
@@ -181,7 +185,7 @@ static void entered(void *data, const struct store_answer *answer)
 	hold(registry);
 }
 
-static struct store_operation renewal(const struct registry *registry, struct path *path,
+static struct store_operation renewal(const struct registry *registry, struct node_path *path,
 	char overlay[ADDRESS_TEXT_MAX])
 {
 	const struct membership *membership = &registry->membership;
@@ -201,7 +205,7 @@ static void enter(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
 	struct store_operation operations[MEMBERSHIP_OTHERS + 2];
-	struct path paths[MEMBERSHIP_OTHERS + 2];
+	struct node_path paths[MEMBERSHIP_OTHERS + 2];
 	struct member member = fields(membership);
 	char overlay[ADDRESS_TEXT_MAX];
 	struct buffer json = { 0 };
@@ -280,7 +284,7 @@ static void other_read(void *data, const struct store_answer *answer)
 static void check_others(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path;
+	struct node_path path;
 
 	if (membership->n_checked < membership->n_others) {
 		path = entry_path(registry, membership->others[membership->n_checked]);
@@ -367,7 +371,7 @@ static void leased(void *data, int result, const struct address *overlay,
 	struct registry *registry = data;
 	struct membership *membership = &registry->membership;
 	struct error bad;
-	struct path path;
+	struct node_path path;
 	char shard[9];
 
 	if (result < 0) {
@@ -412,12 +416,13 @@ static void published(void *data, const struct store_answer *answer)
 static void publish(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
-	struct path path = entry_path(registry, membership->held);
+	struct node_path path = entry_path(registry, membership->held);
 	struct member member = fields(membership);
 	struct store_operation set = { .kind = STORE_SET, .path = path.text, .version = -1 };
 	struct buffer json = { 0 };
 
-	membership->publish_at = registry_now() + PUBLISH_MS;
+	membership->publish_at = registry_now() + PUBLISH_MS +
+				 registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
 	if (entry_print_data(&member, &json) == 0) {
 		set.bytes = json.text;
 		set.size = json.length;
@@ -441,7 +446,7 @@ static void renew(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
 	char overlay[ADDRESS_TEXT_MAX];
-	struct path path;
+	struct node_path path;
 	struct store_operation set = renewal(registry, &path, overlay);
 
 	membership->renew_at = registry_now() + RENEW_MS;
@@ -480,13 +485,14 @@ void membership_lost(struct registry *registry)
 	membership->held[0] = '\0';
 	membership->told = member_unref(membership->told);
 	membership->dirty = membership->wanted != NULL;
-	membership->retry_at = 0;
+	membership->retry_at = registry_now() +
+			       registry_spread(registry, REJOIN_MICROSECONDS, REJOIN_MOST_MS);
 }
 
 void membership_changed(struct registry *registry, const char *path)
 {
 	struct membership *membership = &registry->membership;
-	struct path own;
+	struct node_path own;
 
 	if (!*membership->held)
 		return;
@@ -543,8 +549,14 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held)
 {
-	registry->membership.revision = revision;
-	registry->membership.held_back = held;
+	struct membership *membership = &registry->membership;
+
+	/* Every host has it at the same moment. */
+	if (membership->revision != revision && membership->publish_at <= registry_now())
+		membership->publish_at = registry_now() +
+			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
+	membership->revision = revision;
+	membership->held_back = held;
 	registry_kick(registry);
 	return 0;
 }

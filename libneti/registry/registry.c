@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +18,33 @@
 #include "../clock.h"
 #include "internal.h"
 
+#define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
+
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
 
 int64_t registry_now(void)
 {
 	return clock_now();
+}
+
+uint64_t registry_random(uint64_t limit)
+{
+	uint64_t number, fair = UINT64_MAX - UINT64_MAX % limit;
+
+	do {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			number = UINT64_MAX;
+	} while (number >= fair);
+	return number % limit;
+}
+
+int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms)
+{
+	uint64_t span = registry->roster.members * (uint64_t)microseconds / 1000;
+
+	if (registry->roster.members < SPREAD_MEMBERS)
+		return 0;
+	return (int64_t)registry_random((span < most_ms ? span : most_ms) + 1);
 }
 
 bool registry_connected(const struct registry *registry)
@@ -52,9 +75,9 @@ void registry_trouble(struct registry *registry, const struct error *error,
 		registry->handler.trouble(registry->handler.data, error);
 }
 
-struct path registry_path(const struct registry *registry, const char *format, ...)
+struct node_path registry_path(const struct registry *registry, const char *format, ...)
 {
-	struct path path;
+	struct node_path path;
 	size_t length = strlen(registry->root);
 	va_list arguments;
 
@@ -111,6 +134,7 @@ static void arm_timer(struct registry *registry)
 	if (registry_connected(registry)) {
 		earlier(&at, registry->layout.retry_at);
 		earlier(&at, registry->roster.retry_at);
+		earlier(&at, registry->roster.read_at);
 		earlier(&at, membership->retry_at);
 		earlier(&at, membership->renew_at);
 		if (membership->revision != membership->published)
@@ -363,6 +387,8 @@ struct registry *registry_close(struct registry *registry)
 	lease_clear(registry);
 	membership_clear(registry);
 	roster_clear(registry);
+	dispute_clear(registry);
+	skipped_clear(registry);
 	if (registry->timer >= 0)
 		close(registry->timer);
 	if (registry->epoll >= 0)

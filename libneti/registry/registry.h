@@ -13,6 +13,8 @@
 #include "../member.h"
 #include "store.h"
 
+#define REGISTRY_SKIPPED_NAMED 10
+
 struct registry;
 
 struct registry_config {
@@ -39,19 +41,26 @@ struct registry_handler {
 	int (*shard)(void *data, const struct fleet_reading *reading);
 	/* This host's entry stands (again, after an expiry); below 0: it is told again. */
 	int (*joined)(void *data, const struct member *self);
-	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials. Told
-	 * once while it lasts; it is tried again all the same, and "joined" follows when it worked. */
+	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials.
+	 * Told once while it lasts; it is tried again all the same, and "joined" follows when it
+	 * worked. */
 	void (*trouble)(void *data, const struct error *error);
 	void *data;
 };
 
 int registry_open(struct registry **ret, const struct registry_config *config,
 	const struct registry_handler *handler, struct error *error);
-struct registry *registry_close(struct registry *registry); /* leaves: the entry goes with the session */
+/* Leaves: the entry goes with the session. */
+struct registry *registry_close(struct registry *registry);
 int registry_descriptor(struct registry *registry);
 int registry_process(struct registry *registry);
 uint64_t registry_session(struct registry *registry); /* 0: none */
 unsigned registry_timeout(struct registry *registry); /* negotiated session time-out, ms */
+
+/* Sentences about the first entries that were skipped; valid until the next process. */
+size_t registry_skipped(const struct registry *registry, const char *ret[REGISTRY_SKIPPED_NAMED]);
+/* Nodes beside the shards that are none: in no reading. */
+size_t registry_strays(const struct registry *registry);
 
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
 int registry_watch(struct registry *registry); /* fleet settings and every shard */
@@ -61,8 +70,10 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
  * with other addresses it moves the member in one multi-operation. takeover counts until the
  * member has joined once. The lease's time is renewed at the join and once a day.
  */
-int registry_join(struct registry *registry, const struct member *self, bool takeover, struct error *error);
-/* Into the entry's data: at once, then at most every ten seconds, the latest. */
+int registry_join(struct registry *registry, const struct member *self, bool takeover,
+	struct error *error);
+/* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at
+ * a random moment, so that all of it writes some 200 times a second. */
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);
 
 /* These wait, processing meanwhile, at most timeout_ms (-ETIMEDOUT, and the sentence says what
@@ -70,29 +81,32 @@ int registry_publish(struct registry *registry, uint64_t revision, uint64_t held
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error);
 /* Finds the fleet's settings, or makes them with config.initial. 0 found, 1 made since the
  * last call. */
-int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms, struct error *error);
+int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms,
+	struct error *error);
 /* -EAGAIN when somebody changed them since this registry read them. */
-int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings, int timeout_ms,
-	struct error *error);
+int registry_fleet_set(struct registry *registry, const struct fleet_settings *settings,
+	int timeout_ms, struct error *error);
 /* 0 found, 1 newly taken. */
-int registry_lease_take(struct registry *registry, const char *id, struct address *ret, int timeout_ms,
-	struct error *error);
-int registry_lease_find(struct registry *registry, const char *id, struct address *ret, int timeout_ms,
-	struct error *error);
+int registry_lease_take(struct registry *registry, const char *id, struct address *ret,
+	int timeout_ms, struct error *error);
+int registry_lease_find(struct registry *registry, const char *id, struct address *ret,
+	int timeout_ms, struct error *error);
 /* The id that holds an overlay address; the caller frees. */
 int registry_lease_holder(struct registry *registry, const struct address *overlay, char **ret,
 	int timeout_ms, struct error *error);
 /* Leases as members that are not live, sorted by overlay address; since: when the lease was last
  * taken, joined with or renewed. */
-int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms, struct error *error);
+int registry_leases(struct registry *registry, struct member_list *ret, int timeout_ms,
+	struct error *error);
 /* Gives it back: -EBUSY while a member is live with it. */
-int registry_lease_release(struct registry *registry, const char *id, int timeout_ms, struct error *error);
+int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
+	struct error *error);
 /* One live member with version, since and revision; without them when it left meanwhile. */
 int registry_details(struct registry *registry, struct member *member, struct member **ret,
 	int timeout_ms, struct error *error);
 /* Live members, sorted by overlay address; details: version, since and revision too. */
-int registry_members(struct registry *registry, struct member_list *ret, bool details, int timeout_ms,
-	struct error *error);
+int registry_members(struct registry *registry, struct member_list *ret, bool details,
+	int timeout_ms, struct error *error);
 /* The newest revision that registry_members() has met. */
 uint64_t registry_newest(const struct registry *registry);
 

@@ -9,18 +9,49 @@
 
 #include "internal.h"
 
+#define WINDOW_MS 1000
+#define QUIET_CHANGES 4 /* in a window */
+#define QUIET_MICROSECONDS 1 /* for each member: what a server needs to serve 10,000 hosts is more */
+#define BUSY_MICROSECONDS 20
+#define BUSY_MOST_MS 1000
+#define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
+#define LOST_MOST_MS 3000
+
+/* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
+ * Either way the hosts of a large fleet do not come all at once. */
+static int64_t change_delay(struct registry *registry)
+{
+	struct roster *roster = &registry->roster;
+	int64_t now = registry_now();
+
+	if (now - roster->window_at > WINDOW_MS) {
+		roster->window_at = now;
+		roster->changes = 0;
+	}
+	return registry_spread(registry,
+		++roster->changes <= QUIET_CHANGES ? QUIET_MICROSECONDS : BUSY_MICROSECONDS,
+		BUSY_MOST_MS);
+}
+
 static void read_again(struct roster *roster, struct roster_shard *shard)
 {
 	shard->dirty = true;
 	roster->retry_at = registry_now() + REGISTRY_RETRY_MS;
 }
 
-/* Bad entries are told when their number changes, not at every read. Without memory the whole
- * read counts for nothing: a good entry that is left out looks like a member that has gone. */
+/* Bad entries are logged when their number changes, not at every read. */
+static void skip(struct registry *registry, unsigned number, size_t n, const char *sentence)
+{
+	skipped_note(registry, number, sentence);
+	if (n >= registry->roster.shards[number].skipped)
+		log_warning(&registry->log, "skipped: %s", sentence);
+}
+
+/* Without memory the whole read counts for nothing: a good entry that is left out looks like a
+ * member that has gone. */
 static int parse(struct registry *registry, const struct store_answer *answer,
 	struct fleet_reading *reading, struct member_list *ret)
 {
-	size_t before = registry->roster.shards[reading->shard].skipped;
 	struct error error;
 
 	for (size_t i = 0; i < answer->n_names; i++) {
@@ -34,11 +65,67 @@ static int parse(struct registry *registry, const struct store_answer *answer,
 		}
 		if (result == -ENOMEM)
 			return result;
-		if (result < 0 && reading->bad++ >= before)
-			log_warning(&registry->log, "skipped: %s",
+		if (result < 0)
+			skip(registry, reading->shard, reading->bad++,
 				result == -EINVAL ? error.text : strerror(-result));
 	}
 	return 0;
+}
+
+static bool has_twin(const struct member_list *members, size_t i)
+{
+	return (i > 0 && member_compare_overlay(members->items[i - 1], members->items[i]) == 0) ||
+	       (i + 1 < members->length &&
+		       member_compare_overlay(members->items[i], members->items[i + 1]) == 0);
+}
+
+/* Of several entries for one overlay address, those whose id has not its lease are skipped. */
+static size_t judge(struct registry *registry, unsigned number, size_t skipped,
+	struct member_list *members)
+{
+	bool *lost = calloc(members->length + 1, sizeof(*lost));
+	char text[ADDRESS_TEXT_MAX];
+	struct error error;
+	size_t kept = 0;
+
+	dispute_begin(registry, number);
+	for (size_t i = 0; lost && i < members->length; i++)
+		lost[i] = has_twin(members, i) &&
+			  dispute_is_lost(registry, members->items[i], number);
+	dispute_end(registry);
+	for (size_t i = 0; lost && i < members->length; i++) {
+		struct member *member = members->items[i];
+
+		if (!lost[i]) {
+			members->items[kept++] = member;
+			continue;
+		}
+		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"registry entry of %s: the overlay address %s is leased to another id",
+			member->id, address_format(&member->overlay, text));
+		skip(registry, number, skipped++, error.text);
+		member_unref(member);
+	}
+	members->length = lost ? kept : members->length;
+	free(lost);
+	return skipped;
+}
+
+static int take_in(struct registry *registry, const struct store_answer *answer,
+	struct fleet_reading *reading, struct member_list *members)
+{
+	struct roster_shard *shard = &registry->roster.shards[reading->shard];
+	int result = parse(registry, answer, reading, members);
+
+	if (result < 0)
+		return result;
+	member_list_sort(members);
+	reading->bad = judge(registry, reading->shard, reading->bad, members);
+	shard->skipped = reading->bad;
+	registry->roster.members += members->length - shard->members;
+	shard->members = members->length;
+	return registry->handler.shard ?
+		       registry->handler.shard(registry->handler.data, reading) : 0;
 }
 
 static void tell(struct registry *registry, unsigned number, const struct store_answer *answer)
@@ -50,18 +137,12 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 		.members = &members,
 		.revision = answer->revision,
 	};
-	int result = parse(registry, answer, &reading, &members);
 
-	if (result == 0) {
-		if (reading.revision < shard->revision)
-			roster_replaced(registry, "it went back to an older state");
-		shard->revision = reading.revision;
-		shard->skipped = reading.bad;
-		member_list_sort(&members);
-		if (registry->handler.shard)
-			result = registry->handler.shard(registry->handler.data, &reading);
-	}
-	if (result < 0)
+	if (reading.revision < shard->revision)
+		roster_replaced(registry, "it went back to an older state");
+	shard->revision = reading.revision;
+	skipped_forget(registry, number);
+	if (take_in(registry, answer, &reading, &members) < 0)
 		read_again(&registry->roster, shard);
 	member_list_clear(&members);
 }
@@ -93,10 +174,69 @@ static void shard_read(void *data, const struct store_answer *answer)
 	}
 }
 
+/* --- beside the shards -------------------------------------------------------------------- */
+
+static bool is_shard(const struct roster *roster, const char *name)
+{
+	char *end, text[9];
+	unsigned long number = strtoul(name, &end, 16);
+
+	return *end == '\0' && number < roster->n &&
+	       strcmp(entry_shard_name((unsigned)number, text), name) == 0;
+}
+
+static void beside_read(void *data, const struct store_answer *answer)
+{
+	struct registry *registry = data;
+	struct roster *roster = &registry->roster;
+	struct error error;
+
+	roster->beside_reading = false;
+	roster->beside_dirty |= registry_lost(answer->result);
+	if (answer->result < 0)
+		return;
+	roster->strays = 0;
+	skipped_forget(registry, SKIPPED_BESIDE);
+	for (size_t i = 0; i < answer->n_names; i++) {
+		if (is_shard(roster, answer->names[i]))
+			continue;
+		roster->strays++;
+		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+			"registry node ip-map/%.80s: not one of the %u shards", answer->names[i],
+			roster->n);
+		skipped_note(registry, SKIPPED_BESIDE, error.text);
+		log_warning(&registry->log, "skipped: %s", error.text);
+	}
+}
+
+static void read_beside(struct registry *registry)
+{
+	struct roster *roster = &registry->roster;
+	struct node_path path = registry_path(registry, "/ip-map");
+
+	if (!roster->beside_dirty || roster->beside_reading)
+		return;
+	roster->beside_dirty = false;
+	roster->beside_reading = registry->backend->children(registry->store, path.text, true,
+					 beside_read, registry) == 0;
+	roster->beside_dirty = !roster->beside_reading;
+}
+
+/* --- reading what is due ------------------------------------------------------------------ */
+
 static bool ready(struct registry *registry)
 {
 	return registry->roster.active && registry_connected(registry) && registry->layout.known &&
 	       !registry->layout.dirty && registry_due(&registry->roster.retry_at);
+}
+
+static bool waits(struct roster *roster, const struct roster_shard *shard)
+{
+	if (shard->read_at <= registry_now())
+		return false;
+	if (!roster->read_at || shard->read_at < roster->read_at)
+		roster->read_at = shard->read_at;
+	return true;
 }
 
 void roster_kick(struct registry *registry)
@@ -105,11 +245,13 @@ void roster_kick(struct registry *registry)
 
 	if (!ready(registry))
 		return;
+	roster->read_at = 0;
+	read_beside(registry);
 	for (unsigned i = 0; i < roster->n; i++) {
 		struct roster_shard *shard = &roster->shards[i];
-		struct path path;
+		struct node_path path;
 
-		if (!shard->dirty || shard->reading)
+		if (!shard->dirty || shard->reading || waits(roster, shard))
 			continue;
 		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
@@ -124,9 +266,22 @@ void roster_kick(struct registry *registry)
 
 void roster_lost(struct registry *registry)
 {
-	for (unsigned i = 0; i < registry->roster.n; i++)
+	int64_t at = registry_now() +
+		     registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
+
+	for (unsigned i = 0; i < registry->roster.n; i++) {
 		registry->roster.shards[i].dirty = true;
+		registry->roster.shards[i].read_at = at;
+	}
+	registry->roster.beside_dirty = true;
+	dispute_lost(registry);
 	registry->roster.retry_at = 0;
+}
+
+void roster_read_again(struct registry *registry, unsigned shard)
+{
+	if (shard < registry->roster.n)
+		registry->roster.shards[shard].dirty = true;
 }
 
 void roster_replaced(struct registry *registry, const char *why)
@@ -143,16 +298,20 @@ void roster_replaced(struct registry *registry, const char *why)
 
 void roster_changed(struct registry *registry, const char *path)
 {
-	struct path folder = registry_path(registry, "/ip-map/");
+	struct node_path folder = registry_path(registry, "/ip-map/");
 	size_t length = strlen(folder.text);
 	unsigned long number;
 	char *end;
 
+	if (strncmp(path, folder.text, length - 1) == 0 && path[length - 1] == '\0')
+		registry->roster.beside_dirty = true;
 	if (strncmp(path, folder.text, length) != 0)
 		return;
 	number = strtoul(path + length, &end, 16);
-	if (end > path + length && *end == '\0' && number < registry->roster.n)
-		registry->roster.shards[number].dirty = true;
+	if (end == path + length || *end != '\0' || number >= registry->roster.n)
+		return;
+	registry->roster.shards[number].dirty = true;
+	registry->roster.shards[number].read_at = registry_now() + change_delay(registry);
 }
 
 /* Room for the most there can be from the beginning: answers on their way point into it. */

@@ -10,8 +10,8 @@
 
 #define SQLITE_FILE_BOOT 40
 
-/* Folders and an empty file where they are missing, if they may be made, else -ENOENT. SQLite gives -wal and -shm the mode of the
- * file, so it is not left to SQLite to make it. */
+/* Folders and an empty file where they are missing, if they may be made, else -ENOENT. SQLite
+ * gives -wal and -shm the mode of the file, so it is not left to SQLite to make it. */
 int sqlite_file_make(const char *path, bool create);
 /* The id of this boot of the machine. */
 int sqlite_file_boot(char boot[SQLITE_FILE_BOOT]);

@@ -85,8 +85,10 @@ struct store_backend {
 	int (*process)(struct store *store);
 	uint64_t (*session)(struct store *store); /* 0: none */
 	unsigned (*timeout)(struct store *store); /* negotiated, milliseconds */
-	int (*children)(struct store *store, const char *path, bool watch, store_done done, void *data);
-	int (*get)(struct store *store, const char *path, bool watch, store_done done, void *data);
+	int (*children)(struct store *store, const char *path, bool watch, store_done done,
+		void *data);
+	int (*get)(struct store *store, const char *path, bool watch, store_done done,
+		void *data);
 	int (*multi)(struct store *store, const struct store_operation *operations, size_t n,
 		store_done done, void *data);
 };

@@ -149,7 +149,7 @@ static void answered(void *data, const struct store_answer *answer)
 static int launch(struct registry *registry, struct gather *gather, struct slot *slot)
 {
 	const struct gather_plan *plan = &gather->plan;
-	struct path path;
+	struct node_path path;
 
 	if (gather->operations)
 		return registry->backend->multi(registry->store, gather->operations,

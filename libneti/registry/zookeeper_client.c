@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * This is the only file that calls the ZooKeeper client: its codes become -errno here, its
+ * callbacks items of a queue. What they mean for the session is decided above. (Its headers have
+ * a "struct buffer" of their own, so ours cannot be used here.)
+ */
+#define THREADED
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zookeeper/zookeeper.h>
+
+#include "close_on_exec.h"
+#include "zookeeper_client.h"
+#include "zookeeper_log.h"
+
+struct zookeeper_client {
+	zhandle_t *handle;
+	struct zookeeper_queue *queue;
+	bool credentials;
+};
+
+static int translate(int code)
+{
+	static const struct {
+		int code, result;
+	} table[] = {
+		{ ZOK, 0 },
+		{ ZNONODE, -ENOENT },
+		{ ZNODEEXISTS, -EEXIST },
+		{ ZBADVERSION, -EAGAIN },
+		{ ZNOTEMPTY, -ENOTEMPTY },
+		{ ZNOAUTH, -EACCES },
+		{ ZAUTHFAILED, -EACCES },
+		{ ZINVALIDACL, -EACCES },
+		{ ZSESSIONCLOSEDREQUIRESASLAUTH, -EACCES },
+		{ ZNOCHILDRENFOREPHEMERALS, -EINVAL },
+		{ ZBADARGUMENTS, -EINVAL },
+		{ ZCONNECTIONLOSS, -ECONNRESET },
+		{ ZOPERATIONTIMEOUT, -ECONNRESET },
+		{ ZSESSIONMOVED, -ECONNRESET },
+		{ ZSESSIONEXPIRED, -ESTALE },
+		{ ZCLOSING, -ESTALE },
+		{ ZINVALIDSTATE, -ESTALE },
+		{ ZTHROTTLEDOP, -EBUSY },
+		{ ZNOTREADONLY, -EROFS },
+		{ ZMARSHALLINGERROR, -EBADMSG },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (table[i].code == code)
+			return table[i].result;
+	return -EIO;
+}
+
+/* --- the client's threads ---------------------------------------------------------------- */
+
+static enum zookeeper_event event_of(int state)
+{
+	if (state == ZOO_CONNECTED_STATE)
+		return ZOOKEEPER_CONNECTED;
+	if (state == ZOO_EXPIRED_SESSION_STATE)
+		return ZOOKEEPER_EXPIRED;
+	return state == ZOO_AUTH_FAILED_STATE ? ZOOKEEPER_REFUSED : ZOOKEEPER_DISCONNECTED;
+}
+
+static void on_session(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+	struct zookeeper_client *client = context;
+	struct zookeeper_item *item;
+
+	(void)handle; /* not in the client yet when it is the first event */
+	(void)path;
+	if (type != ZOO_SESSION_EVENT)
+		return;
+	item = zookeeper_item_new(client->queue, ZOOKEEPER_SESSION, "");
+	if (!item)
+		return;
+	item->event = event_of(state);
+	item->client = client;
+	zookeeper_queue_push(client->queue, item);
+}
+
+/* Node watchers hear of the session too; that is on_session's. */
+static void on_node(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+	struct zookeeper_client *client = context;
+	struct zookeeper_item *item;
+
+	(void)handle;
+	(void)state;
+	if (type == ZOO_SESSION_EVENT || !path)
+		return;
+	item = zookeeper_item_new(client->queue, ZOOKEEPER_CHANGED, path);
+	if (item)
+		zookeeper_queue_push(client->queue, item);
+}
+
+static void answer(struct zookeeper_item *item, int result)
+{
+	item->request.answer.result = result;
+	zookeeper_queue_push(item->queue, item);
+}
+
+static void on_data(int code, const char *value, int length, const struct Stat *stat,
+	const void *data)
+{
+	struct zookeeper_item *item = (struct zookeeper_item *)data;
+	struct store_answer *to = &item->request.answer;
+
+	if (code != ZOK) {
+		answer(item, translate(code));
+		return;
+	}
+	to->version = stat->version;
+	to->created = stat->ctime;
+	to->modified = stat->mtime;
+	item->owner = stat->ephemeralOwner;
+	answer(item, request_set_bytes(&item->request, value, length > 0 ? (size_t)length : 0));
+}
+
+static void on_strings(int code, const struct String_vector *strings, const struct Stat *stat,
+	const void *data)
+{
+	struct zookeeper_item *item = (struct zookeeper_item *)data;
+	int result = translate(code);
+
+	if (code == ZOK)
+		item->request.answer.revision = (uint64_t)stat->pzxid;
+	for (int i = 0; result == 0 && i < strings->count; i++)
+		result = request_add_name(&item->request, strings->data[i]);
+	answer(item, result);
+}
+
+/* Operations behind the one that failed bear ZRUNTIMEINCONSISTENCY, those before it ZOK. */
+static void on_multi(int code, const void *data)
+{
+	struct zookeeper_item *item = (struct zookeeper_item *)data;
+	const zoo_op_result_t *results = item->results;
+
+	for (size_t i = 0; code != ZOK && i < item->n_results; i++)
+		if (results[i].err != ZOK && results[i].err != ZRUNTIMEINCONSISTENCY) {
+			item->request.answer.failed = i;
+			break;
+		}
+	answer(item, translate(code));
+}
+
+/* A refusal comes as a session event as well. */
+static void on_auth(int code, const void *data)
+{
+	(void)code;
+	(void)data;
+}
+
+/* --- handles ----------------------------------------------------------------------------- */
+
+/* The client's threads inherit the signal mask: the program's signals are none of theirs. */
+static zhandle_t *new_handle(struct zookeeper_client *client,
+	const struct zookeeper_client_config *config)
+{
+	sigset_t all, before;
+	zhandle_t *handle;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errno = 0;
+	handle = zookeeper_init2(config->hosts, on_session, (int)config->timeout_ms, NULL, client,
+		ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
+	error = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return handle;
+}
+
+int zookeeper_client_open(struct zookeeper_client **ret,
+	const struct zookeeper_client_config *config)
+{
+	struct zookeeper_client *client = calloc(1, sizeof(*client));
+	int result;
+
+	if (!client)
+		return -ENOMEM;
+	client->queue = config->queue;
+	client->credentials = config->credentials;
+	client->handle = new_handle(client, config);
+	if (!client->handle) {
+		result = errno ? -errno : -EIO;
+		free(client);
+		return result;
+	}
+	if (config->credentials)
+		zoo_add_auth(client->handle, "digest", config->credentials,
+			(int)strlen(config->credentials), on_auth, NULL);
+	*ret = client;
+	return 0;
+}
+
+struct zookeeper_client *zookeeper_client_close(struct zookeeper_client *client)
+{
+	if (client)
+		zookeeper_close(client->handle); /* calls every completion that is still awaited */
+	free(client);
+	return NULL;
+}
+
+int64_t zookeeper_client_connected(struct zookeeper_client *client)
+{
+	struct sockaddr_storage server;
+	socklen_t size = sizeof(server);
+
+	if (zookeeper_get_connected_host(client->handle, (struct sockaddr *)&server, &size))
+		close_on_exec(&server);
+	return zoo_client_id(client->handle)->client_id;
+}
+
+unsigned zookeeper_client_timeout(const struct zookeeper_client *client)
+{
+	return (unsigned)zoo_recv_timeout(client->handle);
+}
+
+void zookeeper_client_verbose(bool verbose)
+{
+	zoo_set_debug_level(verbose ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_WARN);
+}
+
+/* --- requests ---------------------------------------------------------------------------- */
+
+/* A request that the client did not take gives no answer. */
+static int launched(struct zookeeper_item *item, int code)
+{
+	int result = translate(code);
+
+	if (result < 0)
+		zookeeper_item_free(item);
+	return result == -ESTALE ? -ENOTCONN : result;
+}
+
+int zookeeper_client_children(struct zookeeper_client *client, const char *path, bool watch,
+	struct zookeeper_item *item)
+{
+	return launched(item, zoo_awget_children2(client->handle, path, watch ? on_node : NULL,
+				      client, on_strings, item));
+}
+
+int zookeeper_client_get(struct zookeeper_client *client, const char *path, bool watch,
+	struct zookeeper_item *item)
+{
+	return launched(item, zoo_awget(client->handle, path, watch ? on_node : NULL, client,
+				      on_data, item));
+}
+
+static void write_operation(const struct zookeeper_client *client, zoo_op_t *op,
+	const struct store_operation *from)
+{
+	const struct ACL_vector *acl = client->credentials ? &ZOO_CREATOR_ALL_ACL :
+							     &ZOO_OPEN_ACL_UNSAFE;
+	const char *bytes = from->size ? from->bytes : "";
+
+	switch (from->kind) {
+	case STORE_CREATE:
+		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_PERSISTENT,
+			NULL, 0);
+		break;
+	case STORE_CREATE_EPHEMERAL:
+		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_EPHEMERAL,
+			NULL, 0);
+		break;
+	case STORE_DELETE:
+		zoo_delete_op_init(op, from->path, from->version);
+		break;
+	case STORE_SET:
+		zoo_set_op_init(op, from->path, bytes, (int)from->size, from->version, NULL);
+		break;
+	case STORE_CHECK:
+		zoo_check_op_init(op, from->path, from->version);
+		break;
+	}
+}
+
+int zookeeper_client_multi(struct zookeeper_client *client,
+	const struct store_operation *operations, size_t n, struct zookeeper_item *item)
+{
+	zoo_op_result_t *results = calloc(n, sizeof(*results));
+	zoo_op_t *ops = calloc(n, sizeof(*ops));
+	int result;
+
+	item->results = results;
+	item->n_results = n;
+	if (!ops || !results) {
+		free(ops);
+		zookeeper_item_free(item);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		write_operation(client, &ops[i], &operations[i]);
+	result = launched(item, zoo_amulti(client->handle, (int)n, ops, results, on_multi, item));
+	free(ops);
+	return result;
+}

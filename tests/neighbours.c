@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rules, sets and counters of others in the same namespace, and others who want its lock:
+ * nothing of theirs is ever another because of Neti.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine_checks.h"
+#include "netns.h"
+#include "test.h"
+
+#define HERE "10.9.1.1"
+#define REMOTE "10.9.1.2"
+#define BANNED "10.9.1.66"
+#define GATEWAY "172.17.0.1"
+#define CONTAINER "172.17.0.2"
+
+/* What somebody else's tool has put in place. */
+static const char *const neighbours[] = {
+	/* Docker */
+	"printf '%s\\n' '*nat' ':DOCKER - [0:0]'"
+	" '-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER'"
+	" '-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER'"
+	" '-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE'"
+	" '-A DOCKER -i docker0 -j RETURN'"
+	" '-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80'"
+	" COMMIT '*filter' ':FORWARD DROP [0:0]' ':DOCKER - [0:0]' ':DOCKER-USER - [0:0]'"
+	" ':DOCKER-ISOLATION-STAGE-1 - [0:0]'"
+	" '-A FORWARD -j DOCKER-USER' '-A FORWARD -j DOCKER-ISOLATION-STAGE-1'"
+	" '-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT'"
+	" '-A FORWARD -o docker0 -j DOCKER' '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT'"
+	" '-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT'"
+	" '-A DOCKER-ISOLATION-STAGE-1 -j RETURN' '-A DOCKER-USER -j RETURN'"
+	" COMMIT | iptables-legacy-restore -n",
+	/* fail2ban */
+	"ipset create f2b-sshd hash:ip timeout 600 counters && ipset add f2b-sshd " BANNED " &&"
+	"printf '%s\\n' '*filter' ':f2b-sshd - [0:0]' '-A INPUT -p tcp -m tcp --dport 22 -j f2b-sshd'"
+	" '-A f2b-sshd -m set --match-set f2b-sshd src -j REJECT --reject-with icmp-port-unreachable'"
+	" '-A f2b-sshd -j RETURN' COMMIT | iptables-legacy-restore -n",
+	/* an administrator's own: accounting, a nat chain of 1,500 rules with a past, mangle, IPv6 */
+	"printf '%s\\n' '*filter' ':accounting - [0:0]' ':zz-last - [0:0]' '-A INPUT -j accounting'"
+	" '-A OUTPUT -j accounting' '-A accounting -i lo' '-A accounting -p udp' '-A accounting -p tcp'"
+	" '-A zz-last -j RETURN' COMMIT '*mangle' '-A PREROUTING -j MARK --set-xmark 0x7/0x7' COMMIT |"
+	" iptables-legacy-restore -n &&"
+	"{ printf '%s\\n' '*nat' ':SITE - [0:0]' '[3:180] -A OUTPUT -j SITE';"
+	"  seq 1500 | awk '{printf \"[%d:%d] -A SITE -d 10.66.%d.%d/32 -j RETURN\\n\", $1, $1 * 60,"
+	"    $1 / 250, $1 % 250}'; echo COMMIT; } | iptables-legacy-restore -c -n &&"
+	"printf '%s\\n' '*filter' '-A INPUT -i lo' '-A OUTPUT -o lo' COMMIT | ip6tables-legacy-restore -n",
+	/* iptables over nf_tables, and a table of nf_tables itself */
+	"iptables-nft -N nft-accounting && iptables-nft -A INPUT -j nft-accounting &&"
+	"iptables-nft -A nft-accounting -p udp && iptables-nft -P FORWARD ACCEPT &&"
+	"iptables-nft -t mangle -A OUTPUT -j MARK --or-mark 8",
+	"printf '%s\\n' 'table inet site {' 'set seen { type ipv4_addr; counter;"
+	"  elements = { " REMOTE ", 127.0.0.1 }; }'"
+	" 'chain in { type filter hook input priority 10; ip saddr @seen counter; tcp dport 22 counter; }'"
+	" 'chain forward { type filter hook forward priority -5; counter; }' '}'"
+	" 'table ip site-nat { chain out { type nat hook output priority -99; counter; }'"
+	" 'chain post { type nat hook postrouting priority 101; counter masquerade; }' '}' | nft -f -",
+};
+
+/*
+ * All of it with all counters, in order; without what is Neti's, and without the time that an
+ * entry of a set has left.
+ */
+static void snapshot(const char *name)
+{
+	netns_do("{ for p in iptables-legacy ip6tables-legacy iptables-nft; do echo $p; $p-save -c; done;"
+		 "nft list ruleset; ipset save; } 2>&1 | grep -v '^#\\|NETI-\\| neti-' |"
+		 "sed '/^add /s/ timeout [0-9]*//; s/ initval [^ ]*//' > %s/%s", netns_directory(), name);
+}
+
+static struct netns_host self, remote, container;
+static struct engine *engine;
+static struct ruleset *rules;
+
+/* Router advertisements would move the counters of IPv6 at any moment. */
+static void no_ipv6_on_cables(const struct netns_host *host)
+{
+	netns_enter(host);
+	netns_do("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+}
+
+static bool start(void)
+{
+	if (!netns_start(&self))
+		return false;
+	netns_host(&remote, "remote");
+	netns_host(&container, "docker0");
+	no_ipv6_on_cables(&remote);
+	no_ipv6_on_cables(&container);
+	no_ipv6_on_cables(&self);
+	netns_link(&self, HERE "/24", &remote, REMOTE "/24");
+	netns_link(&self, GATEWAY "/16", &container, CONTAINER "/16");
+	netns_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
+	netns_enter(&container);
+	netns_do("ip route add default via " GATEWAY);
+	netns_enter(&remote);
+	netns_do("ip addr add " BANNED "/24 dev self && ip route add default via " HERE);
+	netns_enter(&self);
+	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++)
+		netns_do("%s", neighbours[i]);
+	engine = check_open();
+	rules = check_rules();
+	rules_fill(rules, 300);
+	return true;
+}
+
+static void stop(void)
+{
+	engine_close(engine);
+	rules_free(rules);
+}
+
+static void knock(const struct netns_host *from, const char *to, uint16_t port, int expected)
+{
+	netns_enter(from);
+	ck_assert_int_eq(netns_connect(to, port, expected == -ETIMEDOUT ? 300 : 5000), expected);
+	netns_enter(&self);
+}
+
+/* Through every kind of rule, so that each has something to lose. */
+static void send_packets(void)
+{
+	netns_enter(&container);
+	netns_listen("0.0.0.0", 80);
+	netns_enter(&remote);
+	netns_listen("0.0.0.0", 7000);
+	netns_enter(&self);
+	netns_listen("0.0.0.0", 22);
+	netns_listen("::1", 22);
+	knock(&remote, HERE, 8080, 0);		    /* published port of the container */
+	knock(&container, REMOTE, 7000, 0);	    /* masqueraded */
+	knock(&remote, CONTAINER, 81, -ETIMEDOUT); /* the policy of FORWARD */
+	knock(&remote, HERE, 22, 0);
+	knock(&self, REMOTE, 7000, 0);
+	knock(&self, "::1", 22, 0);
+	netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/127.0.0.1/99; done' 2> /dev/null || true");
+	netns_enter(&remote);
+	netns_do("ip route replace " HERE " dev self src " BANNED);
+	knock(&remote, HERE, 22, -ECONNREFUSED);
+	usleep(300000); /* for the last packets of these connections */
+}
+
+/* These rules and counters only such packets can have moved. */
+static void check_packets_counted(void)
+{
+	static const char *const unmoved[] = {
+		"[0:0] -A DOCKER ! -i docker0", "[0:0] -A POSTROUTING -s 172.17.0.0/16",
+		"[0:0] -A f2b-sshd", "[0:0] -A accounting", "[0:0] -A DOCKER-USER",
+		"[0:0] -A nft-accounting", "[0:0] -A INPUT -i lo", "counter packets 0",
+		":FORWARD DROP [0:0]", "add f2b-sshd " BANNED " packets 0",
+	};
+	static const char *const there[] = {
+		"^\\[1500:90000\\] -A SITE", "^table inet site", "^:PREROUTING ACCEPT \\[[1-9]",
+		"^:POSTROUTING ACCEPT \\[[1-9]",
+	};
+
+	for (size_t i = 0; i < sizeof(unmoved) / sizeof(unmoved[0]); i++)
+		netns_do("! grep -F -e '%s' %s/before", unmoved[i], netns_directory());
+	for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++)
+		netns_do("grep -e '%s' %s/before", there[i], netns_directory());
+}
+
+static void check_unchanged(const char *when)
+{
+	snapshot("after");
+	netns_do("diff %s/before %s/after || { echo changed by %s; false; }", netns_directory(),
+		netns_directory(), when);
+}
+
+/* Every tenth touches the policy too, and every fiftieth is found out by reading. */
+static void change(unsigned round)
+{
+	struct ruleset *before = rules_copy(rules);
+	char overlay[32], target[32];
+
+	snprintf(overlay, sizeof(overlay), "192.168.%u.%u", round % 60, round % 9 + 1);
+	snprintf(target, sizeof(target), "10.8.%u.%u", round % 200, round % 7 + 1);
+	if (round % 3 == 2)
+		rules_remove(rules, overlay);
+	else
+		rules_member(rules, overlay, target);
+	if (round % 10 == 0)
+		rules->policy.icmp = !rules->policy.icmp;
+	if (round % 50 == 0)
+		check_apply(engine, rules);
+	else
+		check_update(engine, before, rules);
+	rules_free(before);
+}
+
+START_TEST(test_foreign_rules_and_counters_stay)
+{
+	if (!start())
+		return;
+	send_packets();
+	snapshot("before");
+	check_packets_counted();
+	check_apply(engine, rules);
+	check_unchanged("apply");
+	change(1);
+	check_unchanged("update");
+	for (unsigned round = 0; round < 1000; round++)
+		change(round);
+	check_unchanged("1,000 changes");
+	check_equal(engine, rules);
+	check_flush(engine);
+	check_unchanged("flush");
+	stop();
+}
+END_TEST
+
+/* Each datagram a flow of its own, to a socket that nobody reads: no packet comes back. */
+static void send_from(uint16_t port, const struct sockaddr_in *to)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (void *)&name, sizeof(name)) < 0 ||
+		sendto(fd, "x", 1, 0, (void *)to, sizeof(*to)) != 1)
+		_exit(1);
+	close(fd);
+	usleep(20);
+}
+
+static unsigned send_until(int end)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(999),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned n = 0;
+
+	if (bind(silent, (void *)&to, sizeof(to)) < 0)
+		_exit(1);
+	for (char byte; n < 60000 && read(end, &byte, 1) < 0; n++)
+		send_from((uint16_t)(1024 + n), &to);
+	return n;
+}
+
+static pid_t start_sender(int ends[2])
+{
+	unsigned n;
+	pid_t pid;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	pid = fork();
+	if (pid)
+		return pid;
+	n = send_until(ends[1]);
+	_exit(write(ends[1], &n, sizeof(n)) != sizeof(n));
+}
+
+static unsigned stop_sender(pid_t pid, const int ends[2])
+{
+	unsigned n = 0;
+
+	ck_assert_int_eq(write(ends[0], "x", 1), 1);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(read(ends[0], &n, sizeof(n)), sizeof(n));
+	return n;
+}
+
+/* Under traffic no packet is missing from a counter, of a rule. */
+START_TEST(test_counters_are_exact_under_traffic)
+{
+	int ends[2];
+	unsigned n;
+	pid_t sender;
+
+	if (!netns_start(&self))
+		return;
+	netns_do("iptables-legacy -A OUTPUT -p udp; iptables-legacy -t nat -A OUTPUT -p udp");
+	engine = check_open();
+	rules = check_rules();
+	check_apply(engine, rules);
+	sender = start_sender(ends);
+	for (unsigned round = 0; round < 300; round++)
+		change(round);
+	n = stop_sender(sender, ends);
+	ck_assert_uint_gt(n, 100);
+	netns_do("iptables-legacy-save -c -t filter | grep -x -- '\\[%u:%u\\] -A OUTPUT -p udp'", n, n * 29);
+	netns_do("iptables-legacy-save -c -t nat | grep -x -- '\\[%u:%u\\] -A OUTPUT -p udp'", n, n * 29);
+	stop();
+}
+END_TEST
+
+/* Holds the lock for so long, lets go for so long, again and again. */
+static pid_t start_hog(unsigned hold_us, unsigned leave_us)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		int lock = open(getenv("XTABLES_LOCKFILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		prctl(PR_SET_NAME, "greedy");
+		for (bool first = true;; first = false) {
+			if (flock(lock, LOCK_EX) < 0 || (first && write(ready[1], "x", 1) != 1))
+				_exit(1);
+			usleep(hold_us);
+			flock(lock, LOCK_UN);
+			usleep(leave_us);
+		}
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void stop_hog(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* One moment in fifty is enough. */
+START_TEST(test_moments_without_a_hog_are_used)
+{
+	double waited = 0;
+	pid_t hog;
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	rules = check_rules();
+	hog = start_hog(100000, 2000);
+	check_apply(engine, rules);
+	for (unsigned round = 1; round < 20; round++) {
+		usleep(3000); /* it is the hog's turn */
+		change(round);
+		waited += check_report.lock_seconds;
+	}
+	stop_hog(hog);
+	ck_assert_msg(waited > 0.1 && waited < 6, "waited for %g s", waited);
+	check_equal(engine, rules);
+	stop();
+}
+END_TEST
+
+START_TEST(test_hog_is_named)
+{
+	char wanted[64];
+	pid_t hog;
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	rules = check_rules();
+	hog = start_hog(3600000000u, 0);
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
+	snprintf(wanted, sizeof(wanted), "is held by greedy (process %d)", hog);
+	ck_assert_msg(strstr(check_error.text, wanted) != NULL, "%s", check_error.text);
+	ck_assert_int_eq(check_error.trouble, NETI_TROUBLE_BUSY);
+	ck_assert_uint_eq(check_report.commits, 0);
+	stop_hog(hog);
+	check_apply(engine, rules);
+	check_equal(engine, rules);
+	stop();
+}
+END_TEST
+
+/* Another tool inserts itself before our rules, which go back to their place; its own stay. */
+START_TEST(test_place_is_taken_back)
+{
+	if (!start())
+		return;
+	check_apply(engine, rules);
+	for (unsigned round = 0; round < 3; round++) {
+		netns_do("iptables-legacy -I INPUT -s 1.2.3.%u -j DROP;"
+			 "iptables-legacy -I FORWARD -s 1.2.3.%u -j DROP;"
+			 "iptables-legacy -t nat -I OUTPUT -d 1.2.3.%u -j ACCEPT;"
+			 "iptables-legacy -t nat -I PREROUTING -d 1.2.3.%u -j ACCEPT;"
+			 "ip6tables-legacy -I INPUT -s fd01::%u -j DROP", round, round, round, round, round);
+		check_difference(engine, rules, "+ -A INPUT -j NETI-INPUT # rule 1\n");
+		check_difference(engine, rules, "+ -A FORWARD -d 192.168.0.0/18 -j NETI-OUTPUT # rule 1\n");
+		check_difference(engine, rules, "+ -A PREROUTING -j NETI-OVERRIDES # rule 1\n");
+		check_apply(engine, rules);
+		check_equal(engine, rules);
+	}
+	netns_do("iptables-legacy -S INPUT | sed -n '2,4p' | tr '\\n' ' ' | grep -x -- "
+		 "'-A INPUT -j NETI-INPUT -A INPUT -s 1.2.3.2/32 -j DROP -A INPUT -s 1.2.3.1/32 -j DROP '");
+	check_flush(engine);
+	netns_do("[ $(iptables-legacy-save | grep -c ' 1\\.2\\.3\\.') = 12 ]");
+	stop();
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("neighbours");
+	TCase *tcase = tcase_create("kernel");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, test_foreign_rules_and_counters_stay);
+	tcase_add_test(tcase, test_counters_are_exact_under_traffic);
+	tcase_add_test(tcase, test_moments_without_a_hog_are_used);
+	tcase_add_test(tcase, test_hog_is_named);
+	tcase_add_test(tcase, test_place_is_taken_back);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
