@@ -68,7 +68,7 @@ int print_json(json_t *json)
 	return EXIT_DONE;
 }
 
-static int list_json(const struct neti_members *members)
+int list_json(const struct neti_members *members)
 {
 	json_t *array = json_array();
 

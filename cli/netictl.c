@@ -27,8 +27,9 @@ const struct command commands[] = {
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
 	{ "check", "", "one line on this host for a monitoring system", 0, 0, "", command_check },
-	{ "report", "", "the fleet: networks, versions, who is behind, what an inventory lacks", 0, 0, "bIj", command_report },
+	{ "report", "", "the fleet: networks, versions, who is behind, who is missing", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
+	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
 	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
 	{ "proxy", "apply|flush|status", "lead hosts of this network on to ZooKeeper in another", 1, 1, "Loj", command_proxy },
 	{ 0 },
@@ -50,6 +51,8 @@ static const struct option long_options[] = {
 	{ "field", required_argument, NULL, 'f' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "takeover", no_argument, NULL, 't' },
+	{ "older-than", required_argument, NULL, 'O' },
+	{ "dry-run", no_argument, NULL, 'n' },
 	{ "below", required_argument, NULL, 'b' },
 	{ "inventory", required_argument, NULL, 'I' },
 	{ "listen", required_argument, NULL, 'L' },
@@ -68,14 +71,16 @@ static const struct {
 	{ 'j', "--json", "results as JSON" },
 	{ 'a', "--all", "also leases without a live member" },
 	{ 'A', "--accept", "let removals go that the guard would hold" },
-	{ 'C', "--confirm TIME", "undo it after that time (60s), unless netictl confirm follows" },
-	{ 'S', "--from-state", "what this host held last, from state_dir; asks no registry" },
-	{ 'T', "--text", "all that should be there, as ipset save and iptables-save print it" },
-	{ 'f', "--field NAME", "that field alone: id, network, overlay, private, public, live, version, since" },
+	{ 'C', "--confirm TIME", "undo it then (60s), unless netictl confirm follows" },
+	{ 'S', "--from-state", "what this host held last; asks no registry" },
+	{ 'T', "--text", "all that should be there, as iptables-save has it" },
+	{ 'f', "--field NAME", "that field alone, by its name in --json" },
 	{ 'i', "--id ID", "the id, instead of this host's" },
 	{ 't', "--takeover", "take the id over from a live member with other addresses" },
+	{ 'O', "--older-than TIME", "joined with last so long ago, or longer: 30d" },
+	{ 'n', "--dry-run", "only tell which" },
 	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
-	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV, or the JSON of the cloud; -: stdin" },
+	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV or JSON; -: stdin" },
 	{ 'L', "--listen PORT", "the port of the proxy, instead of the settings' own" },
 	{ 'o', "--to SERVERS", "where it leads, HOST:PORT[,HOST:PORT]..." },
 };
@@ -204,6 +209,8 @@ static void set_option(struct parsed *parsed, int letter)
 	case 'S': line->from_state = true; break;
 	case 'T': line->text = true; break;
 	case 't': line->takeover = true; break;
+	case 'O': line->older_than = optarg; break;
+	case 'n': line->dry_run = true; break;
 	case 'h': parsed->help = true; break;
 	case 'V': parsed->version = true; break;
 	}
@@ -257,7 +264,8 @@ static int check(const struct command *command, const struct parsed *parsed)
  * would only repeat it. Those that stay show them. */
 static int run(const struct command *command, struct netictl *netictl)
 {
-	if (command->run != command_run && command->run != command_watch && !netictl->line.verbose)
+	if (command->run != command_run && command->run != command_watch &&
+		command->run != command_register && !netictl->line.verbose)
 		neti_context_set_log(netictl->context, NETI_LOG_ERROR, NULL, NULL);
 	return command->run(netictl);
 }

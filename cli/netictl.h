@@ -26,6 +26,8 @@ struct command_line {
 	const char *field;
 	const char *confirm;
 	const char *id;
+	const char *older_than;
+	bool dry_run;
 	const char *below;     /* report: a version */
 	const char *inventory; /* report: a file, or "-" */
 	const char *listen, *to; /* proxy */
@@ -64,6 +66,7 @@ int command_denied(struct netictl *netictl);
 int command_flush(struct netictl *netictl);
 int command_status(struct netictl *netictl);
 int command_release(struct netictl *netictl);
+int command_reclaim(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
 int command_check(struct netictl *netictl);
 int check_unknown(const char *sentence); /* the exit status */
@@ -83,6 +86,7 @@ bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */
 int print_json(json_t *json);
+int list_json(const struct neti_members *members); /* {"members": [...]} */
 json_t *member_json(const struct neti_member *member);
 
 #endif

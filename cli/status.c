@@ -75,6 +75,9 @@ static void print_value(const char *name, json_t *value)
 		printf("%-9s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
 	else if (json_is_boolean(value))
 		printf("%-9s %s\n", name, json_is_true(value) ? "yes" : "no");
+	else if (json_is_array(value))
+		for (size_t i = 0; i < json_array_size(value); i++)
+			printf("%-9s %s\n", "skipped", json_string_value(json_array_get(value, i)));
 }
 
 static void print_applied(json_t *applied)

@@ -108,8 +108,8 @@ const struct settings_entry settings_table[] = {
 const size_t settings_table_length = sizeof(settings_table) / sizeof(*settings_table);
 
 static const struct settings_obsolete obsolete[] = {
-	{ "aws_key", "no cloud is asked; addresses come from the settings and the host" },
-	{ "aws_secret_key", "no cloud is asked; the secret can be deleted here" },
+	{ "aws_key", "identity: ec2 asks the metadata service, which wants no key" },
+	{ "aws_secret_key", "no key is wanted; the secret can be deleted here" },
 	{ "log_file", "messages go to standard error, and from there to the journal" },
 	{ "table_files_path", "rules go to the kernel without table files" },
 	{ "zk_iptoid_node", "the layout below zk_prefix is fixed" },

@@ -11,6 +11,9 @@ root=$PWD
 source scripts/stage.sh
 folder=$1
 deep=${2-}
+if [ "$deep" = --deep ]; then
+	export NETI_TEST_DEEP=1 # the fault tests go on for longer
+fi
 jobs=$(nproc)
 chmod 755 "$folder" # some tests are somebody else
 export TMPDIR=$folder # what a test that was killed leaves goes with it

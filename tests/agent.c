@@ -389,6 +389,8 @@ START_TEST(same_id_elsewhere_is_refused)
 		return;
 	start(&hudson);
 	ck_assert(becomes(&hudson, "ipset list neti-peers", 20));
+	for (int i = 0; i < 500 && !*hudson.overlay; i++)
+		dispatch();
 	sierra.id = "hudson";
 	sierra.address = SIERRA;
 	netns_do("mkdir -p %s/other", netns_directory());

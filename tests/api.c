@@ -154,6 +154,18 @@ START_TEST(lease_lookup_and_release)
 	ck_assert_str_eq(neti_context_message(context), "flags 0x40 are not known");
 	ck_assert_int_eq(neti_registry_release(registry, "hudson"), 0);
 	ck_assert_int_eq(neti_registry_release(registry, "hudson"), -ENOENT);
+	ck_assert_int_eq(neti_registry_reclaim(registry, 60000, 0, &members), 0);
+	ck_assert_uint_eq(neti_members_count(members), 0);
+	neti_members_unref(members);
+	sleep(2); /* older than that is counted in seconds */
+	ck_assert_int_eq(neti_registry_reclaim(registry, 0, NETI_RECLAIM_DRY, &members), 0);
+	ck_assert_uint_eq(neti_members_count(members), 1);
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_reclaim(registry, 0, 64, &members), -EINVAL);
+	ck_assert_int_eq(neti_registry_reclaim(registry, 0, 0, &members), 0);
+	ck_assert_str_eq(neti_member_id(neti_members_get(members, 0)), "sierra");
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_release(registry, "sierra"), -ENOENT);
 	neti_registry_unref(registry);
 }
 END_TEST

@@ -103,7 +103,7 @@ box() {
 box_stop() {
 	kill -KILL "${box_shell[$1]}" 2>/dev/null || true
 	wait "${box_shell[$1]}" 2>/dev/null
-	box_await 5 box_is_gone "$1" && unset "box_shell[$1]"
+	box_await 20 box_is_gone "$1" && unset "box_shell[$1]"
 }
 
 box_is_gone() {
@@ -143,5 +143,5 @@ box_sweep() {
 if [ "${BASH_SOURCE[0]}" = "$0" ] && [ "${1-}" = sweep ]; then
 	# shellcheck disable=SC2016 # expanded in there
 	exec unshare --mount bash -c 'mount -t cgroup2 groups /mnt && source "$1" &&
-		box_await 5 box_sweep "/mnt/$box_groups"' . "$0"
+		box_await 20 box_sweep "/mnt/$box_groups"' . "$0"
 fi

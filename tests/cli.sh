@@ -89,7 +89,7 @@ expect "fleet set without VALUE" refuses 2 'KEY and VALUE' fleet set removal_del
 expect "fleet show with an argument" refuses 2 'no argument' fleet show me
 expect "--version" prints '^netictl [0-9]+\.[0-9]+\.[0-9]+$' --version
 expect "--help" succeeds --help
-for command in run register list lookup watch plan apply verify flush status release fleet; do
+for command in run register list lookup watch plan apply verify flush status release reclaim fleet; do
 	expect "$command --help" succeeds "$command" --help
 done
 
@@ -153,6 +153,9 @@ expect "lookup by overlay address" json '.id == "hudson"' "${hudson[@]}" lookup 
 expect "lookup --field" prints "^${overlay//./\\.}\$" "${hudson[@]}" lookup hudson --field overlay
 expect "lookup of an unknown field" refuses 2 'colour' "${hudson[@]}" lookup hudson --field colour
 expect "lookup of nobody" refuses 1 'nobody' "${hudson[@]}" lookup nobody
+expect "reclaim without a time" refuses 2 'older-than' "${hudson[@]}" reclaim
+expect "reclaim with a bad time" refuses 2 'soon' "${hudson[@]}" reclaim --older-than soon
+expect "reclaim of young leases" json '.members == []' "${hudson[@]}" reclaim --older-than 30d
 expect "release" succeeds "${hudson[@]}" release sierra
 expect "release of what is gone" refuses 1 'sierra' "${hudson[@]}" release sierra
 expect "fleet show" \

@@ -178,6 +178,50 @@ START_TEST(nearly_full_subnet)
 }
 END_TEST
 
+static unsigned fill_warnings;
+
+static void count_fill(void *data, enum neti_log_level level, const char *text)
+{
+	(void)data;
+	(void)level;
+	fill_warnings += strstr(text, "are leased") != NULL;
+}
+
+START_TEST(filling_subnet_is_spoken_of)
+{
+	struct fleet_settings settings = initial("10.9.0.0/26"), grown;
+	struct log log = { NETI_LOG_WARNING, count_fill, NULL };
+	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
+		.initial = &settings, .log = &log };
+	unsigned before;
+	struct error error;
+	struct host host;
+	char id[32];
+
+	NEED_STORE();
+	fill_warnings = 0;
+	try_open(&host, &config);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "host-%u", i);
+		take(&host, id);
+	}
+	ck_assert_uint_eq(fill_warnings, 0); /* below 80 of 100 */
+	for (unsigned i = 50; i < 62; i++) {
+		snprintf(id, sizeof(id), "host-%u", i);
+		take(&host, id);
+	}
+	ck_assert_uint_gt(fill_warnings, 3);
+	/* It grows under the living fleet. */
+	before = fill_warnings;
+	ck_assert_int_ge(registry_fleet(host.registry, &grown, WAIT_MS, &error), 0);
+	ck_assert_int_eq(fleet_settings_set(&grown, "overlay_subnet", "10.9.0.0/20", &error), 0);
+	ck_assert_int_eq(registry_fleet_set(host.registry, &grown, WAIT_MS, &error), 0);
+	take(&host, "late");
+	ck_assert_uint_eq(fill_warnings, before);
+	host_close(&host);
+}
+END_TEST
+
 START_TEST(excluded_addresses_are_not_given)
 {
 	struct fleet_settings settings = initial("10.9.0.0/28");
@@ -238,6 +282,7 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, concurrent_registrations_share_nothing);
 	tcase_add_test(tests, full_subnet);
 	tcase_add_test(tests, nearly_full_subnet);
+	tcase_add_test(tests, filling_subnet_is_spoken_of);
 	tcase_add_test(tests, excluded_addresses_are_not_given);
 	tcase_add_test(tests, live_lease_is_not_released);
 }

@@ -84,6 +84,8 @@ exposure_below_5() {
 
 expect "neti.service: security exposure below 5" \
 	exposure_below_5 "$srcdir/packaging/systemd/neti.service"
+expect "neti-proxy.service: security exposure below 5" \
+	exposure_below_5 "$srcdir/packaging/systemd/neti-proxy.service"
 expect "neti-restore.service: security exposure below 5" \
 	exposure_below_5 "$srcdir/packaging/systemd/neti-restore.service"
 
@@ -126,7 +128,8 @@ example_compiles() {
 
 units_verify() {
 	local words
-	words=$(hudson systemd-analyze verify neti.service neti-restore.service 2>&1)
+	words=$(hudson systemd-analyze verify neti.service neti-restore.service \
+		neti-proxy.service 2>&1)
 	! grep neti <<<"$words"
 }
 
@@ -218,6 +221,25 @@ expect "it has two of root's powers" powers
 expect "the watchdog restarts a frozen agent" watchdog_bites
 expect "reload" reload_is_heard
 expect "a mistake in the settings ends it, the rules stay" mistake_is_final
+
+# Applied by the unit, put back after a restart of it, and gone with it.
+proxy_comes_and_goes() {
+	hudson sh -c 'printf "listen: 2181\nto: [10.0.0.12:2181]\n" >>/etc/neti/neti.yml' &&
+		hudson systemctl start neti-proxy.service &&
+		hudson sh -c 'iptables-legacy-save -t nat | grep -q "NETI-PROXY.*10.0.0.12:2181"' &&
+		[ "$(hudson cat /proc/sys/net/ipv4/ip_forward)" = 1 ] &&
+		hudson systemctl reload neti-proxy.service &&
+		hudson systemctl stop neti-proxy.service &&
+		! hudson sh -c 'iptables-legacy-save | grep NETI-PROXY' && has_rules
+}
+
+proxy_works() {
+	proxy_comes_and_goes && return
+	hudson journalctl --no-pager -n 10 -u neti-proxy.service
+	return 1
+}
+
+expect "the proxy's unit" proxy_works
 
 # --- upgraded under live traffic ------------------------------------------------------------------
 

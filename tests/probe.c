@@ -104,6 +104,8 @@ static void accept_all(const char *address)
 {
 	int listener = netns_listen(address, PORT);
 
+	/* On a busy machine this process may not run for seconds: what waits must not be lost. */
+	listen(listener, 4096);
 	for (;;) {
 		struct pollfd poller = { .fd = listener, .events = POLLIN };
 		int fd;

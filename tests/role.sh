@@ -176,6 +176,11 @@ expect "site leaves that as it is" changes_nothing site -l hudson
 expect "a host that is not well stops the batches after it" stops_at_the_first
 expect "reject, back" changes_something reject -e neti_reject_all=false
 expect "nobody is refused any more" none_rejects
+proxy=(-e '{"neti_proxy_listen": 2181, "neti_proxy_to": ["10.0.0.12:2181"]}')
+expect "proxy" changes_something proxy "${proxy[@]}"
+expect "it leads to the servers" \
+	box hudson sh -c 'iptables-legacy-save -t nat | grep "NETI-PROXY.*10.0.0.12:2181"'
+expect "proxy again changes nothing" changes_nothing proxy "${proxy[@]}"
 expect "the next version can be made" make_next
 expect "upgrade" changes_something upgrade -e "neti_package=$share/next.deb"
 expect "all have it" has_next

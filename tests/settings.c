@@ -172,8 +172,8 @@ END_TEST
 START_TEST(first_system_loads)
 {
 	static const char first[] =
-		"first-system.yml:2: aws_key means nothing any more: no cloud is "
-		"asked; addresses come from the settings and the host\n";
+		"first-system.yml:2: aws_key means nothing any more: identity: ec2 "
+		"asks the metadata service, which wants no key\n";
 
 	ck_assert_int_eq(load("first-system"), 0);
 	ck_assert_str_eq(settings_dump(settings),

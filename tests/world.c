@@ -406,3 +406,33 @@ void world_probe_end(void)
 	ck_assert_uint_eq(counts.refused, 0);
 	ck_assert_uint_eq(counts.let_in, 0);
 }
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
+bool world_deep(void)
+{
+	const char *text = getenv("NETI_TEST_DEEP");
+
+	return text && *text && strcmp(text, "0") != 0;
+}
+
+bool world_lets_in(const struct world_host *host, const char *peer, int seconds)
+{
+	return world_becomes(host, seconds, "ipset test neti-peers %s", peer);
+}
+
+bool world_open(struct zookeeper_server *servers[], unsigned n)
+{
+	if (!world_begin(servers, n))
+		return false;
+	world_start_agents();
+	world_probe();
+	return true;
+}
+
+void world_close(struct zookeeper_server *servers[], unsigned n)
+{
+	world_check_kernels();
+	world_probe_end();
+	world_end(servers, n);
+}

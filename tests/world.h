@@ -31,6 +31,11 @@ bool world_is_agent(void);
  * or 0; they are then started by the test in the world's own namespace. */
 bool world_begin(struct zookeeper_server *servers[], unsigned n);
 void world_end(struct zookeeper_server *servers[], unsigned n);
+/* The same, with agents that run and probers that ask; at the end every kernel must be right. */
+bool world_open(struct zookeeper_server *servers[], unsigned n);
+void world_close(struct zookeeper_server *servers[], unsigned n);
+bool world_deep(void); /* for longer, and more often */
+bool world_lets_in(const struct world_host *host, const char *peer, int seconds);
 /* The registry as every host knows it; lasts. */
 const char *world_registry(void);
 

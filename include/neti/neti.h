@@ -214,6 +214,11 @@ int neti_registry_lookup(struct neti_registry *registry, const char *key,
 /* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */
 int neti_registry_release(struct neti_registry *registry, const char *id)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+#define NETI_RECLAIM_DRY 1u /* change nothing */
+/* Gives back all leases that no live member has and that nobody has joined with for so long. The
+ * list tells which: since is when each was joined with last. */
+int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than, unsigned flags,
+	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 4);
 
 /* Fleet-wide settings. init: 1 when made, 0 when there was a fleet already. */
 int neti_registry_fleet_init(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);

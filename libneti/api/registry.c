@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../agent/open_registry.h"
@@ -219,7 +220,8 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 	return 0;
 }
 
-static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
+/* A private or public address, or a lease without a live member: only the whole list knows. */
+static int find_in_list(struct neti_registry *registry, const char *key, struct member **ret,
 	struct error *error)
 {
 	struct member_list members = { 0 };
@@ -242,6 +244,16 @@ static int find_member(struct neti_registry *registry, const char *key, struct m
 		*ret = member_ref(found);
 	member_list_clear(&members);
 	return result;
+}
+
+static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
+	struct error *error)
+{
+	int result = registry_member_find(registry->registry, key, ret, registry->timeout_ms, error);
+
+	if (result == 1)
+		return 0;
+	return result < 0 ? result : find_in_list(registry, key, ret, error);
 }
 
 NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,
@@ -276,6 +288,30 @@ NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char
 	if (result == 0)
 		result = registry_lease_release(registry->registry, id, registry->timeout_ms, &error);
 	return leave(registry, result, &error);
+}
+
+NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than,
+	unsigned flags, struct neti_members **ret_members)
+{
+	int64_t before = time(NULL) - (int64_t)(older_than / 1000);
+	struct neti_members *members;
+	struct error error;
+	int result = neti_members_new(&members, registry->context);
+
+	if (result < 0)
+		return result;
+	result = check_flags(flags, NETI_RECLAIM_DRY, &error);
+	if (result == 0)
+		result = registry_enter(registry, false, &error);
+	if (result == 0)
+		result = registry_lease_reclaim(registry->registry, before,
+			flags & NETI_RECLAIM_DRY, &members->list, registry->timeout_ms, &error);
+	if (result < 0) {
+		neti_members_unref(members);
+		return context_fail(registry->context, &error);
+	}
+	*ret_members = members;
+	return 0;
 }
 
 NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)

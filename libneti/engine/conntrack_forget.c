@@ -90,13 +90,15 @@ static const struct address *find_target(const struct work *work, const struct a
 }
 
 /* Only who was in the fleet can have left it: not the target of an override, nor somebody who
- * was reached without any mapping. */
+ * was reached without any mapping. But nobody is at an overlay address itself: such a flow was
+ * begun before the map was there, and would be refused for as long as it is remembered. */
 static bool has_left(const struct work *work, const struct entry *entry)
 {
 	const struct address *override = find_override(work->from, &entry->destination);
 
-	return !address_equal(&entry->answers, &entry->destination) &&
-	       !(override && address_equal(&entry->answers, override)) &&
+	if (address_equal(&entry->answers, &entry->destination))
+		return prefix_contains(&work->to->overlay, &entry->destination);
+	return !(override && address_equal(&entry->answers, override)) &&
 	       !is_among(&entry->answers, work->to->peers, work->to->n_peers) &&
 	       !is_among(&entry->answers, work->targets, work->n_targets);
 }

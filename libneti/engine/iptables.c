@@ -189,8 +189,10 @@ static int forget_flows(struct iptables *iptables, const struct ruleset *from,
 static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
 	struct members_diff *diff, struct engine_report *report, struct error *error)
 {
+	static const enum table nat[] = { TABLE_NAT };
 	struct change change = { .iptables = iptables, .to = wanted, .report = report };
 	struct opening opening;
+	struct error later;
 	int r = opening_find(&opening, iptables, wanted, error);
 
 	if (r == 0)
@@ -200,6 +202,13 @@ static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
 	if (r < 0)
 		return r;
 	find_indexes(set_names, change.sets);
+	r = change_tables(&change, nat, 1, error);
+	if (r < 0)
+		return r;
+	/* The kernel tracks from the first rule that it checks on, and has the map a moment later:
+	 * what was begun in between leads nowhere, and would be refused from here on. What cannot
+	 * be forgotten now is tried again at the end, which tells. */
+	forget_flows(iptables, NULL, wanted, NULL, report, &later);
 	return opening_change(&opening, &change, error);
 }
 

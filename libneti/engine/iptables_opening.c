@@ -72,18 +72,15 @@ static void learn(const struct ruleset *wanted, const struct log *log,
 
 int opening_change(const struct opening *opening, struct change *change, struct error *error)
 {
-	static const enum table tables[] = { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6 };
+	static const enum table tables[] = { TABLE_FILTER, TABLE_FILTER6 };
 	struct change watching = *change;
-	int r;
+	int r = 0;
 
-	if (opening->n == 0)
-		return change_tables(change, tables, 3, error);
-	r = change_tables(change, tables, 1, error);
-	watching.to = &opening->watching;
-	if (r == 0)
+	if (opening->n) {
+		watching.to = &opening->watching;
 		r = change_tables(&watching, opening->tables, opening->n, error);
-	if (r < 0)
-		return r;
-	learn(opening->wanted, change->iptables->engine.config.log, change->report);
-	return change_tables(change, tables + 1, 2, error);
+		if (r == 0)
+			learn(opening->wanted, change->iptables->engine.config.log, change->report);
+	}
+	return r < 0 ? r : change_tables(change, tables, 2, error);
 }

@@ -19,7 +19,7 @@ int opening_find(struct opening *ret, struct iptables *iptables, const struct ru
 	struct error *error);
 /* What may go into the table before connections were entered. */
 const struct ruleset *opening_rules(const struct opening *opening, enum table table);
-/* All tables, in the order that adding needs. */
+/* The tables that filter; nat is in place. */
 int opening_change(const struct opening *opening, struct change *change, struct error *error);
 
 #endif

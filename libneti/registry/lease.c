@@ -18,6 +18,7 @@
 #define CHOSEN_MAX 64		/* of those that are free, to be tried one after the other */
 #define LISTED_MAX (1u << 20)	/* addresses of a subnet that is listed */
 #define REPAIRS_MAX 20
+#define FILL_PERCENT 80		/* a subnet as full as that is spoken of */
 
 /* --- which addresses --------------------------------------------------------------------- */
 
@@ -209,13 +210,51 @@ static void address_gone(struct lease_take *take)
 	finish(take, -EADDRINUSE, NULL, &error);
 }
 
+static void warn_of_fill(const struct registry *registry, size_t leases)
+{
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
+	uint64_t count = prefix_count(subnet);
+	char text[PREFIX_TEXT_MAX];
+
+	if (leases >= count / 100 * FILL_PERCENT + count % 100 * FILL_PERCENT / 100)
+		log_warning(&registry->log,
+			"%zu of the %llu overlay addresses of %s are leased: reclaim old leases, or let "
+			"overlay_subnet grow", leases, (unsigned long long)count,
+			prefix_format(subnet, text));
+}
+
+static void leases_counted(void *data, const struct store_answer *answer)
+{
+	struct lease_take *take = data;
+	struct address drawn = take->drawn;
+
+	if (answer->result == 0)
+		warn_of_fill(take->registry, answer->n_names);
+	finish(take, 1, &drawn, NULL);
+}
+
+/* The lease is taken. A draw that met a taken address is a hint that many are: of a subnet with
+ * few leases nobody lists them. */
+static void count_leases(struct lease_take *take)
+{
+	struct registry *registry = take->registry;
+	struct node_path path = registry_path(registry, "/ip-to-id");
+	struct address drawn = take->drawn;
+
+	take->busy = true;
+	if (registry->backend->children(registry->store, path.text, false, leases_counted, take) < 0)
+		finish(take, 1, &drawn, NULL);
+}
+
 static void pair_created(void *data, const struct store_answer *answer)
 {
 	struct lease_take *take = data;
 	struct address drawn = take->drawn;
 
 	take->busy = false;
-	if (answer->result == 0)
+	if (answer->result == 0 && take->draws > 1 && take->lists == 0)
+		count_leases(take);
+	else if (answer->result == 0)
 		finish(take, 1, &drawn, NULL);
 	else if (answer->result == -EEXIST && answer->failed == 0)
 		read_lease(take);
@@ -251,6 +290,8 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 	int result = answer->result;
 
 	take->busy = false;
+	if (result == 0)
+		warn_of_fill(take->registry, answer->n_names);
 	if (result == 0)
 		result = choose_listed(take, answer);
 	if (result == 0)

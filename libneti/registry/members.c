@@ -204,3 +204,39 @@ uint64_t registry_newest(const struct registry *registry)
 {
 	return registry->newest;
 }
+
+/* By the lease, in either direction. 1 found, 0 not. */
+static int find_lease(struct registry *registry, const char *key, char **ret_id,
+	struct address *ret_overlay, int timeout_ms, struct error *error)
+{
+	int result = -ENOENT;
+
+	if (member_check_id(key) == 0)
+		result = registry_lease_find(registry, key, ret_overlay, timeout_ms, error);
+	if (result >= 0) {
+		*ret_id = strdup(key);
+		return *ret_id ? 1 : error_memory(error);
+	}
+	if (result == -ENOENT && address_parse(key, ret_overlay) == 0)
+		result = registry_lease_holder(registry, ret_overlay, ret_id, timeout_ms, error);
+	return result == -ENOENT ? 0 : result < 0 ? result : 1;
+}
+
+int registry_member_find(struct registry *registry, const char *key, struct member **ret,
+	int timeout_ms, struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "reading a member");
+	struct member *member = NULL;
+	struct address overlay;
+	char *id = NULL;
+	int result = find_lease(registry, key, &id, &overlay, timeout_ms, error);
+
+	if (result == 1)
+		result = registry_shard_find(registry, id, &overlay, &deadline, &member, error);
+	if (result == 1)
+		result = registry_details(registry, member, ret, timeout_ms, error) < 0 ?
+				 error->result : 1;
+	member_unref(member);
+	free(id);
+	return result;
+}

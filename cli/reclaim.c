@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reclaim: leases that nobody has joined with for a long time are given back.
+ */
+#include "duration.h"
+#include "netictl.h"
+
+static void print_plain(const struct neti_members *members)
+{
+	char overlay[NETI_ADDRESS_MAX];
+
+	for (size_t i = 0; i < neti_members_count(members); i++) {
+		const struct neti_member *member = neti_members_get(members, i);
+
+		printf("%s %s\n", neti_member_id(member), neti_member_overlay(member, overlay));
+	}
+}
+
+static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint64_t older_than)
+{
+	unsigned flags = netictl->line.dry_run ? NETI_RECLAIM_DRY : 0;
+	struct neti_members *members;
+	int status = EXIT_DONE;
+
+	if (neti_registry_reclaim(registry, older_than, flags, &members) < 0)
+		return say_failure(netictl);
+	if (netictl->line.json)
+		status = list_json(members);
+	else
+		print_plain(members);
+	say(netictl, "%zu leases %s given back", neti_members_count(members),
+		netictl->line.dry_run ? "would be" : "are");
+	neti_members_unref(members);
+	return status;
+}
+
+int command_reclaim(struct netictl *netictl)
+{
+	const char *text = netictl->line.older_than;
+	struct neti_registry *registry;
+	uint64_t older_than;
+	int status;
+
+	if (!text)
+		return say_usage("reclaim needs --older-than, a time such as 30d");
+	if (duration_parse(text, &older_than) < 0)
+		return say_usage("--older-than: \"%s\" is no time such as 30d", text);
+	if (neti_registry_open(&registry, netictl->settings) < 0)
+		return say_failure(netictl);
+	status = reclaim(netictl, registry, older_than);
+	neti_registry_unref(registry);
+	return status;
+}

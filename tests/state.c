@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state file and the lock: what was saved is loaded, anything else is named and ignored.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/state.h"
+#include "agent/status.h"
+#include "file.h"
+#include "members.h"
+#include "netns.h"
+#include "test.h"
+
+#define N 100
+
+static char folder[] = "/tmp/neti-state-XXXXXX";
+static struct fleet_settings fleet;
+static struct member_list members;
+static struct error error;
+
+static void setup(void)
+{
+	struct prefix subnet;
+
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	prefix_parse("192.168.0.0/18", &subnet);
+	fleet_settings_default(&fleet, &subnet);
+	fleet.accepted = 7;
+	for (unsigned n = 1; n <= N; n++)
+		test_list_add(&members, test_member_nth(n, "ec2"));
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), 0);
+}
+
+static void teardown(void)
+{
+	char command[100];
+
+	member_list_clear(&members);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int load(void)
+{
+	struct member_list loaded = { 0 };
+	struct fleet_settings settings;
+	int result = state_load(folder, &settings, &loaded, &error);
+
+	if (result < 0)
+		return result;
+	ck_assert_uint_eq(settings.accepted, 7);
+	ck_assert_uint_eq(loaded.length, N);
+	for (size_t i = 0; i < N; i++)
+		ck_assert(member_same(loaded.items[i], members.items[i]));
+	member_list_clear(&loaded);
+	return 0;
+}
+
+static char *whole(size_t *ret_length)
+{
+	char *text;
+
+	ck_assert_int_eq(file_read(folder, "fleet", &text, ret_length, &error), 0);
+	return text;
+}
+
+static void put(const char *text, size_t length)
+{
+	ck_assert_int_eq(file_replace(folder, "fleet", text, length, &error), 0);
+}
+
+static void is_ignored(const char *why)
+{
+	ck_assert_int_eq(load(), -EBADMSG);
+	ck_assert_msg(strstr(error.text, folder) && strstr(error.text, why), "%s", error.text);
+}
+
+START_TEST(saved_is_loaded)
+{
+	ck_assert_int_eq(load(), 0);
+	ck_assert_int_eq(file_remove(folder, "fleet", &error), 0);
+	ck_assert_int_eq(load(), -ENOENT);
+}
+END_TEST
+
+/* Wherever it ends, and wherever a bit has changed. */
+START_TEST(torn_is_ignored)
+{
+	size_t length;
+	char *text = whole(&length);
+	size_t head = (size_t)(strchr(text, '\n') - text) + 1;
+
+	for (size_t end = head; end < length; end += 97) {
+		put(text, end);
+		is_ignored("torn");
+	}
+	for (size_t at = head; at < length; at += 101) {
+		text[at] ^= 4;
+		put(text, length);
+		is_ignored("torn");
+		text[at] ^= 4;
+	}
+	put(text, length);
+	ck_assert_int_eq(load(), 0);
+	free(text);
+}
+END_TEST
+
+START_TEST(foreign_and_newer_are_ignored)
+{
+	size_t length;
+	char *text = whole(&length), *version = strchr(text, ' ') + 1;
+
+	put("", 0);
+	is_ignored("not a state file");
+	put("hello\n", 6);
+	is_ignored("not a state file");
+	*version = '9';
+	put(text, length);
+	is_ignored("another version");
+	free(text);
+	ck_assert_int_eq(file_remove(folder, "fleet", &error), 0);
+	strcat(strcpy(error.text, folder), "/fleet");
+	ck_assert_int_eq(mkdir(error.text, 0700), 0);
+	ck_assert_int_lt(load(), 0);
+	ck_assert_msg(strstr(error.text, folder), "%s", error.text);
+	strcat(strcpy(error.text, folder), "/fleet");
+	ck_assert_int_eq(rmdir(error.text), 0);
+}
+END_TEST
+
+/* The old one stays, and the disk is left as full as it was. */
+START_TEST(full_disk)
+{
+	struct netns_host outside;
+	char path[100];
+
+	if (!netns_start(&outside)) /* a mount namespace comes with it */
+		return;
+	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("tmpfs", folder, "tmpfs", 0, "size=32k"), 0);
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), 0);
+	for (unsigned n = N + 1; n <= 20 * N; n++)
+		test_list_add(&members, test_member_nth(n, "ec2"));
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), -ENOSPC);
+	ck_assert_msg(strstr(error.text, folder) && strstr(error.text, "No space left"), "%s",
+		error.text);
+	members.length = N; /* the rest is the test's to lose */
+	ck_assert_int_eq(load(), 0);
+	snprintf(path, sizeof(path), "ls %s | grep -v '^fleet$'", folder);
+	ck_assert_int_ne(system(path), 0);
+	ck_assert_int_eq(umount(folder), 0);
+}
+END_TEST
+
+START_TEST(second_agent_is_told_who_has_it)
+{
+	char pid[32];
+	int lock = status_lock(folder, &error);
+
+	ck_assert_int_ge(lock, 0);
+	ck_assert_int_eq(status_lock(folder, &error), -EBUSY);
+	snprintf(pid, sizeof(pid), "process %d ", getpid());
+	ck_assert_msg(strstr(error.text, pid) && strstr(error.text, folder), "%s", error.text);
+	close(lock);
+	lock = status_lock(folder, &error);
+	ck_assert_int_ge(lock, 0);
+	close(lock);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("state");
+	TCase *tests = tcase_create("all");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, saved_is_loaded);
+	tcase_add_test(tests, torn_is_ignored);
+	tcase_add_test(tests, foreign_and_newer_are_ignored);
+	tcase_add_test(tests, full_disk);
+	tcase_add_test(tests, second_agent_is_told_who_has_it);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
