@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fleet_settings.h"
+#include "json_text.h"
 #include "member.h"
 
 #define PERCENT_MAX 100
@@ -290,6 +291,8 @@ int fleet_settings_parse(struct fleet_settings *ret, const char *json, size_t si
 	int result;
 
 	root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &trouble);
+	if (!root && json_error_code(&trouble) == json_error_out_of_memory)
+		return error_memory(error);
 	if (!json_is_object(root)) {
 		json_decref(root);
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
@@ -307,18 +310,13 @@ int fleet_settings_parse(struct fleet_settings *ret, const char *json, size_t si
 int fleet_settings_print(const struct fleet_settings *settings, struct buffer *json)
 {
 	json_t *root = json_object();
-	int failed = 0;
-	char *text;
+	int failed = 0, result;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		failed |= json_object_set_new(root, keys[i].name, keys[i].print(settings, &keys[i]));
-	text = failed ? NULL : json_dumps(root, JSON_COMPACT);
+	result = json_text(json, failed ? NULL : root, JSON_COMPACT);
 	json_decref(root);
-	if (!text)
-		return -ENOMEM;
-	buffer_append(json, text, strlen(text));
-	free(text);
-	return buffer_result(json);
+	return result;
 }
 
 static const struct key *find_key(const char *name)

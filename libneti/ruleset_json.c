@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_text.h"
 #include "ruleset_json.h"
 
 /* --- writing ----------------------------------------------------------------------------- */
@@ -61,12 +62,6 @@ static json_t *policy_json(const struct policy *policy)
 			pair_json(&policy->nat_overrides[i].from, &policy->nat_overrides[i].to)));
 }
 
-static int append(const char *bytes, size_t size, void *data)
-{
-	buffer_append(data, bytes, size);
-	return 0;
-}
-
 int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json)
 {
 	json_t *root = json_pack("{s:o, s:o, s:o, s:o}", "overlay", prefix_json(&ruleset->overlay),
@@ -74,10 +69,10 @@ int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json)
 		ARRAY(ruleset->peers, ruleset->n_peers, address_json(&ruleset->peers[i])), "paths",
 		ARRAY(ruleset->paths, ruleset->n_paths,
 			pair_json(&ruleset->paths[i].overlay, &ruleset->paths[i].target)));
-	int result = root ? json_dump_callback(root, append, json, JSON_COMPACT) : -1;
+	int result = json_text(json, root, JSON_COMPACT);
 
 	json_decref(root);
-	return result < 0 ? -ENOMEM : buffer_result(json);
+	return result;
 }
 
 /* --- reading ----------------------------------------------------------------------------- */

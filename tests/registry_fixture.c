@@ -97,7 +97,7 @@ static void on_replaced(void *data)
 	((struct host *)data)->replaced++;
 }
 
-static void on_shard(void *data, const struct fleet_reading *reading)
+static int on_shard(void *data, const struct fleet_reading *reading)
 {
 	struct host *host = data;
 
@@ -107,14 +107,16 @@ static void on_shard(void *data, const struct fleet_reading *reading)
 	member_list_clear(&host->shards[reading->shard]);
 	for (size_t i = 0; i < reading->members->length; i++)
 		member_list_add(&host->shards[reading->shard], reading->members->items[i]);
+	return 0;
 }
 
-static void on_joined(void *data, const struct member *self)
+static int on_joined(void *data, const struct member *self)
 {
 	struct host *host = data;
 
 	host->joins++;
 	host->overlay = self->overlay;
+	return 0;
 }
 
 static void on_trouble(void *data, const struct error *error)

@@ -39,8 +39,8 @@ layer() {
 leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|log|member|members|settings.*|fleet_settings)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
+	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \

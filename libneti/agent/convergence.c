@@ -223,13 +223,15 @@ static void step_fleet(struct convergence *convergence, int64_t now)
 		convergence->fleet_due = now + 1000;
 		return;
 	}
+	/* Before the event: who hears of a change and asks must see it. After a restart the first
+	 * view is what was kept, and no change. */
+	if (result == 1 || !convergence->status.ready)
+		convergence->view_changed(convergence->view_data);
 	convergence->status_stale |= !convergence->status.ready;
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
 		state_changed(convergence, now);
-		/* Before the event: who hears of a change and asks must see it. */
-		convergence->view_changed(convergence->view_data);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);

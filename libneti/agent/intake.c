@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <errno.h>
+#include <string.h>
 
 #include "../clock.h"
 #include "../identity.h"
@@ -91,6 +92,15 @@ static int check_same_fleet(const struct convergence *convergence,
 		prefix_format(subnet, to));
 }
 
+static int make_fleet(struct convergence *convergence)
+{
+	int result = fleet_new(&convergence->fleet, &convergence->fleet_settings);
+
+	if (result == 0)
+		seed_fleet(convergence);
+	return result;
+}
+
 static void on_fleet(void *data, const struct fleet_settings *settings)
 {
 	struct convergence *convergence = data;
@@ -104,14 +114,10 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	convergence->fleet_settings = *settings;
 	convergence->rules_stale = true;
 	check_overlay(convergence);
-	if (convergence->fleet) {
+	if (convergence->fleet)
 		fleet_configure(convergence->fleet, settings);
-	} else if (fleet_new(&convergence->fleet, settings) < 0) {
-		error_memory(&error);
-		convergence_trouble(convergence, &error);
-	} else {
-		seed_fleet(convergence);
-	}
+	else
+		make_fleet(convergence);
 	convergence->fleet_due = 0;
 }
 
@@ -124,26 +130,33 @@ static void on_replaced(void *data)
 	convergence->fleet_due = 0;
 }
 
-static void on_shard(void *data, const struct fleet_reading *reading)
+/* What fails for want of memory is read again a little later. */
+static int on_shard(void *data, const struct fleet_reading *reading)
 {
 	struct convergence *convergence = data;
+	int result = 0;
 
-	if (!convergence->fleet || convergence->foreign)
-		return;
-	if (fleet_shard(convergence->fleet, reading, clock_now()) < 0)
-		log_error(convergence->log, "shard %x was not taken in: out of memory",
-			reading->shard);
+	if (convergence->foreign)
+		return 0;
+	if (!convergence->fleet)
+		result = make_fleet(convergence);
+	if (result == 0)
+		result = fleet_shard(convergence->fleet, reading, clock_now());
+	if (result < 0)
+		log_error(convergence->log, "shard %x was not taken in: %s", reading->shard,
+			strerrordesc_np(-result));
 	convergence->fleet_due = 0;
+	return result == -ENOMEM ? result : 0;
 }
 
-static void on_joined(void *data, const struct member *self)
+static int on_joined(void *data, const struct member *self)
 {
 	struct convergence *convergence = data;
 	struct neti_event *event;
 	struct member *copy;
 
 	if (member_new(&copy, self) < 0)
-		return;
+		return -ENOMEM;
 	member_unref(convergence->self);
 	convergence->self = copy;
 	convergence->status.id = copy->id;
@@ -160,6 +173,7 @@ static void on_joined(void *data, const struct member *self)
 		events_post(convergence->events, event);
 	}
 	convergence->registered = true;
+	return 0;
 }
 
 static void on_trouble(void *data, const struct error *error)

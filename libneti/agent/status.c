@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../file.h"
+#include "../json_text.h"
 #include "status.h"
 
 static int lock_taken(int fd, const char *path, struct error *error)
@@ -113,13 +114,14 @@ json_t *status_json(const struct status *status)
 int status_write(const char *state_dir, const struct status *status, struct error *error)
 {
 	json_t *json = status_json(status);
-	char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-	int result;
+	struct buffer text = { 0 };
+	int result = json_text(&text, json, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 
 	json_decref(json);
-	if (!text)
-		return error_memory(error);
-	result = file_show(state_dir, "status", text, strlen(text), error);
-	free(text);
+	if (result < 0)
+		error_memory(error);
+	else
+		result = file_show(state_dir, "status", buffer_text(&text), text.length, error);
+	buffer_clear(&text);
 	return result;
 }

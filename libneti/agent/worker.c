@@ -25,6 +25,7 @@ struct worker {
 	struct log log;
 	int wake;
 	int lock;
+	bool view_stale; /* no memory to publish it: at the next turn */
 	_Atomic int64_t last_turn;
 	pthread_mutex_t mutex; /* guards what follows */
 	bool stop;
@@ -51,13 +52,18 @@ static void publish_members(void *data)
 
 	for (size_t i = 0; i < view->length; i++)
 		if (member_list_add(&fresh, view->items[i]) < 0)
-			break;
+			goto later;
 	pthread_mutex_lock(&worker->mutex);
 	old = worker->members;
 	worker->members = fresh;
 	worker->ready = true;
 	pthread_mutex_unlock(&worker->mutex);
+	worker->view_stale = false;
 	member_list_clear(&old);
+	return;
+later:
+	worker->view_stale = true;
+	member_list_clear(&fresh);
 }
 
 /* False when it is time to end. */
@@ -100,6 +106,8 @@ static void *run(void *data)
 		worker->last_turn = now;
 		registry_process(convergence->registry);
 		convergence_turn(convergence, now, &due);
+		if (worker->view_stale)
+			publish_members(worker);
 		poll(fds, 2, wait_time(due, clock_now()));
 	}
 	convergence_end(convergence);

@@ -100,6 +100,12 @@ bool xtables_exists(enum table table)
 	return found;
 }
 
+/* libiptc sets errno to -ENOMEM, below zero, when it has no memory for a chain. */
+static int failure(void)
+{
+	return errno ? -abs(errno) : -EIO;
+}
+
 int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
 	struct error *error)
 {
@@ -117,7 +123,7 @@ int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SET
 		*ret = xtables;
 		return 0;
 	}
-	r = errno ? -errno : -EIO;
+	r = failure();
 	free(xtables);
 	if (r == -EPERM)
 		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
@@ -270,7 +276,7 @@ int xtables_decode(struct xtables *xtables, const void *entry, struct rule *ret)
 
 static int result(int success)
 {
-	return success ? 0 : errno ? -errno : -EIO;
+	return success ? 0 : failure();
 }
 
 int xtables_create(struct xtables *xtables, const char *chain)
@@ -335,7 +341,7 @@ int xtables_commit(struct xtables *xtables, struct error *error)
 	errno = 0;
 	if (xtables->family->ops->commit(xtables->handle))
 		return 0;
-	r = errno ? -errno : -EIO;
+	r = failure();
 	return error_set(error, r, NETI_TROUBLE_KERNEL, "the kernel refused the %s table %s: %s",
 		xtables->family->program, render_table_name(xtables->table), strerror(-r));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finds another library's sockets through /proc/self/fd.
+ * Finds another library's sockets and pipes through /proc/self/fd.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "close_on_exec.h"
 
@@ -39,18 +40,70 @@ static bool is_such(int fd, const struct sockaddr_storage *server)
 	       getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &undelayed, &int_size) == 0 && undelayed;
 }
 
-void close_on_exec(const struct sockaddr_storage *server)
+static void visit_all(void (*visit)(int fd, void *data), void *data)
 {
 	DIR *all = opendir("/proc/self/fd");
 	struct dirent *entry;
 
-	if (!all)
-		return;
-	while ((entry = readdir(all))) {
-		int fd = atoi(entry->d_name);
+	while (all && (entry = readdir(all)))
+		if (entry->d_name[0] != '.')
+			visit(atoi(entry->d_name), data);
+	if (all)
+		closedir(all);
+}
 
-		if (entry->d_name[0] != '.' && is_such(fd, server))
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
+static void mark_such(int fd, void *server)
+{
+	if (is_such(fd, server))
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+void close_on_exec(const struct sockaddr_storage *server)
+{
+	struct sockaddr_storage copy = *server;
+
+	visit_all(mark_such, &copy);
+}
+
+static void note(int fd, void *data)
+{
+	struct open_descriptors *noted = data;
+
+	if (fd < CLOSE_ON_EXEC_KNOWN)
+		noted->bits[fd / 8] |= (unsigned char)(1 << fd % 8);
+}
+
+void close_on_exec_note(struct open_descriptors *ret)
+{
+	*ret = (struct open_descriptors){ 0 };
+	visit_all(note, ret);
+}
+
+struct new_pipe {
+	const struct open_descriptors *before;
+	ino_t inode; /* 0: not found yet */
+};
+
+/* Its writing end is known by not blocking, the other by being of the same pipe. */
+static void mark_pipe(int fd, void *data)
+{
+	struct new_pipe *pipe = data;
+	int flags = fcntl(fd, F_GETFD);
+	struct stat stat;
+
+	if (fd >= CLOSE_ON_EXEC_KNOWN || pipe->before->bits[fd / 8] & 1 << fd % 8 || flags < 0 ||
+		flags & FD_CLOEXEC || fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode))
+		return;
+	if (stat.st_ino == pipe->inode || fcntl(fd, F_GETFL) & O_NONBLOCK) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		pipe->inode = stat.st_ino;
 	}
-	closedir(all);
+}
+
+void close_on_exec_pipes(const struct open_descriptors *before)
+{
+	struct new_pipe pipe = { .before = before };
+
+	for (int end = 0; end < 2; end++)
+		visit_all(mark_pipe, &pipe);
 }

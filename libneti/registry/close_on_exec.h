@@ -2,7 +2,7 @@
 #ifndef NETI_CLOSE_ON_EXEC_H
 #define NETI_CLOSE_ON_EXEC_H
 /*
- * For sockets that a library makes without close-on-exec and does not show.
+ * For sockets and pipes that a library makes without close-on-exec and does not show.
  */
 #include <sys/socket.h>
 
@@ -10,5 +10,17 @@
  * undelayed, and marks them. A program executed while a connection is being made may still
  * inherit it. */
 void close_on_exec(const struct sockaddr_storage *server);
+
+#define CLOSE_ON_EXEC_KNOWN 65536
+
+/* Which descriptors are open. */
+struct open_descriptors {
+	unsigned char bits[CLOSE_ON_EXEC_KNOWN / 8];
+};
+
+void close_on_exec_note(struct open_descriptors *ret);
+/* Marks a pipe that has come since, and does not block its writer: the client wakes its threads
+ * by one. */
+void close_on_exec_pipes(const struct open_descriptors *before);
 
 #endif

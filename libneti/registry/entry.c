@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../json_text.h"
 #include "entry.h"
 
 #define FIELDS 5
@@ -208,17 +209,13 @@ int entry_print_data(const struct member *member, struct buffer *json)
 	json_t *root = json_pack("{s:s, s:I, s:I}", "version",
 		member->version ? member->version : "", "since", (json_int_t)member->since,
 		"revision", (json_int_t)member->revision);
-	char *text;
+	int result;
 
 	if (root && member->held)
 		json_object_set_new(root, "held", json_integer((json_int_t)member->held));
-	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	result = json_text(json, root, JSON_COMPACT);
 	json_decref(root);
-	if (!text)
-		return -ENOMEM;
-	buffer_append(json, text, strlen(text));
-	free(text);
-	return buffer_result(json);
+	return result;
 }
 
 static bool is_version(const char *text)

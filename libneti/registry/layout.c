@@ -247,6 +247,9 @@ static void parse(struct registry *registry, const struct store_answer *answer)
 		take_over(registry, &settings);
 		return;
 	}
+	/* Not for good: it may have been memory that ran out. */
+	layout->dirty = true;
+	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
 	error_set(&layout->error, error.result, error.trouble,
 		"registry %s, fleet settings: %.300s", registry->uri, error.text);
 	registry_trouble(registry, &layout->error, layout->trouble);

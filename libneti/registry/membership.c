@@ -103,8 +103,11 @@ static void tell_joined(struct registry *registry)
 	member_unref(membership->told);
 	membership->told = told;
 	log_info(&registry->log, "registry %s: joined as %s", registry->uri, membership->held);
-	if (registry->handler.joined)
-		registry->handler.joined(registry->handler.data, told);
+	if (!registry->handler.joined ||
+		registry->handler.joined(registry->handler.data, told) == 0)
+		return;
+	membership->told = member_unref(told);
+	again(registry, REGISTRY_RETRY_MS);
 }
 
 static void watched(void *data, const struct store_answer *answer)

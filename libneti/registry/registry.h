@@ -37,10 +37,10 @@ struct registry_handler {
 	/* The registry lost what it held, or went back to an older state. All shards are read
 	 * again after this. */
 	void (*replaced)(void *data);
-	/* One shard as just read. */
-	void (*shard)(void *data, const struct fleet_reading *reading);
-	/* This host's entry stands (again, after an expiry). */
-	void (*joined)(void *data, const struct member *self);
+	/* One shard as just read; below 0 it was not taken in, and is read again. */
+	int (*shard)(void *data, const struct fleet_reading *reading);
+	/* This host's entry stands (again, after an expiry); below 0: it is told again. */
+	int (*joined)(void *data, const struct member *self);
 	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials.
 	 * Told once while it lasts; it is tried again all the same, and "joined" follows when it
 	 * worked. */

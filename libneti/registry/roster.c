@@ -47,26 +47,29 @@ static void skip(struct registry *registry, unsigned number, size_t n, const cha
 		log_warning(&registry->log, "skipped: %s", sentence);
 }
 
-static size_t parse(struct registry *registry, unsigned number, const struct store_answer *answer,
-	struct member_list *ret)
+/* Without memory the whole read counts for nothing: a good entry that is left out looks like a
+ * member that has gone. */
+static int parse(struct registry *registry, const struct store_answer *answer,
+	struct fleet_reading *reading, struct member_list *ret)
 {
-	size_t skipped = 0;
 	struct error error;
 
 	for (size_t i = 0; i < answer->n_names; i++) {
 		struct member *member;
 		int result = entry_parse(&member, answer->names[i], &registry->layout.settings,
-			number, &error);
+			reading->shard, &error);
 
 		if (result == 0) {
 			result = member_list_add(ret, member);
 			member_unref(member);
 		}
+		if (result == -ENOMEM)
+			return result;
 		if (result < 0)
-			skip(registry, number, skipped++,
+			skip(registry, reading->shard, reading->bad++,
 				result == -EINVAL ? error.text : strerror(-result));
 	}
-	return skipped;
+	return 0;
 }
 
 static bool has_twin(const struct member_list *members, size_t i)
@@ -108,6 +111,23 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 	return skipped;
 }
 
+static int take_in(struct registry *registry, const struct store_answer *answer,
+	struct fleet_reading *reading, struct member_list *members)
+{
+	struct roster_shard *shard = &registry->roster.shards[reading->shard];
+	int result = parse(registry, answer, reading, members);
+
+	if (result < 0)
+		return result;
+	member_list_sort(members);
+	reading->bad = judge(registry, reading->shard, reading->bad, members);
+	shard->skipped = reading->bad;
+	registry->roster.members += members->length - shard->members;
+	shard->members = members->length;
+	return registry->handler.shard ?
+		       registry->handler.shard(registry->handler.data, reading) : 0;
+}
+
 static void tell(struct registry *registry, unsigned number, const struct store_answer *answer)
 {
 	struct roster_shard *shard = &registry->roster.shards[number];
@@ -122,14 +142,8 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 		roster_replaced(registry, "it went back to an older state");
 	shard->revision = reading.revision;
 	skipped_forget(registry, number);
-	reading.bad = parse(registry, number, answer, &members);
-	member_list_sort(&members);
-	reading.bad = judge(registry, number, reading.bad, &members);
-	shard->skipped = reading.bad;
-	registry->roster.members += members.length - shard->members;
-	shard->members = members.length;
-	if (registry->handler.shard)
-		registry->handler.shard(registry->handler.data, &reading);
+	if (take_in(registry, answer, &reading, &members) < 0)
+		read_again(&registry->roster, shard);
 	member_list_clear(&members);
 }
 

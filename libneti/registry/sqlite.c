@@ -355,7 +355,7 @@ static void beat(struct sqlite *sqlite)
 
 static bool data_moved(struct sqlite *sqlite)
 {
-	bool moved = sqlite_db_moved(sqlite->db) || sqlite->check;
+	bool moved = sqlite_db_moved(sqlite->db) || sqlite->check || sqlite->watches.again;
 
 	sqlite->check = false;
 	return moved;

@@ -93,15 +93,17 @@ static int run(struct sqlite_db *db, enum statement which)
 	return translate(step(prepared(db, which)));
 }
 
+/* Not copied, so that it cannot fail: what is not bound is NULL, finds nothing, and a folder that
+ * is not found looks empty. All of it outlives the steps, and prepared() takes it off again. */
 static void bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
-	sqlite3_bind_text(statement, index, text, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
 }
 
 static void bind_bytes(sqlite3_stmt *statement, int index, const void *bytes, size_t size)
 {
 	if (size)
-		sqlite3_bind_blob64(statement, index, bytes, size, SQLITE_TRANSIENT);
+		sqlite3_bind_blob64(statement, index, bytes, size, SQLITE_STATIC);
 	else
 		sqlite3_bind_zeroblob(statement, index, 0);
 }
@@ -221,7 +223,7 @@ int sqlite_db_children(struct sqlite_db *db, const char *path,
 	list = children_of(db, path);
 	while (result == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
 		name = (const char *)sqlite3_column_text(list, 0);
-		result = visit(data, name ? name : "");
+		result = name ? visit(data, name) : -ENOMEM;
 	}
 	if (result == 0)
 		result = translate(code);
@@ -375,7 +377,11 @@ static int check_schema(struct sqlite_db *db, bool *ret_empty)
 	if (translate(code) < 0)
 		return translate(code);
 	application = pragma(db, "PRAGMA application_id", &code);
+	if (translate(code) < 0)
+		return translate(code);
 	version = pragma(db, "PRAGMA user_version", &code);
+	if (translate(code) < 0)
+		return translate(code);
 	*ret_empty = objects == 0;
 	if (objects == 0)
 		return 0;

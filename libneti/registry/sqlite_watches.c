@@ -131,12 +131,14 @@ int sqlite_watches_add(struct sqlite_watches *watches, const char *path, bool ch
 	return 1;
 }
 
-static bool went_off(struct sqlite_db *db, const struct sqlite_watch *watch)
+static bool went_off(struct sqlite_watches *watches, struct sqlite_db *db,
+	const struct sqlite_watch *watch)
 {
 	struct sqlite_node node;
 	int result = sqlite_db_find(db, watch->path, &node);
 
-	if (result < 0) /* trouble with the file: asked again at the next look */
+	watches->again |= result < 0 && result != -ENOENT;
+	if (result < 0)
 		return result == -ENOENT;
 	return (watch->children ? node.grown : node.touched) != watch->serial;
 }
@@ -146,9 +148,10 @@ static struct sqlite_watch *take_gone(struct sqlite_watches *watches, struct sql
 {
 	struct sqlite_watch *gone = NULL, **end = &gone, *watch;
 
+	watches->again = false;
 	for (struct sqlite_watch **at = &watches->first; *at;) {
 		watch = *at;
-		if (!went_off(db, watch)) {
+		if (!went_off(watches, db, watch)) {
 			at = &watch->next;
 			continue;
 		}

@@ -13,6 +13,7 @@
 struct sqlite_watch;
 
 struct sqlite_watches {
+	bool again; /* one could not be looked at: next time, whether the file moved or not */
 	struct sqlite_watch *first;
 	int inotify; /* -1: none, the poll is faster then */
 	int64_t look_at, hint_ms;

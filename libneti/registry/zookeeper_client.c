@@ -162,9 +162,11 @@ static zhandle_t *new_handle(struct zookeeper_client *client,
 	const struct zookeeper_client_config *config)
 {
 	sigset_t all, before;
+	struct open_descriptors open;
 	zhandle_t *handle;
 	int error;
 
+	close_on_exec_note(&open);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = 0;
@@ -172,6 +174,7 @@ static zhandle_t *new_handle(struct zookeeper_client *client,
 		ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	close_on_exec_pipes(&open);
 	errno = error;
 	return handle;
 }
