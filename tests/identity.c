@@ -48,6 +48,16 @@ static bool own_network(void)
 	return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
 }
 
+/* A program that an ordinary user starts in there has no capability to bind port 80. */
+static void open_low_ports(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "we");
+
+	ck_assert_ptr_nonnull(file);
+	fputs("0", file);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
 static struct sockaddr inet(const char *text)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
@@ -198,6 +208,7 @@ START_TEST(address_changes_in_ec2)
 
 	if (!own_network())
 		test_skip("no network namespace can be made: %s", strerror(errno));
+	open_low_ports();
 	add_address("lo", "127.0.0.1", "255.0.0.0");
 	add_address("lo:1", "169.254.169.254", "255.255.255.255");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
