@@ -214,47 +214,6 @@ START_TEST(threads_block_signals_and_have_a_name)
 }
 END_TEST
 
-/* --- descriptors ---------------------------------------------------------------------------------- */
-
-/* What a program started now would have, but for what was open before. */
-static int inherited(void)
-{
-	int n = 0, pipe_ends[2], status;
-	char text[4096];
-	ssize_t length;
-	pid_t child;
-
-	ck_assert_int_eq(pipe(pipe_ends), 0);
-	child = fork();
-	if (child == 0) {
-		dup2(pipe_ends[1], STDOUT_FILENO);
-		close(pipe_ends[0]);
-		close(pipe_ends[1]);
-		execlp("ls", "ls", "-l", "/proc/self/fd", NULL);
-		_exit(1);
-	}
-	close(pipe_ends[1]);
-	while ((length = read(pipe_ends[0], text, sizeof(text))) > 0 && fwrite(text, 1, (size_t)length, stdout))
-		for (ssize_t i = 0; i < length; i++)
-			n += text[i] == '\n';
-	close(pipe_ends[0]);
-	waitpid(child, &status, 0);
-	ck_assert_int_eq(status, 0);
-	return n;
-}
-
-START_TEST(programs_inherit_nothing)
-{
-	char *uri = zookeeper_uri();
-	int before = inherited();
-	struct neti_agent *agent = join(sqlite_uri, "hudson"), *other = join(uri, "sierra");
-
-	ck_assert_int_eq(inherited(), before);
-	neti_agent_unref(other);
-	neti_agent_unref(agent);
-}
-END_TEST
-
 /* --- somebody without rights ------------------------------------------------------------------------ */
 
 START_TEST(what_needs_no_kernel_needs_no_root)
@@ -348,7 +307,6 @@ Suite *test_suite(void)
 	tcase_add_test(tests, signals_are_left_alone);
 	tcase_add_test(tests, nothing_is_printed);
 	tcase_add_test(tests, threads_block_signals_and_have_a_name);
-	tcase_add_test(tests, programs_inherit_nothing);
 	tcase_add_test(tests, what_needs_no_kernel_needs_no_root);
 	tcase_add_test(tests, opened_and_closed_often);
 	suite_add_tcase(suite, tests);
