@@ -278,6 +278,37 @@ START_TEST(agent_joins_and_watcher_sees_it)
 }
 END_TEST
 
+/* How long its worker rests at the most, seen for a while: milliseconds. */
+static unsigned longest_rest(struct neti_agent *agent)
+{
+	unsigned longest = 0;
+
+	for (int i = 0; i < 500 && longest < 100; i++) {
+		neti_agent_dispatch(agent);
+		if (neti_agent_idle(agent) > longest)
+			longest = neti_agent_idle(agent);
+		poll(NULL, 0, 10);
+	}
+	return longest;
+}
+
+/* Also when all that could be written to disk would have been: it is not, without rules. */
+START_TEST(quiet_agents_rest)
+{
+	struct seen watched = { 0 }, own = { 0 };
+	struct neti_agent *agent = start(&own, true), *watcher;
+
+	ck_assert(wait_for(agent, &own.added, 1));
+	watcher = start(&watched, false);
+	ck_assert(wait_for(watcher, &watched.added, 1));
+	poll(NULL, 0, 3000);
+	ck_assert_uint_ge(longest_rest(agent), 100);
+	ck_assert_uint_ge(longest_rest(watcher), 100);
+	neti_agent_unref(agent);
+	neti_agent_unref(watcher);
+}
+END_TEST
+
 START_TEST(one_agent_a_host)
 {
 	struct seen seen = { 0 };
@@ -398,6 +429,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, lease_lookup_and_release);
 	tcase_add_test(tests, fleet_settings);
 	tcase_add_test(tests, agent_joins_and_watcher_sees_it);
+	tcase_add_test(tests, quiet_agents_rest);
 	tcase_add_test(tests, one_agent_a_host);
 	tcase_add_test(tests, callback_lets_go);
 	tcase_add_test(tests, log_can_be_changed);

@@ -334,6 +334,18 @@ static size_t count_skipped(const struct convergence *convergence)
 	       registry_strays(convergence->registry);
 }
 
+/* A watcher leaves no file behind, and who makes no rules has none to put up again. */
+static bool status_is_owed(const struct convergence *convergence)
+{
+	return convergence->status_stale &&
+	       (convergence->options.member || convergence->options.rules);
+}
+
+static bool state_is_owed(const struct convergence *convergence)
+{
+	return convergence->state_stale && convergence->options.rules;
+}
+
 static bool status_is_due(const struct convergence *convergence, int64_t now)
 {
 	return now >= convergence->status_due + HEARTBEAT_MS ||
@@ -410,7 +422,7 @@ static void write_files(struct convergence *convergence, int64_t now)
 	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
 	if (status_is_due(convergence, now))
 		write_status(convergence, now);
-	if (convergence->state_stale && convergence->options.rules && now >= convergence->state_due)
+	if (state_is_owed(convergence) && now >= convergence->state_due)
 		write_state(convergence, now);
 }
 
@@ -438,7 +450,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t next_due(const struct convergence *convergence)
 {
-	int64_t due = convergence->fleet_due;
+	int64_t due = convergence->fleet ? convergence->fleet_due : -1;
 
 	if (may_apply(convergence))
 		due = sooner(due, 0);
@@ -446,9 +458,9 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, convergence->check_due);
 	if (due >= 0 && due < convergence->not_before)
 		due = convergence->not_before;
-	if (convergence->status_stale)
+	if (status_is_owed(convergence))
 		due = sooner(due, convergence->status_due);
-	if (convergence->state_stale)
+	if (state_is_owed(convergence))
 		due = sooner(due, convergence->state_due);
 	return sooner(due, convergence->refresh.due);
 }
