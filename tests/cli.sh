@@ -267,6 +267,16 @@ expect "status --json" json '(.pid > 0) and .id == "hudson" and .network == "ec2
 expect "status" succeeds "${hudson[@]}" status
 expect "verify beside the agent" exits 0 "${hudson[@]}" verify
 expect "release of a live member" refuses 1 'hudson' "${hudson[@]}" release hudson
+twin() { # with the same private address, in another network
+	sqlite3 registry.db "INSERT INTO node (path, parent, bytes, created, modified) VALUES
+		('/ip-map/01/192.168.60.1|10.0.0.11||vpc|walden', '/ip-map/01', '{}', 0, 0)"
+}
+expect "another member has its private address" twin
+printf 'registry: %s\n' "$registry" >nowhere.yml
+expect "then the own network's is meant" prints '^hudson$' "${hudson[@]}" lookup 10.0.0.11 --field id
+expect "and without one nobody is guessed" \
+	refuses 1 '10.0.0.11 is an address of .*id or overlay address' -c nowhere.yml lookup 10.0.0.11
+expect "it goes" sqlite3 registry.db "DELETE FROM node WHERE path LIKE '%walden'"
 expect "bad settings are not reloaded" reload_refuses
 expect "TERM ends the agent with 0" stops TERM
 expect "its member is gone" json '.members == []' "${hudson[@]}" list

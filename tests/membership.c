@@ -327,8 +327,72 @@ START_TEST(strange_nodes_are_named)
 }
 END_TEST
 
+static void join_at(struct host *host, const char *id, const char *private, const char *public,
+	const char *network)
+{
+	struct member member = self(id, private);
+	struct error error;
+
+	member.network = network;
+	if (*public)
+		ck_assert_int_eq(address_parse(public, &member.public_address), 0);
+	host_open(host, "192.168.0.0/18");
+	ck_assert_int_eq(registry_join(host->registry, &member, false, &error), 0);
+	UNTIL(host->joins == 1, host);
+}
+
+/* The id that a key leads to from a network, or 0 and why not. */
+static int finds(struct host *host, const char *key, const char *network, const char *id, bool live)
+{
+	struct member *member;
+	struct error error;
+	int result = registry_lookup(host->registry, key, network, &member, WAIT_MS, &error);
+
+	if (result < 0)
+		return result;
+	ck_assert_str_eq(member->id, id);
+	ck_assert_int_eq(member->live, live);
+	ck_assert_int_gt(member->since, 1600000000);
+	ck_assert(!live || strcmp(member->version, "0.1.0") == 0);
+	member_unref(member);
+	return 0;
+}
+
+START_TEST(lookup_by_every_name)
+{
+	char overlay[ADDRESS_TEXT_MAX], leased[ADDRESS_TEXT_MAX];
+	struct address lease;
+	struct host hosts[3];
+
+	NEED_STORE();
+	join_at(&hosts[0], "web-1", "10.0.0.1", "198.51.100.1", "ec2");
+	join_at(&hosts[1], "web-10", "10.0.0.1", "", "vpc");
+	join_at(&hosts[2], "10.0.0.9", "10.0.0.10", "", "vpc");
+	lease = take(&hosts[0], "asleep");
+	address_format(&hosts[0].overlay, overlay);
+	address_format(&lease, leased);
+	ck_assert_int_eq(finds(&hosts[0], "web-1", NULL, "web-1", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], overlay, NULL, "web-1", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "198.51.100.1", NULL, "web-1", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.10", NULL, "10.0.0.9", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.9", "ec2", "10.0.0.9", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.1", "ec2", "web-1", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.1", "vpc", "web-10", true), 0);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.1", NULL, "", true), -ENOTUNIQ);
+	ck_assert_int_eq(finds(&hosts[0], "10.0.0.1", "lab", "", true), -ENOTUNIQ);
+	ck_assert_int_eq(finds(&hosts[0], "asleep", NULL, "asleep", false), 0);
+	ck_assert_int_eq(finds(&hosts[0], leased, NULL, "asleep", false), 0);
+	ck_assert_int_eq(finds(&hosts[0], "web", NULL, "", true), -ENOENT);
+	ck_assert_int_eq(finds(&hosts[0], "0.0.0.1", NULL, "", true), -ENOENT);
+	ck_assert_int_eq(finds(&hosts[0], "", NULL, "", true), -ENOENT);
+	for (size_t i = 0; i < N(hosts); i++)
+		host_close(&hosts[i]);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+	tcase_add_test(tests, lookup_by_every_name);
 	tcase_add_test(tests, join_and_leave_are_seen);
 	tcase_add_test(tests, revision_is_published);
 	tcase_add_test(tests, killed_process_is_seen);

@@ -68,7 +68,7 @@ enum neti_trouble {
 	NETI_TROUBLE_SETTINGS = 2,     /* settings: the message names key and line */
 	NETI_TROUBLE_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
 	NETI_TROUBLE_DENIED = 4,       /* the registry refuses these credentials */
-	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id */
+	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id, or this address */
 	NETI_TROUBLE_EXHAUSTED = 6,    /* no free overlay address */
 	NETI_TROUBLE_NOT_FOUND = 7,    /* no such member, lease or fleet */
 	NETI_TROUBLE_HELD = 8,	       /* removals held back by the guard */
@@ -208,7 +208,9 @@ int neti_registry_register(struct neti_registry *registry, const char *id, unsig
 int neti_registry_list(struct neti_registry *registry, unsigned flags,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* The one member or lease that an id, overlay, private or public address belongs to, with its
- * details, as a list of one. -ENOENT when there is none. */
+ * details, as a list of one. -ENOENT when there is none. Networks may use the same private addresses:
+ * of several members the one in the network of the settings is meant, and -ENOTUNIQ
+ * (NETI_TROUBLE_CONFLICT) says that this does not tell which. */
 int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */

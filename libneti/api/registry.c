@@ -220,42 +220,6 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 	return 0;
 }
 
-/* A private or public address, or a lease without a live member: only the whole list knows. */
-static int find_in_list(struct neti_registry *registry, const char *key, struct member **ret,
-	struct error *error)
-{
-	struct member_list members = { 0 };
-	struct member *found;
-	int result = list_members(registry, 0, &members, error);
-
-	if (result < 0)
-		return result;
-	found = member_list_find(&members, key);
-	if (!found)
-		result = list_members(registry, NETI_LIST_LEASES, &members, error);
-	if (result == 0 && !found)
-		found = member_list_find(&members, key);
-	if (result == 0 && !found)
-		result = error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
-			"no member and no lease has the id or address \"%s\"", key);
-	if (result == 0 && found->live)
-		result = registry_details(registry->registry, found, ret, registry->timeout_ms, error);
-	else if (result == 0)
-		*ret = member_ref(found);
-	member_list_clear(&members);
-	return result;
-}
-
-static int find_member(struct neti_registry *registry, const char *key, struct member **ret,
-	struct error *error)
-{
-	int result = registry_member_find(registry->registry, key, ret, registry->timeout_ms, error);
-
-	if (result == 1)
-		return 0;
-	return result < 0 ? result : find_in_list(registry, key, ret, error);
-}
-
 NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members)
 {
@@ -268,7 +232,8 @@ NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char 
 		return result;
 	result = registry_enter(registry, false, &error);
 	if (result == 0)
-		result = find_member(registry, key, &member, &error);
+		result = registry_lookup(registry->registry, key, registry->settings->network,
+			&member, registry->timeout_ms, &error);
 	if (result == 0 && member_list_add(&members->list, member) < 0)
 		result = error_memory(&error);
 	member_unref(member);

@@ -238,8 +238,22 @@ int wait_multi(struct registry *registry, const struct store_operation *operatio
 void wait_clear(struct registry *registry);
 
 /* members.c */
-/* A live member with this id and overlay address: 1 and a reference, or 0. */
-int registry_shard_find(struct registry *registry, const char *id, const struct address *overlay,
+/* Live members in whose entries' names this text stands; not of all shards but of the one where an
+ * overlay address belongs, unless that is NULL. The others cost next to nothing. */
+int members_with(struct registry *registry, const char *part, const struct address *overlay,
+	const struct deadline *deadline, struct member_list *ret, struct error *error);
+/* Exchanges a live member for one with version, since and revision; it stays when it has left. */
+int members_detail(struct registry *registry, struct member **member,
+	const struct deadline *deadline, struct error *error);
+
+/* leases.c */
+/* The lease of an id, as a member that is not live. -ENOENT when there is none. */
+int lease_of_id(struct registry *registry, const char *id, const struct deadline *deadline,
+	struct member **ret, struct error *error);
+
+/* lookup.c */
+/* The live member of a lease: 1 and a reference, or 0. */
+int lookup_live(struct registry *registry, const char *id, const struct address *overlay,
 	const struct deadline *deadline, struct member **ret, struct error *error);
 
 #endif

@@ -69,6 +69,7 @@ struct node {
 	char *bytes;
 	int result;
 	int version;
+	int64_t modified;
 };
 
 static struct node_path node_path(void *data, size_t i)
@@ -89,6 +90,7 @@ static int node_take(void *data, size_t i, const struct store_answer *answer)
 	if (answer->result < 0)
 		return answer->result;
 	node->version = answer->version;
+	node->modified = answer->modified;
 	node->bytes = strndup(answer->bytes, answer->size);
 	return node->bytes ? 0 : -ENOMEM;
 }
@@ -138,6 +140,19 @@ int registry_lease_find(struct registry *registry, const char *id, struct addres
 	return read_id(registry, id, &node, ret, &deadline, error);
 }
 
+int lease_of_id(struct registry *registry, const char *id, const struct deadline *deadline,
+	struct member **ret, struct error *error)
+{
+	struct member lease = { .id = id, .network = "" };
+	struct node node;
+	int result = read_id(registry, id, &node, &lease.overlay, deadline, error);
+
+	if (result < 0)
+		return result;
+	lease.since = node.modified / 1000;
+	return member_new(ret, &lease) < 0 ? error_memory(error) : 0;
+}
+
 int registry_lease_holder(struct registry *registry, const struct address *overlay, char **ret,
 	int timeout_ms, struct error *error)
 {
@@ -167,7 +182,7 @@ static int check_not_live(struct registry *registry, const char *id,
 {
 	struct member *member;
 	char name[9];
-	int result = registry_shard_find(registry, id, overlay, deadline, &member, error);
+	int result = lookup_live(registry, id, overlay, deadline, &member, error);
 
 	if (result <= 0)
 		return result;

@@ -64,6 +64,7 @@ struct survey {
 	struct registry *registry;
 	struct member_list members;
 	unsigned first; /* shard of the plan's item 0 */
+	const char *part; /* names that lack it are passed over unread; NULL: none is */
 };
 
 static struct node_path shard_path(void *data, size_t i)
@@ -89,6 +90,8 @@ static int shard_take(void *data, size_t i, const struct store_answer *answer)
 	for (size_t n = 0; result == 0 && n < answer->n_names; n++) {
 		struct member *member;
 
+		if (survey->part && !strstr(answer->names[n], survey->part))
+			continue;
 		result = entry_parse(&member, answer->names[n], &registry->layout.settings,
 			survey->first + (unsigned)i, &error);
 		if (result == -EINVAL) {
@@ -136,107 +139,64 @@ static int detail_take(void *data, size_t i, const struct store_answer *answer)
 	return 0;
 }
 
+/* Of one shard when an overlay address is given that belongs there, else of all. */
+static int read_members(struct survey *survey, const struct address *overlay, bool details,
+	const struct deadline *deadline, struct error *error)
+{
+	const struct fleet_settings *settings = &survey->registry->layout.settings;
+	struct gather_plan shards = { GATHER_CHILDREN, 1, shard_path, shard_take, survey };
+	struct gather_plan data = { GATHER_GET, 0, detail_path, detail_take, survey };
+	int result = wait_fleet(survey->registry, deadline, error);
+
+	if (overlay)
+		survey->first = entry_shard(overlay, settings->shards);
+	else
+		shards.n = settings->shards;
+	if (result == 0)
+		result = wait_gather(survey->registry, &shards, deadline, error);
+	data.n = survey->members.length;
+	if (result == 0 && details)
+		result = wait_gather(survey->registry, &data, deadline, error);
+	if (result < 0)
+		member_list_clear(&survey->members);
+	else
+		member_list_sort(&survey->members);
+	return result;
+}
+
 int registry_members(struct registry *registry, struct member_list *ret, bool details,
 	int timeout_ms, struct error *error)
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the members");
 	struct survey survey = { .registry = registry };
-	struct gather_plan shards = { GATHER_CHILDREN, 0, shard_path, shard_take, &survey };
-	struct gather_plan data = { GATHER_GET, 0, detail_path, detail_take, &survey };
-	int result = wait_fleet(registry, &deadline, error);
+	int result = read_members(&survey, NULL, details, &deadline, error);
 
-	if (result < 0)
-		return result;
-	shards.n = registry->layout.settings.shards;
-	result = wait_gather(registry, &shards, &deadline, error);
-	data.n = survey.members.length;
-	if (result == 0 && details)
-		result = wait_gather(registry, &data, &deadline, error);
-	if (result < 0) {
-		member_list_clear(&survey.members);
-		return result;
-	}
-	member_list_sort(&survey.members);
-	*ret = survey.members;
-	return 0;
+	if (result == 0)
+		*ret = survey.members;
+	return result;
 }
 
-int registry_details(struct registry *registry, struct member *member, struct member **ret,
-	int timeout_ms, struct error *error)
+int members_with(struct registry *registry, const char *part, const struct address *overlay,
+	const struct deadline *deadline, struct member_list *ret, struct error *error)
 {
-	struct deadline deadline = wait_deadline(timeout_ms, "reading a member");
-	struct survey survey = { .registry = registry };
+	struct survey survey = { .registry = registry, .part = part };
+	int result = read_members(&survey, overlay, false, deadline, error);
+
+	if (result == 0)
+		*ret = survey.members;
+	return result;
+}
+
+int members_detail(struct registry *registry, struct member **member,
+	const struct deadline *deadline, struct error *error)
+{
+	struct survey survey = { .registry = registry, .members = { member, 1, 1 } };
 	struct gather_plan data = { GATHER_GET, 1, detail_path, detail_take, &survey };
-	int result = wait_fleet(registry, &deadline, error);
 
-	if (result == 0 && member_list_add(&survey.members, member) < 0)
-		result = error_memory(error);
-	if (result == 0)
-		result = wait_gather(registry, &data, &deadline, error);
-	if (result == 0)
-		*ret = member_ref(survey.members.items[0]);
-	member_list_clear(&survey.members);
-	return result;
-}
-
-int registry_shard_find(struct registry *registry, const char *id, const struct address *overlay,
-	const struct deadline *deadline, struct member **ret, struct error *error)
-{
-	struct survey survey = { .registry = registry };
-	struct gather_plan plan = { GATHER_CHILDREN, 1, shard_path, shard_take, &survey };
-	int result;
-
-	survey.first = entry_shard(overlay, registry->layout.settings.shards);
-	result = wait_gather(registry, &plan, deadline, error);
-	for (size_t i = 0; result == 0 && i < survey.members.length; i++) {
-		struct member *member = survey.members.items[i];
-
-		if (strcmp(member->id, id) == 0 && address_equal(&member->overlay, overlay)) {
-			*ret = member_ref(member);
-			result = 1;
-		}
-	}
-	member_list_clear(&survey.members);
-	return result;
+	return wait_gather(registry, &data, deadline, error);
 }
 
 uint64_t registry_newest(const struct registry *registry)
 {
 	return registry->newest;
-}
-
-/* By the lease, in either direction. 1 found, 0 not. */
-static int find_lease(struct registry *registry, const char *key, char **ret_id,
-	struct address *ret_overlay, int timeout_ms, struct error *error)
-{
-	int result = -ENOENT;
-
-	if (member_check_id(key) == 0)
-		result = registry_lease_find(registry, key, ret_overlay, timeout_ms, error);
-	if (result >= 0) {
-		*ret_id = strdup(key);
-		return *ret_id ? 1 : error_memory(error);
-	}
-	if (result == -ENOENT && address_parse(key, ret_overlay) == 0)
-		result = registry_lease_holder(registry, ret_overlay, ret_id, timeout_ms, error);
-	return result == -ENOENT ? 0 : result < 0 ? result : 1;
-}
-
-int registry_member_find(struct registry *registry, const char *key, struct member **ret,
-	int timeout_ms, struct error *error)
-{
-	struct deadline deadline = wait_deadline(timeout_ms, "reading a member");
-	struct member *member = NULL;
-	struct address overlay;
-	char *id = NULL;
-	int result = find_lease(registry, key, &id, &overlay, timeout_ms, error);
-
-	if (result == 1)
-		result = registry_shard_find(registry, id, &overlay, &deadline, &member, error);
-	if (result == 1)
-		result = registry_details(registry, member, ret, timeout_ms, error) < 0 ?
-				 error->result : 1;
-	member_unref(member);
-	free(id);
-	return result;
 }

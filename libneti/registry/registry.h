@@ -105,16 +105,14 @@ int registry_lease_release(struct registry *registry, const char *id, int timeou
  * epoch; dry: only tells which. */
 int registry_lease_reclaim(struct registry *registry, int64_t before, bool dry,
 	struct member_list *ret, int timeout_ms, struct error *error);
-/* One live member with version, since and revision; without them when it left meanwhile. */
-int registry_details(struct registry *registry, struct member *member, struct member **ret,
-	int timeout_ms, struct error *error);
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details,
 	int timeout_ms, struct error *error);
-/* The live member with an id or an overlay address, and its details, without reading the fleet.
- * 1 found; 0 not by these, which says nothing of its other addresses. */
-int registry_member_find(struct registry *registry, const char *key, struct member **ret,
-	int timeout_ms, struct error *error);
+/* The member, or else the lease, that an id or any address belongs to, with its details, without
+ * reading the fleet. Of several with that address the one in the network (may be NULL) is meant;
+ * -ENOTUNIQ when that leaves not one, -ENOENT when there is none at all. */
+int registry_lookup(struct registry *registry, const char *key, const char *network,
+	struct member **ret, int timeout_ms, struct error *error);
 /* The newest revision that registry_members() has met. */
 uint64_t registry_newest(const struct registry *registry);
 
