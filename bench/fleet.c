@@ -12,6 +12,7 @@
 
 #include "allocation.h"
 #include "clock.h"
+#include "commands.h"
 #include "figures.h"
 #include "registry/registry.h"
 #include "simulated.h"
@@ -320,6 +321,13 @@ static void bench_allocation(void)
 	allocation_bench("allocation-97", outside, "10.9.0.0/22", 5000, 20, true, table);
 }
 
+static void bench_commands(void)
+{
+	name_registry("commands");
+	commands_bench(outside, "zookeeper", 10000, FOLDER);
+	commands_bench("sqlite:" FOLDER "/commands.db", "sqlite", 10000, FOLDER);
+}
+
 static void leave_machine(void)
 {
 	figure_must(unshare(CLONE_NEWNET) == 0, "no network namespace", "this needs root");
@@ -337,6 +345,7 @@ int main(int argc, char **argv)
 	zookeeper_servers_listen_on("0.0.0.0");
 	server = zookeeper_server_start();
 	figure_must(server != NULL, "ZooKeeper", zookeeper_server_missing());
+	bench_commands();
 	bench_allocation();
 	for (int i = 0; argc == 1 && i < 2; i++)
 		bench_size(usual[i]);

@@ -51,10 +51,17 @@ static void pump(struct simulator *simulator)
 	store->backend->process(store);
 }
 
+static const struct store_backend *backend_of(const char *uri)
+{
+	return strncmp(uri, store_sqlite.scheme, strlen(store_sqlite.scheme)) == 0 ?
+		       &store_sqlite : &store_zookeeper;
+}
+
 struct simulator *simulator_open(const char *uri, const struct fleet_settings *fleet,
 	unsigned timeout_ms)
 {
 	struct simulator *simulator = calloc(1, sizeof(*simulator));
+	const struct store_backend *backend = backend_of(uri);
 	struct store_config config = { .session_timeout_ms = timeout_ms, .state = on_state,
 		.changed = on_changed, .data = simulator };
 	char address[200];
@@ -62,11 +69,13 @@ struct simulator *simulator_open(const char *uri, const struct fleet_settings *f
 	int64_t end = clock_now() + 20000;
 
 	simulator->fleet = *fleet;
-	snprintf(address, sizeof(address), "%s", uri + strlen(store_zookeeper.scheme));
-	snprintf(simulator->root, sizeof(simulator->root), "%s", strchr(address, '/'));
-	*strchr(address, '/') = '\0';
+	snprintf(address, sizeof(address), "%s", uri + strlen(backend->scheme));
+	if (backend->rooted) {
+		snprintf(simulator->root, sizeof(simulator->root), "%s", strchr(address, '/'));
+		*strchr(address, '/') = '\0';
+	}
 	config.address = address;
-	if (store_zookeeper.open(&simulator->store, &config, &error) < 0)
+	if (backend->open(&simulator->store, &config, &error) < 0)
 		die(error.text);
 	while (!simulator->connected && clock_now() < end)
 		pump(simulator);
@@ -107,24 +116,39 @@ struct address simulated_overlay(const struct simulator *simulator, unsigned n)
 	return prefix_nth(&simulator->fleet.overlay_subnet, n + 1);
 }
 
-static void entry_path(const struct simulator *simulator, unsigned n, unsigned place,
-	char path[PATHS_MAX])
+static struct member describe(const struct simulator *simulator, unsigned n, unsigned place,
+	char id[32])
 {
 	static const struct prefix real = { { AF_INET, { 10, 128 } }, 9 };
-	char id[32], name[ENTRY_NAME_MAX], shard[9];
-	struct error error;
-	struct member member = {
+
+	snprintf(id, 32, "sim-%u", n);
+	return (struct member){
 		.id = id,
 		.network = "ec2",
 		.overlay = simulated_overlay(simulator, n),
 		.private_address = prefix_nth(&real, place),
 	};
+}
 
-	snprintf(id, sizeof(id), "sim-%u", n);
-	if (entry_format(&member, name, &error) < 0)
+static void member_path(const struct simulator *simulator, const struct member *member,
+	char path[PATHS_MAX])
+{
+	char name[ENTRY_NAME_MAX], shard[9];
+	struct error error;
+
+	if (entry_format(member, name, &error) < 0)
 		die(error.text);
-	entry_shard_name(entry_shard(&member.overlay, simulator->fleet.shards), shard);
+	entry_shard_name(entry_shard(&member->overlay, simulator->fleet.shards), shard);
 	snprintf(path, PATHS_MAX, "%s/ip-map/%s/%s", simulator->root, shard, name);
+}
+
+static void entry_path(const struct simulator *simulator, unsigned n, unsigned place,
+	char path[PATHS_MAX])
+{
+	char id[32];
+	struct member member = describe(simulator, n, place, id);
+
+	member_path(simulator, &member, path);
 }
 
 static void launch(struct simulator *simulator, const struct store_operation *operations, size_t n)
@@ -144,6 +168,27 @@ void simulated_join(struct simulator *simulator, unsigned n, unsigned place)
 
 	entry_path(simulator, n, place, path);
 	launch(simulator, &create, 1);
+}
+
+void simulated_register(struct simulator *simulator, unsigned n)
+{
+	static const struct prefix open = { { AF_INET, { 11 } }, 8 };
+	static const char data[] = "{\"version\":\"0.1.0\",\"since\":1763901441,\"revision\":1}";
+	char id[32], overlay[ADDRESS_TEXT_MAX], paths[3][PATHS_MAX];
+	struct member member = describe(simulator, n, n, id);
+	struct store_operation all[3] = {
+		{ STORE_CREATE, paths[0], overlay, 0, 0 },
+		{ STORE_CREATE, paths[1], id, strlen(id), 0 },
+		{ STORE_CREATE_EPHEMERAL, paths[2], data, strlen(data), 0 },
+	};
+
+	member.public_address = prefix_nth(&open, n);
+	address_format(&member.overlay, overlay);
+	all[0].size = strlen(overlay);
+	snprintf(paths[0], PATHS_MAX, "%s/id-to-ip/%s", simulator->root, id);
+	snprintf(paths[1], PATHS_MAX, "%s/ip-to-id/%s", simulator->root, overlay);
+	member_path(simulator, &member, paths[2]);
+	launch(simulator, all, 3);
 }
 
 void simulated_leave(struct simulator *simulator, unsigned n, unsigned place)
