@@ -15,6 +15,7 @@
 
 #define BYTES_MAX ((size_t)256 << 20)
 #define COLUMNS_MAX 64
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static char *copy_text(const char *text)
 {
@@ -96,18 +97,35 @@ static int add_json(struct inventory *inventory, json_t *json)
 	return add_object(inventory, json);
 }
 
+/* Of pages only the last has no token for the next one. */
+static void warn_of_pages(json_t *json, const char *path)
+{
+	if (json_is_string(json_object_get(json, "NextToken")))
+		fprintf(stderr, "netictl: %s: more hosts stand on the pages after this one "
+				"(NextToken)\n", path);
+}
+
+/* One document after the other: pages that were written into one file. */
 static int read_json(struct inventory *inventory, const char *text, size_t length,
 	const char *path)
 {
-	json_error_t error;
-	json_t *json = json_loadb(text, length, 0, &error);
-	int result;
+	json_t *json = NULL;
+	int result = 0;
 
-	if (!json) {
-		fprintf(stderr, "netictl: %s:%d: %s\n", path, error.line, error.text);
-		return -EINVAL;
+	while (result == 0 && length > strspn(text, " \t\r\n")) {
+		json_error_t error;
+
+		json_decref(json);
+		json = json_loadb(text, length, JSON_DISABLE_EOF_CHECK, &error);
+		if (!json) {
+			fprintf(stderr, "netictl: %s:%d: %s\n", path, error.line, error.text);
+			return -EINVAL;
+		}
+		result = add_json(inventory, json);
+		text += error.position;
+		length -= (size_t)error.position;
 	}
-	result = add_json(inventory, json);
+	warn_of_pages(json, path);
 	json_decref(json);
 	return result;
 }
@@ -173,7 +191,7 @@ static int read_lines(struct inventory *inventory, char *text)
 	bool first = true;
 	int result = 0, named;
 
-	while (result == 0 && (line = strsep(&text, "\n"))) {
+	while (result == 0 && (line = strsep(&text, "\r\n"))) {
 		line = trim(line);
 		if (!*line || *line == '#')
 			continue;
@@ -209,10 +227,11 @@ static char *read_all(FILE *file, size_t *ret_length)
 static char *read_file(const char *path, size_t *ret_length)
 {
 	bool standard = strcmp(path, "-") == 0;
-	FILE *file = standard ? stdin : fopen(path, "re");
+	FILE *file;
 	char *text = NULL;
 
 	errno = 0;
+	file = standard ? stdin : fopen(path, "re");
 	if (file)
 		text = read_all(file, ret_length);
 	if (!file || !text || ferror(file)) {
@@ -226,20 +245,71 @@ static char *read_file(const char *path, size_t *ret_length)
 	return text;
 }
 
+/* A spreadsheet may write another encoding, which looks like hosts that nobody knows. */
+static int check_text(const char *text, size_t length, const char *path)
+{
+	json_t *string = strlen(text) == length ? json_string(text) : NULL;
+
+	json_decref(string);
+	if (!string)
+		fprintf(stderr, "netictl: the inventory %s is no text in UTF-8\n", path);
+	return string ? 0 : -EINVAL;
+}
+
+static int read_text(struct inventory *inventory, char *text, size_t length, const char *path)
+{
+	int result = check_text(text, length, path);
+	char *start = text;
+
+	if (result < 0)
+		return result;
+	if (strncmp(start, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		start += strlen(BYTE_ORDER_MARK);
+	start += strspn(start, " \t\r\n");
+	if (*start == '{' || *start == '[')
+		return read_json(inventory, start, strlen(start), path);
+	return read_lines(inventory, start);
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+	return strcmp(((const struct host *)a)->id, ((const struct host *)b)->id);
+}
+
+static void clear_host(struct host *host)
+{
+	free(host->id);
+	free(host->private_address);
+	free(host->public_address);
+}
+
+/* In order, and each once. */
+static void sort(struct inventory *inventory)
+{
+	struct host *hosts = inventory->hosts;
+	size_t n = 0;
+
+	if (inventory->length)
+		qsort(hosts, inventory->length, sizeof(*hosts), compare_hosts);
+	for (size_t i = 0; i < inventory->length; i++) {
+		if (n && strcmp(hosts[n - 1].id, hosts[i].id) == 0)
+			clear_host(&hosts[i]);
+		else
+			hosts[n++] = hosts[i];
+	}
+	inventory->length = n;
+}
+
 int inventory_read(struct inventory *ret, const char *path)
 {
 	struct inventory inventory = { 0 };
 	size_t length = 0;
-	char *text = read_file(path, &length), *start;
+	char *text = read_file(path, &length);
 	int result;
 
 	if (!text)
 		return -1;
-	start = text + strspn(text, " \t\r\n");
-	if (*start == '{' || *start == '[')
-		result = read_json(&inventory, text, length, path);
-	else
-		result = read_lines(&inventory, text);
+	result = read_text(&inventory, text, length, path);
 	free(text);
 	if (result == -ENOMEM)
 		fputs("netictl: out of memory\n", stderr);
@@ -251,17 +321,15 @@ int inventory_read(struct inventory *ret, const char *path)
 		inventory_clear(&inventory);
 		return -1;
 	}
+	sort(&inventory);
 	*ret = inventory;
 	return 0;
 }
 
 void inventory_clear(struct inventory *inventory)
 {
-	for (size_t i = 0; i < inventory->length; i++) {
-		free(inventory->hosts[i].id);
-		free(inventory->hosts[i].private_address);
-		free(inventory->hosts[i].public_address);
-	}
+	for (size_t i = 0; i < inventory->length; i++)
+		clear_host(&inventory->hosts[i]);
 	free(inventory->hosts);
 	*inventory = (struct inventory){ 0 };
 }

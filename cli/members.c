@@ -59,7 +59,7 @@ json_t *member_json(const struct neti_member *member)
 
 int print_json(json_t *json)
 {
-	int result = json ? json_dumpf(json, stdout, JSON_INDENT(1)) : -1;
+	int result = json ? json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : -1;
 
 	json_decref(json);
 	if (result < 0)

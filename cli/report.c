@@ -3,6 +3,7 @@
  * report: the fleet as its registry knows it. Builds the JSON; the text is printed from that, so
  * that the two cannot say different things.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,6 +287,8 @@ int command_report(struct netictl *netictl)
 	struct progress *progress;
 	int status = EXIT_FAILED;
 
+	if (netictl->line.below && !isdigit((unsigned char)*netictl->line.below))
+		return say_usage("--below: \"%s\" is no version such as 1.2", netictl->line.below);
 	if (neti_registry_open(&registry, netictl->settings) < 0)
 		return say_failure(netictl);
 	progress = progress_start(netictl, "reading the fleet from the registry");

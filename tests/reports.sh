@@ -63,6 +63,7 @@ expect "report names who is behind" json \
 expect "report --below compares numbers" json \
 	'(.below.members | length) == 30 and .below.members[0].version == "1.1.0"' \
 	ctl --json report --below 1.2
+expect "report --below no version" says 2 'below: "new" is no version' ctl report --below new
 expect "report for a person" says 0 '^network +ec2 +30 +75.0 %$' ctl report --below 1.2
 expect "it shows twenty and says how many more" says 0 'and 10 more: --json' \
 	ctl report --below 1.2
@@ -85,9 +86,26 @@ JSON
 expect "inventory of aws" json "$without" ctl --json report --inventory aws.json
 jq '[.Reservations[].Instances]' aws.json >query.json
 expect "inventory of aws --query" json "$without" ctl --json report --inventory query.json
+{ jq '{Reservations: .Reservations[:1], NextToken: "b"}' aws.json
+	jq '{Reservations: .Reservations[1:]}' aws.json; } >pages.json
+pages() { ctl --json report --inventory pages.json 2>err && [ ! -s err ]; }
+expect "inventory of aws in pages" json "$without" pages
+jq '.NextToken = "c"' aws.json >page.json
+expect "a page that is not the last says so" says 0 'page.json: more hosts stand on the pages' \
+	ctl report --inventory page.json
+for form in ids csv aws.json; do
+	{ printf '\xef\xbb\xbf' && cat "$form"; } >marked
+	expect "inventory $form with a byte order mark" json "$without" \
+		ctl --json report --inventory marked
+done
+expect "a host that stands twice counts once" json "$without" \
+	ctl --json report --inventory <(cat ids ids)
+iconv -t UTF-16 ids >wide
+expect "an inventory in another encoding" says 1 'wide is no text in UTF-8' \
+	ctl report --inventory wide
 from_stdin() { ctl --json report --inventory - <ids; }
 expect "inventory on stdin" json "$without" from_stdin
-expect "no such inventory" says 1 'cannot read the inventory absent' ctl report --inventory absent
+expect "no such inventory" says 1 'cannot read the inventory absent: No such file' ctl report --inventory absent
 : >empty
 expect "an empty inventory" says 1 'empty names no host' ctl report --inventory empty
 echo '{"Reservations": [' >broken
