@@ -61,6 +61,7 @@ int identity_machine_id(const char *path, char **ret, struct error *error)
 	return 0;
 }
 
+/* Not a mistake in the settings, which would be final: a route may come a moment later, at boot. */
 static int ask_source(int fd, struct address *ret, struct error *error)
 {
 	/* TEST-NET-1 (RFC 5737), discard port: only a default route leads there. */
@@ -72,16 +73,14 @@ static int ask_source(int fd, struct address *ret, struct error *error)
 
 	if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) < 0 ||
 		getsockname(fd, (struct sockaddr *)&local, &length) < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
 			"private_ip is not set, and this host has no default route (%m): "
-			"set "
-			"private_ip in the settings");
+			"set private_ip in the settings");
 	address = address_from_ipv4(local.sin_addr);
 	if (!address_is_unicast(&address))
-		return fail(error, -EADDRNOTAVAIL,
-			"private_ip is not set, and the default route has no source "
-			"address: set "
-			"private_ip in the settings");
+		return error_set(error, -EADDRNOTAVAIL, NETI_TROUBLE_SYSTEM,
+			"private_ip is not set, and the default route has no source address: "
+			"set private_ip in the settings");
 	*ret = address;
 	return 0;
 }

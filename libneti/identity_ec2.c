@@ -31,6 +31,7 @@ struct ec2_ask {
 	struct ec2_answer answer;
 	enum step step;
 	bool asking; /* a request is on its way */
+	bool renewed; /* the token, once */
 	char mac[32];
 	char text[ANSWER_MAX + 1]; /* of the answer */
 	size_t length;
@@ -269,6 +270,8 @@ static int take_answer(struct ec2_ask *ask, CURLcode code, struct error *error)
 	if (code != CURLE_OK)
 		return explain_failure(ask, code, error);
 	curl_easy_getinfo(ask->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 401 && ask->step != STEP_TOKEN && !ask->renewed)
+		return -EAGAIN;
 	if (status == 404 && may_miss(ask))
 		return 0;
 	return status == 200 ? take_text(ask, error) : explain_status(ask, status, error);
@@ -290,6 +293,11 @@ static int step(struct ec2_ask *ask, struct error *error)
 	if (!message)
 		return -EINPROGRESS;
 	result = take_answer(ask, message->data.result, error);
+	if (result == -EAGAIN) { /* the token is none any more: from the beginning, once */
+		ask->renewed = true;
+		ask->step = STEP_TOKEN;
+		return 0;
+	}
 	ask->step++;
 	return result;
 }

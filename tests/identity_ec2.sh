@@ -63,6 +63,10 @@ expect "the lease is that of the instance" ctl register
 is_leased() { ctl list --all --json | jq -e '.members[0].id == "i-0a1b2c3d4e5f60718"'; }
 expect "its id is the instance's" is_leased
 
+know forgets once
+forgotten() { ctl register && [ ! -e service/forgets ]; }
+expect "a token that was forgotten is renewed" forgotten
+
 know token '!403'
 expect "the service is switched off" refused "$service is switched off for this instance \(403\)" \
 	register

@@ -3,8 +3,9 @@
  * An instance metadata service of EC2, version 2, on 169.254.169.254:80 of the namespace it is
  * started in: metadata_server FOLDER. What it knows are files: FOLDER/token, instance-id,
  * local-ipv4, public-ipv4, mac, vpc-id; without the file it is 404. A file that begins with "!"
- * is a status instead, "!403", or "!slow". One connection at a time; written from the service's
- * documentation, and strict: it refuses what the real one refuses.
+ * is a status instead, "!403", or "!slow". FOLDER/forgets makes it forget the token once, and is
+ * gone then. One connection at a time; written from the service's documentation, and strict: it
+ * refuses what the real one refuses.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -86,6 +87,14 @@ static void answer_token(int fd, const char *request)
 		answer_file(fd, "token");
 }
 
+static bool forgets_token(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/forgets", folder);
+	return unlink(path) == 0;
+}
+
 static void answer_data(int fd, const char *request, const char *what)
 {
 	char token[1024] = "", mac[1024] = "", rest[256];
@@ -94,7 +103,7 @@ static void answer_data(int fd, const char *request, const char *what)
 	read_file("token", token, sizeof(token));
 	read_file("mac", mac, sizeof(mac));
 	snprintf(rest, sizeof(rest), MACS "%.64s/vpc-id", mac);
-	if (!given || strcmp(given, token) != 0)
+	if (!given || strcmp(given, token) != 0 || forgets_token())
 		answer(fd, 401, "");
 	else if (strcmp(what, rest) == 0)
 		answer_file(fd, "vpc-id");
