@@ -7,11 +7,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,10 +86,11 @@ static struct neti_agent *join(const char *uri, const char *id)
 	return agent;
 }
 
+static struct zookeeper_server *server;
+
 static char *zookeeper_uri(void)
 {
 	static char uri[64];
-	static struct zookeeper_server *server;
 
 	if (!server)
 		server = zookeeper_server_start();
@@ -155,6 +158,10 @@ END_TEST
 
 /* --- threads ------------------------------------------------------------------------------------ */
 
+struct threads {
+	int agents, clients;
+};
+
 static bool read_line(const char *task, const char *file, const char *key, char *to, size_t size)
 {
 	char path[300];
@@ -171,46 +178,154 @@ static bool read_line(const char *task, const char *file, const char *key, char 
 }
 
 /* Every signal that can be blocked; libc keeps 32 and 33 to itself. */
-static void check_thread(const char *task)
+static void check_thread(const char *task, struct threads *ret)
 {
 	char line[128];
 	unsigned long long blocked;
 
-	ck_assert(read_line(task, "status", "SigBlk:", line, sizeof(line)));
+	if (!read_line(task, "status", "SigBlk:", line, sizeof(line)))
+		return; /* it has ended */
 	blocked = strtoull(line + strlen("SigBlk:"), NULL, 16);
 	for (int i = 1; i < NSIG; i++)
 		if (i != SIGKILL && i != SIGSTOP && i != 32 && i != 33)
 			ck_assert_msg(blocked >> (i - 1) & 1, "thread %s takes signal %d", task, i);
-	ck_assert(read_line(task, "comm", "", line, sizeof(line)));
+	if (!read_line(task, "comm", "", line, sizeof(line)))
+		return;
 	line[strcspn(line, "\n")] = '\0';
-	ck_assert_str_eq(line, "neti-agent");
+	if (strcmp(line, "neti-agent") == 0)
+		ret->agents++;
+	else if (strcmp(line, "neti-zookeeper") == 0)
+		ret->clients++;
+	else
+		ck_abort_msg("a thread is called \"%s\"", line);
 }
 
-static int check_threads(void)
+static struct threads check_threads(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
+	struct threads threads = { 0 };
 	struct dirent *entry;
-	int n = 0;
 
 	while ((entry = readdir(tasks)))
-		if (entry->d_name[0] != '.' && atoi(entry->d_name) != getpid()) {
-			check_thread(entry->d_name);
-			n++;
-		}
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != getpid())
+			check_thread(entry->d_name, &threads);
 	closedir(tasks);
-	return n;
+	return threads;
+}
+
+/* One that was joined may be seen for a moment. */
+static bool threads_are(int agents, int clients)
+{
+	for (int i = 0; i < 100; i++, poll(NULL, 0, 20)) {
+		struct threads now = check_threads();
+
+		if (now.agents == agents && now.clients == clients)
+			return true;
+	}
+	return false;
 }
 
 START_TEST(threads_block_signals_and_have_a_name)
 {
 	struct neti_agent *agent = join(sqlite_uri, "hudson"), *other;
 
-	ck_assert_int_eq(check_threads(), 1);
+	ck_assert(threads_are(1, 0));
 	other = join(zookeeper_uri(), "sierra");
-	ck_assert_int_ge(check_threads(), 4); /* two of its client's */
+	ck_assert(threads_are(2, 2));
 	neti_agent_unref(other);
 	neti_agent_unref(agent);
-	ck_assert_int_eq(check_threads(), 0);
+	ck_assert(threads_are(0, 0));
+}
+END_TEST
+
+/* --- descriptors ---------------------------------------------------------------------------------- */
+
+static char inheritance[4096]; /* as ls tells it */
+
+/* What a program that is started now has open. */
+static int inherited(void)
+{
+	int n = 0, ends[2], status;
+	size_t length = 0;
+	ssize_t got;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		execlp("ls", "ls", "-l", "/proc/self/fd", NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	while ((got = read(ends[0], inheritance + length, sizeof(inheritance) - 1 - length)) > 0)
+		length += (size_t)got;
+	inheritance[length] = '\0';
+	for (size_t i = 0; i < length; i++)
+		n += inheritance[i] == '\n';
+	close(ends[0]);
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	return n;
+}
+
+START_TEST(programs_inherit_nothing)
+{
+	char *uri = zookeeper_uri();
+	int before = inherited();
+	struct neti_agent *agent = join(sqlite_uri, "hudson"), *other = join(uri, "sierra");
+
+	ck_assert_msg(inherited() == before, "%s", inheritance);
+	neti_agent_unref(other);
+	neti_agent_unref(agent);
+}
+END_TEST
+
+static int connections_to(unsigned port)
+{
+	struct sockaddr_in peer;
+	int n = 0;
+
+	for (int fd = 3; fd < 256; fd++) {
+		socklen_t size = sizeof(peer);
+
+		n += getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+		     peer.sin_family == AF_INET && ntohs(peer.sin_port) == port;
+	}
+	return n;
+}
+
+static bool settles(unsigned port, int connections, int inherits)
+{
+	for (int i = 0; i < 400; i++, poll(NULL, 0, 50))
+		if (connections_to(port) == connections && inherited() == inherits)
+			return true;
+	return false;
+}
+
+/* The client finds its server again by itself, while nobody calls the library. */
+START_TEST(programs_inherit_no_later_connection)
+{
+	char *uri = zookeeper_uri(), overlay[NETI_ADDRESS_MAX];
+	unsigned port = zookeeper_server_port(server);
+	struct neti_registry *registry;
+	struct neti_settings *settings;
+	int before = inherited();
+
+	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
+	ck_assert_int_eq(neti_settings_set(settings, "registry", uri), 0);
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	neti_settings_unref(settings);
+	ck_assert_msg(neti_registry_register(registry, "walden", 0, overlay) >= 0, "%s",
+		neti_context_message(context));
+	ck_assert_msg(settles(port, 1, before), "%s", inheritance);
+	zookeeper_server_kill(server);
+	ck_assert_msg(settles(port, 0, before), "%s", inheritance);
+	zookeeper_server_restart(server);
+	ck_assert_msg(settles(port, 1, before), "%s", inheritance);
+	neti_registry_unref(registry);
 }
 END_TEST
 
@@ -307,6 +422,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, signals_are_left_alone);
 	tcase_add_test(tests, nothing_is_printed);
 	tcase_add_test(tests, threads_block_signals_and_have_a_name);
+	tcase_add_test(tests, programs_inherit_nothing);
+	tcase_add_test(tests, programs_inherit_no_later_connection);
 	tcase_add_test(tests, what_needs_no_kernel_needs_no_root);
 	tcase_add_test(tests, opened_and_closed_often);
 	suite_add_tcase(suite, tests);

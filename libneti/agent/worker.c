@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../thread.h"
 #include "convergence.h"
 #include "status.h"
 #include "worker.h"
@@ -100,6 +100,7 @@ static void *run(void *data)
 		{ .fd = registry_descriptor(convergence->registry), .events = POLLIN },
 	};
 
+	pthread_setname_np(pthread_self(), "neti-agent");
 	while (read_mailbox(worker)) {
 		int64_t now = clock_now(), due;
 
@@ -116,19 +117,12 @@ static void *run(void *data)
 
 static int start_thread(struct worker *worker, struct error *error)
 {
-	sigset_t all, before;
-	int result;
+	int result = thread_start(&worker->thread, run, worker);
 
-	/* The thread takes no signal: they are the caller's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (result)
-		return error_set(error, -result, NETI_TROUBLE_SYSTEM, "cannot start a thread: %s",
-			strerrordesc_np(result));
-	pthread_setname_np(worker->thread, "neti-agent");
-	return 0;
+	if (result < 0)
+		error_set(error, result, NETI_TROUBLE_SYSTEM, "cannot start a thread: %s",
+			strerrordesc_np(-result));
+	return result;
 }
 
 static struct worker *worker_free(struct worker *worker)

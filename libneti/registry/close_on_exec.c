@@ -46,7 +46,7 @@ static void visit_all(void (*visit)(int fd, void *data), void *data)
 	struct dirent *entry;
 
 	while (all && (entry = readdir(all)))
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(all))
 			visit(atoi(entry->d_name), data);
 	if (all)
 		closedir(all);
@@ -84,7 +84,7 @@ struct new_pipe {
 	ino_t inode; /* 0: not found yet */
 };
 
-/* Its writing end is known by not blocking, the other by being of the same pipe. */
+/* Neither of its ends blocks, and both are of the same pipe. */
 static void mark_pipe(int fd, void *data)
 {
 	struct new_pipe *pipe = data;
@@ -92,18 +92,17 @@ static void mark_pipe(int fd, void *data)
 	struct stat stat;
 
 	if (fd >= CLOSE_ON_EXEC_KNOWN || pipe->before->bits[fd / 8] & 1 << fd % 8 || flags < 0 ||
-		flags & FD_CLOEXEC || fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode))
+		flags & FD_CLOEXEC || !(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
+		fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode) ||
+		(pipe->inode && stat.st_ino != pipe->inode))
 		return;
-	if (stat.st_ino == pipe->inode || fcntl(fd, F_GETFL) & O_NONBLOCK) {
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		pipe->inode = stat.st_ino;
-	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	pipe->inode = stat.st_ino;
 }
 
 void close_on_exec_pipes(const struct open_descriptors *before)
 {
 	struct new_pipe pipe = { .before = before };
 
-	for (int end = 0; end < 2; end++)
-		visit_all(mark_pipe, &pipe);
+	visit_all(mark_pipe, &pipe);
 }

@@ -19,8 +19,8 @@ struct open_descriptors {
 };
 
 void close_on_exec_note(struct open_descriptors *ret);
-/* Marks a pipe that has come since, and does not block its writer: the client wakes its threads
- * by one. */
+/* Marks a pipe that has come since, and blocks neither side: the client wakes its thread by
+ * one. */
 void close_on_exec_pipes(const struct open_descriptors *before);
 
 #endif

@@ -172,7 +172,7 @@ static void end_session(struct zk *zk, struct zookeeper_item *rest)
 
 static void connected(struct zk *zk)
 {
-	zk->session = zookeeper_client_connected(zk->client);
+	zk->session = zookeeper_client_session(zk->client);
 	zk->outage_at = 0;
 	close_probe(zk);
 	enter(zk, STORE_CONNECTED, NULL);

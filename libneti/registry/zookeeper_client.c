@@ -7,11 +7,11 @@
 #define THREADED
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zookeeper/zookeeper.h>
 
+#include "../thread.h"
 #include "close_on_exec.h"
 #include "zookeeper_client.h"
 #include "zookeeper_log.h"
@@ -66,15 +66,27 @@ static enum zookeeper_event event_of(int state)
 	return state == ZOO_AUTH_FAILED_STATE ? ZOOKEEPER_REFUSED : ZOOKEEPER_DISCONNECTED;
 }
 
+/* Here rather than on the owner's thread, which may look after it only at its next call. */
+static void mark_connection(zhandle_t *handle)
+{
+	struct sockaddr_storage server;
+	socklen_t size = sizeof(server);
+
+	if (zookeeper_get_connected_host(handle, (struct sockaddr *)&server, &size))
+		close_on_exec(&server);
+}
+
 static void on_session(zhandle_t *handle, int type, int state, const char *path, void *context)
 {
 	struct zookeeper_client *client = context;
 	struct zookeeper_item *item;
 
-	(void)handle; /* not in the client yet when it is the first event */
 	(void)path;
 	if (type != ZOO_SESSION_EVENT)
 		return;
+	/* The handle is not in the client yet when it is the first event. */
+	if (state == ZOO_CONNECTED_STATE)
+		mark_connection(handle);
 	item = zookeeper_item_new(client->queue, ZOOKEEPER_SESSION, "");
 	if (!item)
 		return;
@@ -157,26 +169,42 @@ static void on_auth(int code, const void *data)
 
 /* --- handles ----------------------------------------------------------------------------- */
 
-/* The client's threads inherit the signal mask: the program's signals are none of theirs. */
-static zhandle_t *new_handle(struct zookeeper_client *client,
-	const struct zookeeper_client_config *config)
-{
-	sigset_t all, before;
-	struct open_descriptors open;
+struct opening {
+	struct zookeeper_client *client;
+	const struct zookeeper_client_config *config;
 	zhandle_t *handle;
 	int error;
+};
 
+/* Runs on a thread of its own, because the client's threads inherit its name and its blocked
+ * signals, and the caller's are not to be touched, nor for a moment. */
+static void *make_handle(void *data)
+{
+	struct opening *opening = data;
+	const struct zookeeper_client_config *config = opening->config;
+	struct open_descriptors open;
+
+	pthread_setname_np(pthread_self(), "neti-zookeeper");
 	close_on_exec_note(&open);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = 0;
-	handle = zookeeper_init2(config->hosts, on_session, (int)config->timeout_ms, NULL, client,
-		ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
-	error = errno;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	opening->handle = zookeeper_init2(config->hosts, on_session, (int)config->timeout_ms, NULL,
+		opening->client, ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
+	opening->error = errno ? errno : EIO;
 	close_on_exec_pipes(&open);
-	errno = error;
-	return handle;
+	return NULL;
+}
+
+static int open_handle(struct zookeeper_client *client, const struct zookeeper_client_config *config)
+{
+	struct opening opening = { .client = client, .config = config };
+	pthread_t thread;
+	int result = thread_start(&thread, make_handle, &opening);
+
+	if (result < 0)
+		return result;
+	pthread_join(thread, NULL);
+	client->handle = opening.handle;
+	return client->handle ? 0 : -opening.error;
 }
 
 int zookeeper_client_open(struct zookeeper_client **ret,
@@ -189,9 +217,8 @@ int zookeeper_client_open(struct zookeeper_client **ret,
 		return -ENOMEM;
 	client->queue = config->queue;
 	client->credentials = config->credentials;
-	client->handle = new_handle(client, config);
-	if (!client->handle) {
-		result = errno ? -errno : -EIO;
+	result = open_handle(client, config);
+	if (result < 0) {
 		free(client);
 		return result;
 	}
@@ -210,13 +237,8 @@ struct zookeeper_client *zookeeper_client_close(struct zookeeper_client *client)
 	return NULL;
 }
 
-int64_t zookeeper_client_connected(struct zookeeper_client *client)
+int64_t zookeeper_client_session(const struct zookeeper_client *client)
 {
-	struct sockaddr_storage server;
-	socklen_t size = sizeof(server);
-
-	if (zookeeper_get_connected_host(client->handle, (struct sockaddr *)&server, &size))
-		close_on_exec(&server);
 	return zoo_client_id(client->handle)->client_id;
 }
 

@@ -19,13 +19,13 @@ struct zookeeper_client_config {
 	struct zookeeper_queue *queue; /* outlives the client */
 };
 
-/* Connects in the background; events tell how it goes. -ENOENT, -EINVAL: no name resolves. */
+/* Connects in the background; events tell how it goes. -ENOENT, -EINVAL: no name resolves. Its
+ * threads are "neti-zookeeper" and block every signal. */
 int zookeeper_client_open(struct zookeeper_client **ret,
 	const struct zookeeper_client_config *config);
 /* Every item that is still awaited is in the queue afterwards. NULL is fine; returns NULL. */
 struct zookeeper_client *zookeeper_client_close(struct zookeeper_client *client);
-/* After CONNECTED: the session's id, and the connection is not inherited by programs. */
-int64_t zookeeper_client_connected(struct zookeeper_client *client);
+int64_t zookeeper_client_session(const struct zookeeper_client *client); /* after CONNECTED */
 unsigned zookeeper_client_timeout(const struct zookeeper_client *client); /* negotiated, ms */
 
 /* The item comes back through its queue; after a -errno it is freed. */
