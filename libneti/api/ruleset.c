@@ -116,6 +116,7 @@ NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti
 		return context_fail(context, &error);
 	}
 	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
+	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	*ret_ruleset = ruleset;
 	return 0;
