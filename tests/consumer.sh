@@ -127,7 +127,8 @@ all_of_it() {
 # --- names --------------------------------------------------------------------------------------
 
 inner_names() {
-	nm -g --defined-only "$build/.libs/libneti.a" | awk 'NF == 3 && $3 !~ /^neti_/ { print $3 }' |
+	nm -g --defined-only "$build/.libs/libneti.a" |
+		awk 'NF == 3 && $3 !~ /^neti_/ && $3 !~ /^__/ { print $3 }' | # a sanitizer's begin with __
 		sort -u
 }
 

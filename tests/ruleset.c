@@ -142,6 +142,7 @@ START_TEST(no_difference)
 	other = build();
 	ck_assert_int_eq(ruleset_diff(&diff, ruleset, other), 0);
 	ck_assert(ruleset_diff_empty(&diff));
+	ruleset_diff_clear(&diff);
 	other->policy.reject_all = !other->policy.reject_all;
 	ck_assert_int_eq(ruleset_diff(&diff, ruleset, other), 0);
 	ck_assert(diff.policy_changed);
