@@ -8,6 +8,14 @@
 
 #include "error.h"
 
+/* A sentence may quote a stranger, and ends up in logs and on terminals. */
+static void disarm(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 int error_set(struct error *error, int result, enum neti_trouble trouble, const char *format, ...)
 {
 	va_list arguments;
@@ -17,6 +25,7 @@ int error_set(struct error *error, int result, enum neti_trouble trouble, const 
 	va_start(arguments, format);
 	vsnprintf(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
+	disarm(error->text);
 	return result;
 }
 

@@ -16,7 +16,8 @@ struct error {
 	char text[ERROR_TEXT_MAX];
 };
 
-/* Writes the sentence (no final dot, no newline) and returns result, which is -errno. */
+/* Writes the sentence (no final dot, no newline) and returns result, which is -errno. Control
+ * characters in what it quotes become question marks. */
 int error_set(struct error *error, int result, enum neti_trouble trouble, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
