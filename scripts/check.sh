@@ -93,11 +93,12 @@ finish() {
 	exit 1
 }
 
-# The suites' own counts say what failed; make's verdict counts when they do not.
+# run_suites WORDS TREE [MAKE'S ARGUMENT…]. The suites' own counts say what failed; make's verdict
+# counts when they do not.
 run_suites() {
 	local words=$1 tree=$2 before=$failed
 	find "$tree/tests" -name '*.trs' -delete
-	if stage "$words" make -C "$tree" -k -j"$jobs" check; then
+	if stage "$words" make -C "$tree" -k -j"$jobs" check "${@:3}"; then
 		count_run "$tree"
 	else
 		count_run "$tree"
