@@ -7,6 +7,8 @@
 
 #include "netictl.h"
 
+#define PAIRS_MAX 32 /* each key once, and some to spare */
+
 static int show(struct netictl *netictl, struct neti_registry *registry)
 {
 	char *text;
@@ -19,10 +21,16 @@ static int show(struct netictl *netictl, struct neti_registry *registry)
 	return print_json(json);
 }
 
+/* KEY VALUE pairs: what the fleet begins with. */
 static int init(struct netictl *netictl, struct neti_registry *registry)
 {
-	int result = neti_registry_fleet_init(registry);
+	char **arguments = netictl->line.arguments;
+	int result = 0;
 
+	for (int i = 1; i < netictl->line.count && result == 0; i += 2)
+		result = neti_registry_set_initial(registry, arguments[i], arguments[i + 1]);
+	if (result == 0)
+		result = neti_registry_fleet_init(registry);
 	if (result < 0)
 		return say_failure(netictl);
 	say(netictl, result ? "the fleet is made" : "the fleet was there already");
@@ -46,16 +54,22 @@ static int let_removals_go(struct netictl *netictl, struct neti_registry *regist
 	return EXIT_DONE;
 }
 
-static const struct {
-	const char *name;
-	int arguments;
+static const struct verb {
+	const char *name, *takes;
+	int pairs_least, pairs_most; /* of KEY and VALUE */
 	int (*work)(struct netictl *netictl, struct neti_registry *registry);
 } verbs[] = {
-	{ "init", 1, init },
-	{ "show", 1, show },
-	{ "set", 3, set },
-	{ "accept", 1, let_removals_go },
+	{ "init", "KEY and VALUE, both, for each setting", 0, PAIRS_MAX, init },
+	{ "show", "no argument", 0, 0, show },
+	{ "set", "KEY and VALUE", 1, 1, set },
+	{ "accept", "no argument", 0, 0, let_removals_go },
 };
+
+static bool counts(const struct verb *verb, int arguments)
+{
+	return arguments % 2 == 0 && arguments / 2 >= verb->pairs_least &&
+	       arguments / 2 <= verb->pairs_most;
+}
 
 int command_fleet(struct netictl *netictl)
 {
@@ -68,9 +82,9 @@ int command_fleet(struct netictl *netictl)
 	if (i == n)
 		return say_usage("fleet has no \"%s\": see netictl fleet --help",
 			netictl->line.arguments[0]);
-	if (netictl->line.count != verbs[i].arguments)
+	if (!counts(&verbs[i], netictl->line.count - 1))
 		return say_usage("fleet %s takes %s: see netictl fleet --help", verbs[i].name,
-			verbs[i].arguments == 1 ? "no argument" : "KEY and VALUE");
+			verbs[i].takes);
 	if (neti_registry_open(&registry, netictl->settings) < 0)
 		return say_failure(netictl);
 	status = verbs[i].work(netictl, registry);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ const struct command commands[] = {
 	{ "report", "", "the fleet: networks, versions, who is behind, who is missing", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
-	{ "fleet", "init|show|set KEY VALUE|accept", "fleet-wide settings", 1, 3, "j", command_fleet },
+	{ "fleet", "init [KEY VALUE]...|show|set KEY VALUE|accept", "fleet-wide settings", 1, INT_MAX, "j", command_fleet },
 	{ "proxy", "apply|flush|status", "lead hosts of this network on to ZooKeeper in another", 1, 1, "Loj", command_proxy },
 	{ 0 },
 };

@@ -14,7 +14,8 @@ _netictl_commands() {
 
 _netictl() {
 	local program=$1 word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local command='' verbs='' i
+	local keys='overlay_subnet shards max_removals max_removals_percent removal_delay peered'
+	local command='' verbs='' verb='' values=0 i
 	COMPREPLY=()
 	case $before in
 	-c | --config | --inventory)
@@ -33,8 +34,13 @@ _netictl() {
 		-c | --config | --registry) i=$((i + 1)) ;;
 		-*) ;;
 		*)
-			command=${COMP_WORDS[i]}
-			break
+			if [ -z "$command" ]; then
+				command=${COMP_WORDS[i]}
+			elif [ -z "$verb" ]; then
+				verb=${COMP_WORDS[i]}
+			else
+				values=$((values + 1))
+			fi
 			;;
 		esac
 	done
@@ -49,6 +55,8 @@ _netictl() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_netictl_commands "$program")" -- "$word")
 	elif [ -n "$verbs" ] && [ "$before" = "$command" ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
+	elif [[ "$command $verb $values" =~ ^fleet\ (set\ 0|init\ [0-9]*[02468])$ ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$word")
 	fi
 }
 

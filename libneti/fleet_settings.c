@@ -342,27 +342,87 @@ static int check_growth(const struct fleet_settings *old, const struct fleet_set
 		prefix_format(&new->overlay_subnet, to), prefix_format(&old->overlay_subnet, from));
 }
 
+static int unknown_key(const char *key, struct error *error)
+{
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%.64s: no such key", key);
+}
+
+static int set_key(struct fleet_settings *settings, const struct key *row, const char *value,
+	struct error *error)
+{
+	json_t *json = row->from_text(value);
+	int result;
+
+	if (!json)
+		json = json_null(); /* every reader refuses it, in words of its own */
+	result = row->read(settings, row, json, error);
+	json_decref(json);
+	return result;
+}
+
 int fleet_settings_set(struct fleet_settings *settings, const char *key, const char *value,
 	struct error *error)
 {
 	const struct key *row = find_key(key);
 	struct fleet_settings changed = *settings;
-	json_t *json;
 	int result;
 
 	if (!row)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%.64s: no such key", key);
+		return unknown_key(key, error);
 	if (row->fixed)
 		return bad(error, row, "fixed when the fleet is made");
-	json = row->from_text(value);
-	if (!json)
-		json = json_null(); /* every reader refuses it, in words of its own */
-	result = row->read(&changed, row, json, error);
-	json_decref(json);
+	result = set_key(&changed, row, value, error);
 	if (result == 0)
 		result = check_growth(settings, &changed, error);
 	if (result == 0)
 		*settings = changed;
+	return result;
+}
+
+int fleet_settings_choose(struct fleet_settings *initial, unsigned *chosen, const char *key,
+	const char *value, struct error *error)
+{
+	const struct key *row = find_key(key);
+	struct fleet_settings changed = *initial;
+	int result;
+
+	if (!row)
+		return unknown_key(key, error);
+	result = set_key(&changed, row, value, error);
+	if (result < 0)
+		return result;
+	*initial = changed;
+	*chosen |= 1u << (row - keys);
+	return 0;
+}
+
+/* -EEXIST when that key has different values. */
+static int compare_key(const struct fleet_settings *fleet, const struct fleet_settings *initial,
+	const struct key *row, struct error *error)
+{
+	json_t *is = row->print(fleet, row), *wanted = row->print(initial, row);
+	char *text = json_dumps(is, JSON_ENCODE_ANY | JSON_COMPACT);
+	int result = !is || !wanted || !text ? error_memory(error) : 0;
+
+	if (result == 0 && !json_equal(is, wanted))
+		result = error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+			"the fleet was there already, with %s %.200s, which %s", row->name, text,
+			row->fixed ? "is fixed when a fleet is made" :
+				     "netictl fleet set can change");
+	free(text);
+	json_decref(is);
+	json_decref(wanted);
+	return result;
+}
+
+int fleet_settings_check_chosen(const struct fleet_settings *fleet,
+	const struct fleet_settings *initial, unsigned chosen, struct error *error)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys) && result == 0; i++)
+		if (chosen & 1u << i)
+			result = compare_key(fleet, initial, &keys[i], error);
 	return result;
 }
 

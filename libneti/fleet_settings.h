@@ -40,6 +40,12 @@ int fleet_settings_print(const struct fleet_settings *settings, struct buffer *j
  * change. */
 int fleet_settings_set(struct fleet_settings *settings, const char *key, const char *value,
 	struct error *error);
+/* One key of a fleet that is still to be made; "chosen" notes which. */
+int fleet_settings_choose(struct fleet_settings *initial, unsigned *chosen, const char *key,
+	const char *value, struct error *error);
+/* -EEXIST when the fleet has another value for one of the keys that were chosen. */
+int fleet_settings_check_chosen(const struct fleet_settings *fleet,
+	const struct fleet_settings *initial, unsigned chosen, struct error *error);
 bool fleet_settings_peered(const struct fleet_settings *settings, const char *a, const char *b);
 
 #endif

@@ -187,6 +187,35 @@ START_TEST(fleet_settings)
 }
 END_TEST
 
+/* A handle that has looked already, too. */
+START_TEST(fleet_begins_as_chosen)
+{
+	struct neti_registry *registry, *other;
+	struct neti_members *members;
+	char *json;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_list(registry, 0, &members), -ENOENT);
+	ck_assert_int_eq(neti_registry_set_initial(registry, "shards", "many"), -EINVAL);
+	ck_assert_int_eq(neti_registry_set_initial(registry, "shards", "1024"), 0);
+	ck_assert_int_eq(neti_registry_set_initial(registry, "max_removals", "7"), 0);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 1);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 0);
+	ck_assert_int_eq(neti_registry_fleet_show(registry, &json), 0);
+	ck_assert_ptr_nonnull(strstr(json, "\"shards\":1024,\"max_removals\":7,"));
+	free(json);
+	ck_assert_int_eq(neti_registry_open(&other, settings), 0);
+	ck_assert_int_eq(neti_registry_fleet_init(other), 0);
+	ck_assert_int_eq(neti_registry_set_initial(other, "shards", "64"), 0);
+	ck_assert_int_eq(neti_registry_fleet_init(other), -EEXIST);
+	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_CONFLICT);
+	ck_assert_str_eq(neti_context_message(context), "the fleet was there already, with shards 1024, "
+							"which is fixed when a fleet is made");
+	neti_registry_unref(registry);
+	neti_registry_unref(other);
+}
+END_TEST
+
 /* What the agents of a test have told. */
 struct seen {
 	int registered, joined, members;
@@ -428,6 +457,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, ruleset_without_registry_or_root);
 	tcase_add_test(tests, lease_lookup_and_release);
 	tcase_add_test(tests, fleet_settings);
+	tcase_add_test(tests, fleet_begins_as_chosen);
 	tcase_add_test(tests, agent_joins_and_watcher_sees_it);
 	tcase_add_test(tests, quiet_agents_rest);
 	tcase_add_test(tests, one_agent_a_host);

@@ -87,6 +87,7 @@ expect "another command's option" refuses 2 'list takes no --field' list --field
 expect "unknown verb of fleet" refuses 2 'frob' fleet frob
 expect "fleet set without VALUE" refuses 2 'KEY and VALUE' fleet set removal_delay
 expect "fleet show with an argument" refuses 2 'no argument' fleet show me
+expect "fleet init with KEY alone" refuses 2 'KEY and VALUE' fleet init shards
 expect "--version" prints '^netictl [0-9]+\.[0-9]+\.[0-9]+$' --version
 expect "--help" succeeds --help
 for command in run register list lookup watch plan apply verify flush status release reclaim fleet; do
@@ -166,6 +167,17 @@ expect "fleet set of an unknown key" refuses 2 'colour' "${hudson[@]}" fleet set
 expect "fleet set of a bad value" refuses 2 'max_removals' "${hudson[@]}" fleet set max_removals few
 expect "fleet set of what is fixed" refuses 2 'shards' "${hudson[@]}" fleet set shards 128
 expect "fleet init on a fleet" succeeds "${hudson[@]}" fleet init
+expect "fleet init on a fleet that is so" succeeds "${hudson[@]}" fleet init shards 64 removal_delay 5
+expect "fleet init on a fleet that is not so" \
+	refuses 1 'already, with shards 64, which is fixed' "${hudson[@]}" fleet init shards 256
+expect "fleet init with an unknown key" refuses 2 'colour' "${hudson[@]}" fleet init colour red
+expect "fleet init with a bad value" refuses 2 'shards' "${hudson[@]}" fleet init shards 4097
+made=(--registry "sqlite:$PWD/made.db")
+expect "fleet init with settings" \
+	succeeds "${made[@]}" fleet init shards 256 overlay_subnet 10.64.0.0/15
+expect "the fleet has them" \
+	json '.shards == 256 and .overlay_subnet == "10.64.0.0/15"' "${made[@]}" fleet show
+expect "and its hosts" prints '^10\.6[45]\.' "${made[@]}" register --id hudson
 expect "fleet accept" succeeds "${hudson[@]}" fleet accept
 expect "status without an agent" refuses 1 'no agent' "${hudson[@]}" status
 

@@ -177,6 +177,58 @@ START_TEST(bad_set_is_refused)
 }
 END_TEST
 
+START_TEST(choose)
+{
+	static const struct {
+		const char *key, *value, *says;
+	} table[] = {
+		{ "colour", "red", "colour: no such key" },
+		{ "shards", "0", "shards: not a whole number from 1 to 4096" },
+		{ "shards", "4097", "shards: not a whole number from 1 to 4096" },
+		{ "shards", "", "shards: not a whole number from 1 to 4096" },
+		{ "layout", "2", "newer than this release" },
+		{ "overlay_subnet", "10.64.0.1/15", "has host bits set" },
+		{ "removal_delay", "soon", "removal_delay: not a time" },
+	};
+	struct fleet_settings initial = parsed("{" BASE "}"), before = initial;
+	struct error error = { 0 };
+	unsigned chosen = 0;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, table[i].key,
+					 table[i].value, &error), -EINVAL);
+		ck_assert_msg(strstr(error.text, table[i].says), "%s", error.text);
+	}
+	ck_assert_uint_eq(chosen, 0);
+	ck_assert_mem_eq(&initial, &before, sizeof(before));
+	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "shards", "256", &error), 0);
+	ck_assert_int_eq(
+		fleet_settings_choose(&initial, &chosen, "overlay_subnet", "10.64.0.0/15", &error), 0);
+	ck_assert_uint_eq(initial.shards, 256);
+	ck_assert_uint_eq(initial.overlay_subnet.length, 15);
+}
+END_TEST
+
+/* What was not chosen may be anything. */
+START_TEST(chosen_is_compared)
+{
+	struct fleet_settings initial = parsed("{" BASE "}"), fleet = initial;
+	struct error error = { 0 };
+	unsigned chosen = 0;
+
+	fleet.max_removals = 7;
+	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "removal_delay", "1m", &error), 0);
+	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(error.text, "removal_delay \"5s\", which netictl fleet set"));
+	ck_assert_int_eq(error.trouble, NETI_TROUBLE_CONFLICT);
+	fleet.removal_delay_ms = 60000;
+	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), 0);
+	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "shards", "256", &error), 0);
+	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(error.text, "shards 64, which is fixed"));
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fleet_settings");
@@ -189,6 +241,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, unknown_keys_are_ignored);
 	tcase_add_test(tests, set);
 	tcase_add_test(tests, bad_set_is_refused);
+	tcase_add_test(tests, choose);
+	tcase_add_test(tests, chosen_is_compared);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -85,6 +85,9 @@ expect "bash: a command's options" completes '--below' report --be
 expect "bash: no other command's" completes '' list --fi
 expect "bash: fields" completes 'private public' lookup --field p
 expect "bash: verbs" completes 'show set' fleet s
+expect "bash: keys of the fleet" completes 'max_removals max_removals_percent' fleet set max
+expect "bash: keys of a new fleet" completes 'shards' fleet init max_removals 5 sh
+expect "bash: no value of a key" completes '' fleet init shards ''
 expect "bash: files" completes 'hudson.yml' -c hud
 # Its function with a stand-in for what zsh does with the descriptions.
 zsh_completes() {

@@ -208,40 +208,25 @@ START_TEST(waiting_in_a_handler_is_refused)
 }
 END_TEST
 
-/* As doc/scale.md says: the settings by hand, the rest by the first host. */
+/* Up to the most there may be. */
 START_TEST(fleet_with_other_shards)
 {
 	struct fleet_settings settings = initial("10.64.0.0/15");
-	struct buffer json = { 0 };
-	struct store_operation create = { .kind = STORE_CREATE };
-	struct host first, host;
-	char path[400];
-	struct raw raw;
+	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
+		.initial = &settings };
+	struct host maker, host;
 
 	NEED_STORE();
-	watcher_open(&first); /* makes what is above the root */
-	host_close(&first);
-	raw_open(&raw);
-	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/other"), 0);
-	snprintf(path, sizeof(path), "%s/other", raw.root);
-	strcat(uri, "/other"); /* raw.root lies in it */
-	settings.shards = 256;
-	ck_assert_int_eq(fleet_settings_print(&settings, &json), 0);
-	strcat(path, "/fleet");
-	create.path = path;
-	create.bytes = json.text;
-	create.size = json.length;
-	raw.answered = false;
-	ck_assert_int_eq(raw.store->backend->multi(raw.store, &create, 1, raw_done, &raw), 0);
-	raw_pump(&raw, &raw.answered);
-	ck_assert_int_eq(raw.result, 0);
-	host_open(&host, "192.168.0.0/18");
+	settings.shards = FLEET_SHARDS_MAX;
+	try_open(&maker, &config);
+	take(&maker, "web-0");
+	watcher_open(&host); /* would make it with 64 */
 	join(&host, "web-1", "10.0.0.1", false);
-	UNTIL(host.joins == 1, &host);
-	ck_assert_uint_eq(host.fleet.shards, 256);
+	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
+	ck_assert_uint_eq(host.fleet.shards, FLEET_SHARDS_MAX);
+	ck_assert_uint_eq(host.reads, FLEET_SHARDS_MAX + 1);
 	ck_assert_uint_eq(host.overlay.bytes[0], 10);
-	buffer_clear(&json);
-	raw_close(&raw);
+	host_close(&maker);
 	host_close(&host);
 }
 END_TEST
@@ -254,11 +239,6 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, many_make_one_fleet);
 	tcase_add_test(tests, emptied_registry_recovers);
 	tcase_add_test(tests, waiting_in_a_handler_is_refused);
-}
-
-static void add_zookeeper(TCase *tests)
-{
-	add_tests(tests);
 	tcase_add_test(tests, fleet_with_other_shards);
 }
 
@@ -267,6 +247,6 @@ Suite *test_suite(void)
 	Suite *suite = fixture_suite("layout");
 
 	fixture_sqlite(suite, add_tests);
-	fixture_zookeeper(suite, add_zookeeper);
+	fixture_zookeeper(suite, add_tests);
 	return suite;
 }

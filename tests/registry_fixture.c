@@ -163,7 +163,7 @@ void host_open(struct host *host, const char *subnet)
 void host_close(struct host *host)
 {
 	host->registry = registry_close(host->registry);
-	for (size_t i = 0; i < SHARDS; i++)
+	for (size_t i = 0; i < N(host->shards); i++)
 		member_list_clear(&host->shards[i]);
 }
 
@@ -171,14 +171,14 @@ size_t seen(const struct host *host)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < SHARDS; i++)
+	for (size_t i = 0; i < N(host->shards); i++)
 		n += host->shards[i].length;
 	return n;
 }
 
 const struct member *sees(const struct host *host, const char *id)
 {
-	for (size_t i = 0; i < SHARDS; i++)
+	for (size_t i = 0; i < N(host->shards); i++)
 		for (size_t n = 0; n < host->shards[i].length; n++)
 			if (strcmp(host->shards[i].items[n]->id, id) == 0)
 				return host->shards[i].items[n];

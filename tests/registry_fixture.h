@@ -45,7 +45,7 @@ int64_t now_ms(void); /* CLOCK_MONOTONIC */
 
 struct host {
 	struct registry *registry;
-	struct member_list shards[SHARDS];
+	struct member_list shards[FLEET_SHARDS_MAX];
 	size_t skipped;
 	unsigned reads, joins, troubles, fleets;
 	uint64_t revision; /* of the shard read last */

@@ -68,7 +68,8 @@ enum neti_trouble {
 	NETI_TROUBLE_SETTINGS = 2,     /* settings: the message names key and line */
 	NETI_TROUBLE_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
 	NETI_TROUBLE_DENIED = 4,       /* the registry refuses these credentials */
-	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id, or this address */
+	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id or address, or another
+					* fleet is there */
 	NETI_TROUBLE_EXHAUSTED = 6,    /* no free overlay address */
 	NETI_TROUBLE_NOT_FOUND = 7,    /* no such member, lease or fleet */
 	NETI_TROUBLE_HELD = 8,	       /* removals held back by the guard */
@@ -222,7 +223,12 @@ int neti_registry_release(struct neti_registry *registry, const char *id)
 int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than, unsigned flags,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 4);
 
-/* Fleet-wide settings. init: 1 when made, 0 when there was a fleet already. */
+/* Fleet-wide settings. set_initial: one that the fleet begins with, should this handle make it;
+ * before the call that does. -EINVAL: no such key, no such value. init: 1 when made, 0 when there
+ * was a fleet already; -EEXIST (NETI_TROUBLE_CONFLICT) when that one is not as set_initial wants
+ * it. */
+int neti_registry_set_initial(struct neti_registry *registry, const char *key, const char *value)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 int neti_registry_fleet_init(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
 /* As JSON; the caller frees. */
 int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)

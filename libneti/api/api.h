@@ -31,6 +31,7 @@ struct neti_registry {
 	struct neti_context *context;
 	struct settings *settings;
 	struct fleet_settings initial; /* what a fleet is made with */
+	unsigned chosen;	       /* keys of it that the caller set */
 	struct registry *registry; /* NULL before the first call */
 	bool makes;		   /* opened so that it may make the fleet */
 	struct log log;		   /* leads to the context's, whatever that is by then */

@@ -279,6 +279,16 @@ NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t o
 	return 0;
 }
 
+NETI_EXPORT int neti_registry_set_initial(struct neti_registry *registry, const char *key,
+	const char *value)
+{
+	struct error error;
+	int result = fleet_settings_choose(&registry->initial, &registry->chosen, key, value, &error);
+
+	registry->makes = false; /* the next call that may make a fleet opens anew */
+	return leave(registry, result, &error);
+}
+
 NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 {
 	struct fleet_settings settings;
@@ -287,6 +297,9 @@ NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 
 	if (result == 0)
 		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+	if (result == 0)
+		result = fleet_settings_check_chosen(&settings, &registry->initial, registry->chosen,
+			&error);
 	return leave(registry, result, &error);
 }
 
