@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a fleet costs: a real ZooKeeper server, thousands of simulated members in one session,
- * and agents with rules in namespaces that follow them. bench/fleet [MEMBERS...]
+ * and agents with rules in namespaces that follow them. bench/fleet [allocation|churn|commands|MEMBERS]...
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -328,6 +328,18 @@ static void bench_commands(void)
 	commands_bench("sqlite:" FOLDER "/commands.db", "sqlite", 10000, FOLDER);
 }
 
+static void bench_part(const char *name)
+{
+	if (strcmp(name, "commands") == 0)
+		bench_commands();
+	else if (strcmp(name, "allocation") == 0)
+		bench_allocation();
+	else if (strcmp(name, "churn") == 0)
+		bench_churn();
+	else
+		bench_size((unsigned)strtoul(name, NULL, 10));
+}
+
 static void leave_machine(void)
 {
 	figure_must(unshare(CLONE_NEWNET) == 0, "no network namespace", "this needs root");
@@ -337,7 +349,8 @@ static void leave_machine(void)
 
 int main(int argc, char **argv)
 {
-	static const unsigned usual[] = { 8000, 16000 };
+	static const char *const usual[] = { "allocation", "8000", "16000", "churn",
+		"commands" };
 
 	watcher_main(FOLDER);
 	leave_machine();
@@ -345,13 +358,10 @@ int main(int argc, char **argv)
 	zookeeper_servers_listen_on("0.0.0.0");
 	server = zookeeper_server_start();
 	figure_must(server != NULL, "ZooKeeper", zookeeper_server_missing());
-	bench_commands();
-	bench_allocation();
-	for (int i = 0; argc == 1 && i < 2; i++)
-		bench_size(usual[i]);
-	for (int i = 1; i < argc; i++)
-		bench_size((unsigned)strtoul(argv[i], NULL, 10));
-	bench_churn();
+	for (int i = 0; i < argc - 1; i++)
+		bench_part(argv[1 + i]);
+	for (size_t i = 0; argc == 1 && i < sizeof(usual) / sizeof(*usual); i++)
+		bench_part(usual[i]);
 	zookeeper_server_stop(server);
 	figure_must(system("rm -rf " FOLDER) == 0, FOLDER, "stays behind");
 	return EXIT_SUCCESS;

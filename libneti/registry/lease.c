@@ -12,7 +12,9 @@
 
 #include "internal.h"
 
-#define DRAWS_BLIND 4		/* then the addresses are listed */
+#define DRAWS_NARROW 1		/* then the addresses are listed: where that is cheaper than a draw */
+#define DRAWS_WIDE 4
+#define NARROW (1u << 12)	/* addresses: 60 kB when all are leased */
 #define DRAWS_MAX 1024		/* where the subnet is too wide to list */
 #define LISTS_MAX 64		/* listed, and those chosen were gone every time */
 #define CHOSEN_MAX 64		/* of those that are free, to be tried one after the other */
@@ -317,10 +319,17 @@ static void list_addresses(struct lease_take *take)
 			      addresses_listed, take));
 }
 
+/* How many draws may meet a taken address. Each of them is a write that fails. */
+static unsigned draws_most(const struct prefix *subnet)
+{
+	uint64_t count = prefix_count(subnet);
+
+	return count <= NARROW ? DRAWS_NARROW : count <= LISTED_MAX ? DRAWS_WIDE : DRAWS_MAX;
+}
+
 static void draw_and_create(struct lease_take *take)
 {
 	const struct prefix *subnet = &take->registry->layout.settings.overlay_subnet;
-	bool listable = prefix_count(subnet) <= LISTED_MAX;
 
 	if (address_is_set(&take->wanted) && prefix_contains(subnet, &take->wanted) &&
 		may_give(take->registry, prefix_index(subnet, &take->wanted))) {
@@ -334,10 +343,9 @@ static void draw_and_create(struct lease_take *take)
 		create_pair(take);
 		return;
 	}
-	if (take->draws++ < (listable ? DRAWS_BLIND : DRAWS_MAX) &&
-		draw(take->registry, &take->drawn))
+	if (take->draws++ < draws_most(subnet) && draw(take->registry, &take->drawn))
 		create_pair(take);
-	else if (listable)
+	else if (prefix_count(subnet) <= LISTED_MAX)
 		list_addresses(take);
 	else
 		exhausted(take);
