@@ -69,6 +69,38 @@ START_TEST(data_folder_is_emptied)
 }
 END_TEST
 
+/* Nor does an agent that was restarted meanwhile, and has met no fleet but in its state file,
+ * believe an empty registry: the fleet, its addresses and the kernel are as they were. */
+START_TEST(data_folder_is_emptied_before_the_boot)
+{
+	static const char subnet[] = "iptables-legacy-save -t nat | grep -q 'OUTPUT -d 192.168.0.0/17'";
+
+	if (!world_begin(servers, 1))
+		return;
+	world_fleet_set("removal_delay", "100ms");
+	world_start_agents();
+	world_fleet_set("overlay_subnet", "192.168.0.0/17");
+	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
+		ck_assert(world_becomes(&world_hosts[i], 10, subnet));
+		world_end_agent(&world_hosts[i], SIGTERM);
+	}
+	zookeeper_server_kill(servers[0]);
+	zookeeper_server_empty(servers[0]);
+	world_start_agent(hudson);
+	zookeeper_server_restart(servers[0]);
+	world_sleep(4 * SESSION_MS);
+	ck_assert(world_lets_in(hudson, sierra->address, 1));
+	world_start_agent(sierra);
+	world_check_kernels();
+	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
+		ck_assert(world_becomes(hudson, 10, "iptables-legacy-save -t nat | grep -- '-d %s/32 '",
+			world_hosts[i].overlay));
+		ck_assert(world_becomes(&world_hosts[i], 10, subnet));
+	}
+	world_end(servers, 1);
+}
+END_TEST
+
 static unsigned leader(void)
 {
 	for (;;) {
@@ -133,6 +165,7 @@ Suite *test_suite(void)
 	tcase_set_timeout(tests, world_deep() ? 600 : 90);
 	tcase_add_test(tests, server_is_killed_and_comes_back);
 	tcase_add_test(tests, data_folder_is_emptied);
+	tcase_add_test(tests, data_folder_is_emptied_before_the_boot);
 	tcase_add_test(tests, leader_is_killed);
 	tcase_add_test(tests, registry_is_away_at_boot);
 	suite_add_tcase(suite, tests);

@@ -65,6 +65,31 @@ static int make_self(struct convergence *convergence, struct error *error)
 	return 0;
 }
 
+/*
+ * What an earlier agent here knew. A registry that was emptied meanwhile is made anew with the
+ * fleet's settings as they were, and is asked for the address that this host had.
+ */
+static void remember(struct convergence *convergence)
+{
+	const struct settings *settings = convergence->settings;
+	struct member_list members = { 0 };
+	struct fleet_settings fleet;
+	struct error error;
+
+	if (!convergence->options.rules ||
+		state_load(settings->state_dir, &fleet, &members, &error) < 0)
+		return; /* seed_fleet() says why */
+	if (!settings->overlay_subnet_given ||
+		prefix_compare(&settings->overlay_subnet, &fleet.overlay_subnet) == 0)
+		convergence->initial = fleet;
+	for (size_t i = 0; i < members.length; i++)
+		if (strcmp(members.items[i]->id, convergence->self->id) == 0) {
+			convergence->self->overlay = members.items[i]->overlay;
+			break;
+		}
+	member_list_clear(&members);
+}
+
 static int join(struct convergence *convergence, struct error *error)
 {
 	if (!convergence->options.member)
@@ -89,6 +114,8 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
+	if (result == 0)
+		remember(convergence);
 	if (result == 0 && options->rules)
 		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
 	if (result == 0)

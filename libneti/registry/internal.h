@@ -67,6 +67,7 @@ struct membership {
 	bool check; /* only whether the entry is still there, and ours */
 	bool busy;
 	struct address overlay;
+	bool remembered; /* "overlay" is what an earlier process had: there was a lease */
 	char held[ENTRY_NAME_MAX]; /* our entry as last seen; "" none */
 	char name[ENTRY_NAME_MAX]; /* our entry as it should be */
 	struct member *told;	   /* as the handler knows it; NULL: not joined */

@@ -378,6 +378,9 @@ static void leased(void *data, int result, const struct address *overlay,
 		trouble(registry, error, TROUBLE_RETRY_MS);
 		return;
 	}
+	if (result == 1 && membership->remembered)
+		roster_replaced(registry, "this host had a lease and has none");
+	membership->remembered = false;
 	membership->overlay = *overlay;
 	if (make_name(registry, &bad) < 0) {
 		trouble(registry, &bad, TROUBLE_RETRY_MS);
@@ -534,8 +537,10 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 		return result;
 	if (member_new(&wanted, self) < 0)
 		return error_memory(error);
-	if (!address_is_set(&membership->overlay))
+	if (!address_is_set(&membership->overlay)) {
 		membership->overlay = self->overlay;
+		membership->remembered = address_is_set(&self->overlay);
+	}
 	if (!membership->since)
 		membership->since = self->since > 0 ? self->since : (int64_t)time(NULL);
 	member_unref(membership->wanted);
