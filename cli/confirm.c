@@ -239,20 +239,30 @@ static pid_t read_pid(const char *path)
 	return pid;
 }
 
-int command_confirm(struct netictl *netictl)
+bool confirm_end(const char *state_dir)
 {
-	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	char path[PATH_MAX];
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
 	pid = lock_is_held(state_dir, LOCK_NAME) ? read_pid(path) : 0;
-	if (pid <= 0 || kill(pid, SIGUSR1) < 0) {
+	if (pid <= 0 || kill(pid, SIGUSR1) < 0)
+		return false;
+	for (int i = 0; i < 200 && lock_is_held(state_dir, LOCK_NAME); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	return true;
+}
+
+int command_confirm(struct netictl *netictl)
+{
+	const char *state_dir = neti_settings_state_dir(netictl->settings);
+	char path[PATH_MAX];
+
+	if (!confirm_end(state_dir)) {
 		fprintf(stderr, "netictl: no rules wait to be confirmed (state_dir %s)\n", state_dir);
 		return EXIT_FAILED;
 	}
-	for (int i = 0; i < 200 && lock_is_held(state_dir, LOCK_NAME); i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
 	if (!ended_confirmed(path)) {
 		fprintf(stderr, "netictl: too late: the rules were undone\n");
 		return EXIT_FAILED;

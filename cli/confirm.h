@@ -9,5 +9,7 @@
 /* Applies in a process of its own, which outlives this one and its terminal, and undoes it after
  * line.confirm. Returns when the rules are up. */
 int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset);
+/* Ends the keeper of unconfirmed rules without undoing them; false when there is none. */
+bool confirm_end(const char *state_dir);
 
 #endif

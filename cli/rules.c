@@ -148,16 +148,19 @@ int command_apply(struct netictl *netictl)
 
 int command_flush(struct netictl *netictl)
 {
+	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	struct neti_engine *engine;
 	int result = neti_engine_open(&engine, netictl->context);
 
 	if (result < 0)
 		return say_failure(netictl);
+	if (lock_is_held(state_dir, "lock"))
+		say(netictl, "an agent runs on this host and will put its rules back: stop it first");
+	/* Nor shall what waits for a confirmation, or the next boot, bring them back. */
+	confirm_end(state_dir);
 	result = neti_engine_flush(engine);
 	neti_engine_unref(engine);
-	/* Nor shall the next boot bring them back. */
-	if (result >= 0 && neti_ruleset_forget(netictl->context,
-				   neti_settings_state_dir(netictl->settings)) < 0)
+	if (result >= 0 && neti_ruleset_forget(netictl->context, state_dir) < 0)
 		result = -1;
 	if (result < 0)
 		return say_failure(netictl);

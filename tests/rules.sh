@@ -104,6 +104,12 @@ expect "after a flush nothing comes back at boot" says 1 'state/ruleset' ctl app
 expect "apply --confirm 1s on a host without rules" says 0 'undone in 1s' ctl apply --confirm 1s
 expect "unconfirmed first rules go away as a whole" goes_back nothing
 
+flush_is_final() {
+	ctl apply && setsid "${host[@]}" "$netictl" -c other.yml apply --confirm 60s && ctl flush &&
+		! kill -TERM "$(cat state/unconfirmed)" && stripped | same nothing -
+}
+expect "flush ends the wait for a confirmation" flush_is_final
+
 ctl apply 2>/dev/null
 sed -i 's/neti-state 1 ./neti-state 1 x/' state/ruleset
 expect "a torn state file is named" says 1 'state/ruleset is ignored' ctl apply --from-state
@@ -137,6 +143,7 @@ for _ in $(seq 100); do
 done
 expect "apply beside an agent" says 0 'the settings it has read last win' ctl apply
 expect "apply --confirm beside an agent is refused" says 1 'stop it first' ctl apply --confirm 60s
+expect "flush beside an agent" says 0 'will put its rules back' ctl flush
 kill "$agent"
 wait "$agent"
 suite_end
