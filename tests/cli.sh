@@ -252,6 +252,38 @@ reload_refuses() {
 	grep 'colour' run.err && kill -0 "$agent"
 }
 
+# A member keeps its id and its folder; what else is new counts at the next reload, too.
+reload_keeps_what_it_is() {
+	cp hudson.yml kept.yml
+	sed -i 's/^id:.*/id: other/; s/^public_ip:.*/public_ip: 198.51.100.12/' hudson.yml
+	reloads 'not reloaded.*becomes other only with a restart' || return
+	sed 's/^public_ip:.*/public_ip: 198.51.100.12/; s|^state_dir:.*|&-other|' kept.yml >hudson.yml
+	reloads 'settings read again' || return
+	mv kept.yml hudson.yml
+	await_public 198.51.100.12 && "$netictl" "${hudson[@]}" verify && "$netictl" "${hudson[@]}" status | grep 'id *hudson' &&
+		reloads 'settings read again' && await_public 198.51.100.11
+}
+
+reloads() { # WORDS: a HUP makes the agent say them once more
+	local before _
+	before=$(grep -c "$1" run.err)
+	kill -HUP "$agent"
+	for _ in $(seq 50); do
+		[ "$(grep -c "$1" run.err)" -le "$before" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+await_public() {
+	local _
+	for _ in $(seq 50); do
+		[ "$("$netictl" "${hudson[@]}" lookup hudson --field public)" != "$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 expect "plan shows changes" exits 3 "${hudson[@]}" plan
 expect "plan changed nothing" exits 3 "${hudson[@]}" plan
 expect "apply" exits 0 "${hudson[@]}" apply
@@ -290,6 +322,7 @@ expect "and without one nobody is guessed" \
 	refuses 1 '10.0.0.11 is an address of .*id or overlay address' -c nowhere.yml lookup 10.0.0.11
 expect "it goes" sqlite3 registry.db "DELETE FROM node WHERE path LIKE '%walden'"
 expect "bad settings are not reloaded" reload_refuses
+expect "a reload keeps id and state_dir" reload_keeps_what_it_is
 expect "TERM ends the agent with 0" stops TERM
 expect "its member is gone" json '.members == []' "${hudson[@]}" list
 expect "its rules stay" "${inside[@]}" iptables-legacy -C INPUT -j NETI-INPUT

@@ -354,7 +354,7 @@ int neti_agent_start(struct neti_agent *agent) NETI_MUST_CHECK NETI_NONNULL(1);
  * same. A callback may stop, start or unref the agent; after the last unref it is not called. */
 int neti_agent_dispatch(struct neti_agent *agent) NETI_NONNULL(1);
 /* New settings: policy and addresses take effect at once, registry and state_dir at the next
- * start. */
+ * start. A member's id cannot change while it runs (-EINVAL). */
 int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* Leaves the fleet, keeps the rules, ends the worker. Waits for it: milliseconds, but 5 s when

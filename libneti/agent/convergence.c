@@ -134,9 +134,13 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 	bool moved = !address_equal(&old->private_ip, &fresh->private_ip) ||
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
+	char *state_dir = old->state_dir;
 	struct error error;
 	bool said = false;
 
+	/* Its lock is held until the end. */
+	old->state_dir = fresh->state_dir;
+	fresh->state_dir = state_dir;
 	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
 		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;

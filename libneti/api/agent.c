@@ -156,6 +156,18 @@ NETI_EXPORT int neti_agent_dispatch(struct neti_agent *agent)
 	return n;
 }
 
+/* A member that runs has its lease, and its peers know it by it. */
+static int check_same_id(const struct neti_agent *agent, const struct settings *fresh,
+	struct error *error)
+{
+	const char *id = agent->settings->id;
+
+	if (!agent->worker || !agent->options.member || strcmp(id, fresh->id) == 0)
+		return 0;
+	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		"id: this host has joined as %s and becomes %s only with a restart", id, fresh->id);
+}
+
 NETI_EXPORT int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)
 {
 	struct settings *fresh;
@@ -168,6 +180,8 @@ NETI_EXPORT int neti_agent_reload(struct neti_agent *agent, struct neti_settings
 		return context_fail_memory(agent->context);
 	if (agent->options.member || agent->options.rules)
 		result = identity_complete(fresh, &error);
+	if (result == 0)
+		result = check_same_id(agent, fresh, &error);
 	if (result == 0 && agent->worker && worker_reload(agent->worker, fresh) < 0)
 		result = error_memory(&error);
 	if (result < 0) {
