@@ -101,10 +101,12 @@ static int list(struct netictl *netictl, struct neti_registry *registry)
 {
 	unsigned flags = (netictl->line.json ? NETI_LIST_DETAILS : 0) |
 			 (netictl->line.all ? NETI_LIST_LEASES : 0);
+	struct progress *progress = progress_start(netictl, "reading the fleet from the registry");
 	struct neti_members *members;
-	int status;
+	int result = neti_registry_list(registry, flags, &members), status;
 
-	if (neti_registry_list(registry, flags, &members) < 0)
+	progress_stop(progress);
+	if (result < 0)
 		return say_failure(netictl);
 	status = netictl->line.json ? list_json(members) : list_table(netictl, members);
 	neti_members_unref(members);
@@ -159,14 +161,14 @@ static int print_member(const struct netictl *netictl, const struct neti_member 
 
 static int lookup(struct netictl *netictl, struct neti_registry *registry)
 {
+	struct progress *progress = progress_start(netictl, "waiting for the registry");
 	struct neti_members *members;
-	const struct neti_member *member;
-	int status;
+	int result = neti_registry_lookup(registry, netictl->line.arguments[0], &members), status;
 
-	if (neti_registry_lookup(registry, netictl->line.arguments[0], &members) < 0)
+	progress_stop(progress);
+	if (result < 0)
 		return say_failure(netictl);
-	member = neti_members_get(members, 0);
-	status = print_member(netictl, member);
+	status = print_member(netictl, neti_members_get(members, 0));
 	neti_members_unref(members);
 	return status;
 }

@@ -6,11 +6,13 @@
 
 #include "confirm.h"
 #include "netictl.h"
+#include "progress.h"
 
 /* The registry is closed when this returns: nothing waits for it any longer. */
 static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 {
 	struct neti_registry *registry;
+	struct progress *progress;
 	int result;
 
 	if (netictl->line.from_state)
@@ -19,7 +21,9 @@ static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 	result = neti_registry_open(&registry, netictl->settings);
 	if (result < 0)
 		return result;
+	progress = progress_start(netictl, "reading the fleet from the registry");
 	result = neti_ruleset_fetch(ret, registry);
+	progress_stop(progress);
 	neti_registry_unref(registry);
 	return result;
 }

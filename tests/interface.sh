@@ -54,15 +54,24 @@ pale() { ! at_terminal 80 "$1" "$netictl" -c hudson.yml list --all | grep -q $'\
 expect "not with NO_COLOR" pale NO_COLOR=1
 expect "not on a dumb one" pale TERM=dumb
 expect "not elsewhere" bash -c '! "$@" | grep -q "$(printf "\033")"' . "$netictl" -c hudson.yml list
-waits_aloud() {
-	at_terminal 80 timeout 2.5 "$netictl" --registry zookeeper://127.0.0.1:1/neti \
-		register --id sierra "$@" >seen
-	cat seen
+waits_aloud() { # FILE COMMAND…
+	local seen=$1
+	shift
+	at_terminal 80 timeout 2.5 "$netictl" -c hudson.yml \
+		--registry zookeeper://127.0.0.1:1/neti "$@" >"$seen"
 }
-told_progress() { waits_aloud && grep -q 'waiting for the registry, 1 s' seen; }
-expect "a wait of over a second is told" told_progress
-quiet_progress() { waits_aloud --quiet && ! grep -q 'waiting' seen; }
-expect "not with --quiet" quiet_progress
+for command in 'register --id sierra' list 'lookup sierra' 'plan --text' report 'list --quiet'; do
+	# shellcheck disable=SC2086 # words
+	waits_aloud "waits.$command" $command &
+	waiting+=($!)
+done
+wait "${waiting[@]}"
+told() { cat "$1" && grep -q 'the registry, 1 s' "$1"; }
+for command in 'register --id sierra' list 'lookup sierra' 'plan --text' report; do
+	expect "a wait of over a second is told by $command" told "waits.$command"
+done
+untold() { ! told "$1"; }
+expect "not with --quiet" untold 'waits.list --quiet'
 
 # --- completion ----------------------------------------------------------------------------------------
 
