@@ -137,10 +137,16 @@ static void print_figures(const json_t *status)
 	}
 }
 
-static int print_verdict(const struct verdict *verdict, const json_t *status)
+static int print_verdict(const struct netictl *netictl, const struct verdict *verdict,
+	json_t *status)
 {
 	static const char *const names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 
+	if (netictl->line.json) {
+		print_json(json_pack("{s:s, s:s, s:O?}", "state", names[verdict->state], "text",
+			verdict->text, "status", status));
+		return (int)verdict->state;
+	}
 	printf("NETI %s: %s", names[verdict->state], verdict->text);
 	if (status)
 		print_figures(status);
@@ -148,12 +154,12 @@ static int print_verdict(const struct verdict *verdict, const json_t *status)
 	return (int)verdict->state;
 }
 
-int check_unknown(const char *sentence)
+int check_unknown(const struct netictl *netictl, const char *sentence)
 {
 	struct verdict verdict = { 0 };
 
 	find(&verdict, STATE_UNKNOWN, "%s", sentence);
-	return print_verdict(&verdict, NULL);
+	return print_verdict(netictl, &verdict, NULL);
 }
 
 int command_check(struct netictl *netictl)
@@ -166,18 +172,18 @@ int command_check(struct netictl *netictl)
 	if (!lock_is_held(state_dir, "lock")) {
 		find(&verdict, STATE_CRITICAL, "no agent runs on this host (state_dir %s)",
 			state_dir);
-		return print_verdict(&verdict, NULL);
+		return print_verdict(netictl, &verdict, NULL);
 	}
 	status = status_read(state_dir);
 	if (!status)
-		return check_unknown("the agent has not written its status yet");
+		return check_unknown(netictl, "the agent has not written its status yet");
 	judge_agent(&verdict, status);
 	judge_rules(&verdict, status);
 	judge_tables(&verdict, json_object_get(status, "tables"));
 	if (verdict.state == STATE_OK)
 		find(&verdict, STATE_OK, "%s is %s, %lld members, in sync", text(status, "id"),
 			text(status, "overlay"), (long long)number(status, "members"));
-	result = print_verdict(&verdict, status);
+	result = print_verdict(netictl, &verdict, status);
 	json_decref(status);
 	return result;
 }

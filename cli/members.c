@@ -24,6 +24,8 @@ static int with_registry(struct netictl *netictl,
 	return status;
 }
 
+static int print_found(struct netictl *netictl, struct neti_registry *registry, const char *key);
+
 static int register_host(struct netictl *netictl, struct neti_registry *registry)
 {
 	char overlay[NETI_ADDRESS_MAX];
@@ -35,6 +37,8 @@ static int register_host(struct netictl *netictl, struct neti_registry *registry
 	progress_stop(progress);
 	if (result < 0)
 		return say_failure(netictl);
+	if (netictl->line.json)
+		return print_found(netictl, registry, overlay);
 	puts(overlay);
 	return EXIT_DONE;
 }
@@ -66,6 +70,17 @@ int print_json(json_t *json)
 		return say_memory();
 	putchar('\n');
 	return EXIT_DONE;
+}
+
+int print_lines(const char *name, const char *text)
+{
+	json_t *lines = json_array();
+
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		json_array_append_new(lines, json_stringn(text, length));
+	}
+	return print_json(json_pack("{s:o}", name, lines));
 }
 
 int list_json(const struct neti_members *members)
@@ -159,11 +174,11 @@ static int print_member(const struct netictl *netictl, const struct neti_member 
 	return status;
 }
 
-static int lookup(struct netictl *netictl, struct neti_registry *registry)
+static int print_found(struct netictl *netictl, struct neti_registry *registry, const char *key)
 {
 	struct progress *progress = progress_start(netictl, "waiting for the registry");
 	struct neti_members *members;
-	int result = neti_registry_lookup(registry, netictl->line.arguments[0], &members), status;
+	int result = neti_registry_lookup(registry, key, &members), status;
 
 	progress_stop(progress);
 	if (result < 0)
@@ -171,6 +186,11 @@ static int lookup(struct netictl *netictl, struct neti_registry *registry)
 	status = print_member(netictl, neti_members_get(members, 0));
 	neti_members_unref(members);
 	return status;
+}
+
+static int lookup(struct netictl *netictl, struct neti_registry *registry)
+{
+	return print_found(netictl, registry, netictl->line.arguments[0]);
 }
 
 int command_lookup(struct netictl *netictl)

@@ -16,18 +16,18 @@
 
 const struct command commands[] = {
 	{ "run", "", "be the agent: join the fleet and keep the rules, in the foreground", 0, 0, "t", command_run },
-	{ "register", "", "take or find this host's lease; print its overlay address", 0, 0, "it", command_register },
+	{ "register", "", "take or find this host's lease; print its overlay address", 0, 0, "itj", command_register },
 	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj", command_list },
 	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj", command_lookup },
 	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
-	{ "plan", "", "what apply would change, as a diff", 0, 0, "T", command_plan },
+	{ "plan", "", "what apply would change, as a diff", 0, 0, "Tj", command_plan },
 	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
 	{ "confirm", "", "keep what apply --confirm has put up", 0, 0, "", command_confirm },
-	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "", command_verify },
+	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "j", command_verify },
 	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
-	{ "check", "", "one line on this host for a monitoring system", 0, 0, "", command_check },
+	{ "check", "", "one line on this host for a monitoring system", 0, 0, "j", command_check },
 	{ "report", "", "the fleet: networks, versions, who is behind, who is missing", 0, 0, "bIj", command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
@@ -246,10 +246,11 @@ static const char *name_of(char letter)
 	return option->name;
 }
 
+/* --json is for every command: those without results have nothing to print so. */
 static int check(const struct command *command, const struct parsed *parsed)
 {
 	for (const char *letter = parsed->used; *letter; letter++)
-		if (!strchr("crqvh", *letter) && !strchr(command->options, *letter))
+		if (!strchr("crqvhj", *letter) && !strchr(command->options, *letter))
 			return say_usage("%s takes no --%s: see netictl %s --help", command->name,
 				name_of(*letter), command->name);
 	if (parsed->line.count < command->least)
@@ -283,7 +284,7 @@ static int start(const struct command *command, struct netictl *netictl)
 	if (neti_settings_new(&netictl->settings, netictl->context) < 0 ||
 		load_settings(netictl, netictl->settings) < 0)
 		status = command->run == command_check ?
-				 check_unknown(neti_context_message(netictl->context)) :
+				 check_unknown(netictl, neti_context_message(netictl->context)) :
 				 (say_failure(netictl), EXIT_USAGE);
 	else
 		status = run(command, netictl);

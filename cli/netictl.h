@@ -69,7 +69,7 @@ int command_release(struct netictl *netictl);
 int command_reclaim(struct netictl *netictl);
 int command_fleet(struct netictl *netictl);
 int command_check(struct netictl *netictl);
-int check_unknown(const char *sentence); /* the exit status */
+int check_unknown(const struct netictl *netictl, const char *sentence); /* the exit status */
 int command_proxy(struct netictl *netictl);
 int command_report(struct netictl *netictl);
 
@@ -86,6 +86,7 @@ bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */
 int print_json(json_t *json);
+int print_lines(const char *name, const char *text); /* {NAME: [a string for each line]} */
 int list_json(const struct neti_members *members); /* {"members": [...]} */
 json_t *member_json(const struct neti_member *member);
 

@@ -58,11 +58,14 @@ static int compare(struct netictl *netictl, const char *equal)
 	} else if ((result = neti_engine_verify(both.engine, both.ruleset, &diff)) < 0) {
 		status = say_failure(netictl);
 	} else {
-		fputs(diff, stdout);
-		free(diff);
-		if (result)
-			status = EXIT_CHANGES;
+		if (netictl->line.json)
+			status = print_lines("changes", diff);
 		else
+			fputs(diff, stdout);
+		free(diff);
+		if (result && status == EXIT_DONE)
+			status = EXIT_CHANGES;
+		else if (!result)
 			say(netictl, "%s", equal);
 	}
 	close_both(&both);
@@ -81,9 +84,12 @@ static int print_text(struct netictl *netictl)
 	neti_ruleset_unref(ruleset);
 	if (result < 0)
 		return say_failure(netictl);
-	fputs(text, stdout);
+	if (netictl->line.json)
+		result = print_lines("text", text);
+	else
+		fputs(text, stdout);
 	free(text);
-	return EXIT_DONE;
+	return result;
 }
 
 int command_plan(struct netictl *netictl)

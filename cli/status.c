@@ -71,6 +71,8 @@ static void print_value(const char *name, json_t *value)
 {
 	if (json_is_string(value))
 		printf("%-9s %s\n", name, *json_string_value(value) ? json_string_value(value) : "-");
+	else if (strcmp(name, "session_timeout_ms") == 0)
+		printf("%-9s %g s\n", "time-out", (double)json_integer_value(value) / 1e3);
 	else if (json_is_integer(value))
 		printf("%-9s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
 	else if (json_is_boolean(value))

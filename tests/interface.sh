@@ -102,12 +102,15 @@ expect "bash: files" completes 'hudson.yml' -c hud
 zsh_completes() {
 	printf '%s\n' "$@" >wanted
 	zsh -fc '_describe() { print -l ${${(P)2}%%:*} }
-		words=("$1" ""); CURRENT=2; . "$2"' . "$netictl" \
-		"$source_folder/completions/_netictl" | diff wanted -
+		file=$1; shift; words=("$@"); CURRENT=$#; . "$file"' . \
+		"$source_folder/completions/_netictl" "$netictl" "${typed[@]}" '' | diff wanted -
 }
 if command -v zsh >/dev/null; then
 	expect "zsh reads its file" zsh -n "$source_folder/completions/_netictl"
+	typed=()
 	expect "zsh: every command" zsh_completes "${commands[@]}"
+	typed=(-c list --registry=x --registry lookup)
+	expect "zsh: also behind options and their values" zsh_completes "${commands[@]}"
 else
 	skip "zsh is not installed"
 fi
@@ -147,6 +150,10 @@ prints_valid() { # DEFINITION COMMAND…
 echo '{"members": [{"id": 3, "colour": "red"}]}' >bad.json
 sees_bad() { ! valid list bad.json && [ "$(wc -l <wrong)" = 9 ]; }
 expect "the validator sees what is wrong" sees_bad
+expect "register" prints_valid register ctl register --json
+expect "reclaim" prints_valid reclaim ctl reclaim --older-than 30d --dry-run --json
+expect "check without an agent" prints_valid check ctl check --json
+expect "plan --text" prints_valid plan ctl plan --text --json
 expect "list --all" prints_valid list ctl list --all --json
 expect "lookup" prints_valid lookup ctl lookup "$long" --json
 expect "fleet show" prints_valid fleet ctl fleet show --json
@@ -174,6 +181,21 @@ healthy() {
 expect "an agent for the rest" healthy
 expect "list" prints_valid list ctl list --json
 expect "status" prints_valid status ctl status --json
+expect "check" prints_valid check ctl check --json
+expect "plan" prints_valid plan "${host[@]}" "$netictl" -c hudson.yml plan --json
+expect "verify" prints_valid verify "${host[@]}" "$netictl" -c hudson.yml verify --json
+drift_in_json() {
+	local status=0
+	"${host[@]}" "$netictl" -c hudson.yml --json plan >json || status=$?
+	cat json
+	[ "$status" = 3 ] && valid plan json && jq -e '.changes | length > 0' json
+}
+kill -STOP "$agent" # it would mend that
+"${host[@]}" iptables-legacy -t nat -F NETI-OVERLAY
+expect "plan that has changes" drift_in_json
+kill -CONT "$agent"
+nothing_to_print() { [ -z "$(ctl --json fleet accept)" ]; }
+expect "--json is no mistake where there is no result" nothing_to_print
 expect "report of a live fleet" prints_valid report ctl report --json --below 9
 expect "denied" prints_valid denied "${host[@]}" "$netictl" -c hudson.yml denied --json
 for _ in $(seq 50); do [ ! -s changes ] || break; sleep 0.1; done

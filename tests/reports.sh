@@ -117,7 +117,7 @@ expect "check without an agent is critical" says 2 '^NETI CRITICAL: no agent run
 echo 'colour: red' >bad.yml
 expect "check with bad settings is unknown" says 3 '^NETI UNKNOWN: .*colour' \
 	"$netictl" -c bad.yml check
-expect "check with a bad option is unknown" says 3 'takes no --json' ctl check --json
+expect "check with a bad option is unknown" says 3 'takes no --all' ctl check --all
 
 if ! suite_namespace host; then
 	skip "no network namespace for this user"

@@ -10,6 +10,9 @@ def kind: if type == "number" and . == floor then "integer" else type end;
 def check($s; $at):
 	if $s | has("$ref") then
 		check($schema[0]["$defs"][$s["$ref"] | ltrimstr("#/$defs/")]; $at)
+	elif $s | has("anyOf") then
+		. as $value | [$s.anyOf[] | [. as $one | $value | check($one; $at)]] as $ways |
+		if any($ways[]; . == []) then empty else $ways[-1][] end
 	else
 		. as $value | ($value | kind) as $kind |
 		([$s.type // empty] | flatten) as $types |
