@@ -141,6 +141,46 @@ expect "libneti0 and libneti-dev install" \
 	hudson sh -c 'dpkg -i /run/share/libneti0_*.deb /run/share/libneti-dev_*.deb'
 expect "the example of README.md compiles with libneti-dev" example_compiles
 
+# --- as the manual says ---------------------------------------------------------------------------
+
+# The commands of "TRYING IT ON ONE MACHINE" in neti-migration(7), as they stand there; what a
+# person waits for between two of them is waited for.
+write_trial() {
+	cat >"$share/trial" <<'SH'
+mkdir /root/trial && cd /root/trial || exit 1
+peers() { ip netns exec "$1" ipset -q test neti-peers "$2" 2>/dev/null; }
+verdict() { ip netns exec "$1" iptables-legacy -S NETI-INPUT 2>/dev/null | grep -q -- "-j $2\$"; }
+joined() { peers hudson 198.51.100.12 && peers walden 198.51.100.11; }
+serves() { ip netns exec walden ss -Hltn 'sport = 8080' | grep -q .; }
+settled() {
+	local wanted=RETURN
+	! grep -q '^reject_all: true' walden.yml || wanted=DROP
+	verdict hudson "$wanted" && verdict walden "$wanted"
+}
+await() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; echo "never $*"; }
+SH
+	# shellcheck disable=SC2016 # dollars are the trial's
+	sed -n '/^\.Sh TRYING/,/^\.Sh UPGRADES/{/^\.Bd/,/^\.Ed/p}' "$srcdir/man/neti-migration.7" |
+		sed -e '/^\.[BE]d/d' -e '/^you are/d' -e 's/^# //' -e 's/\\e$/\\/' \
+			-e 's/^kill -HUP.*/&; await settled/' -e 's/^agents="\$agents.*/&; await joined/' \
+			-e 's/^far=.*/&; await serves/' >>"$share/trial"
+}
+
+try_it() {
+	write_trial
+	hudson bash /run/share/trial >"$suite_folder/trial" 2>&1 </dev/null
+	cat "$suite_folder/trial"
+	! grep never "$suite_folder/trial" &&
+		[ "$(grep '^you are' "$suite_folder/trial")" = "you are 198.51.100.11
+you are 198.51.100.13
+you are 198.51.100.11
+you are 198.51.100.13" ] && grep -qE '^198.51.100.13 +tcp +8080 ' "$suite_folder/trial" &&
+		grep -q 'timed out' "$suite_folder/trial" && [ -z "$(hudson ip netns list)" ]
+}
+
+expect "neti-migration(7): trying it on one machine" try_it
+hudson rm -rf /root/trial
+
 # --- the agent under systemd ----------------------------------------------------------------------
 
 main_pid() {
