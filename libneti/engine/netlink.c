@@ -41,24 +41,27 @@ struct nlmsghdr *netlink_begin_netfilter(void *space, uint8_t subsystem, uint8_t
 		sizeof(header));
 }
 
+/* What stood in the caller's memory is no padding: libmnl leaves it there. */
 void netlink_put(struct nlmsghdr *message, uint16_t type, const void *value, size_t size)
 {
+	memset(mnl_nlmsg_get_payload_tail(message), 0, MNL_ATTR_HDRLEN + MNL_ALIGN(size));
 	mnl_attr_put(message, type, size, value);
 }
 
 void netlink_put_u8(struct nlmsghdr *message, uint16_t type, uint8_t value)
 {
-	mnl_attr_put_u8(message, type, value);
+	netlink_put(message, type, &value, sizeof(value));
 }
 
 void netlink_put_be32(struct nlmsghdr *message, uint16_t type, uint32_t value)
 {
-	mnl_attr_put_u32(message, type, htonl(value));
+	value = htonl(value);
+	netlink_put(message, type, &value, sizeof(value));
 }
 
 void netlink_put_text(struct nlmsghdr *message, uint16_t type, const char *text)
 {
-	mnl_attr_put_strz(message, type, text);
+	netlink_put(message, type, text, strlen(text) + 1);
 }
 
 struct nlattr *netlink_nest(struct nlmsghdr *message, uint16_t type)
