@@ -63,11 +63,17 @@ START_TEST(test_tables)
 }
 END_TEST
 
+static void setup(void)
+{
+	memset(fill, 0, sizeof(fill));
+}
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fill");
 	TCase *tcase = tcase_create("all");
 
+	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, test_told_once);
 	tcase_add_test(tcase, test_edges);
 	tcase_add_test(tcase, test_tables);

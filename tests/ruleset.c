@@ -19,6 +19,7 @@ static void setup(void)
 
 	ck_assert_int_eq(prefix_parse("192.168.0.0/18", &overlay), 0);
 	fleet_settings_default(&fleet, &overlay);
+	policy = (struct policy){ 0 };
 	self = test_member("hudson ec2 192.168.0.1 10.0.0.11 198.51.100.11");
 	test_list_add(&list, member_ref(self));
 	test_list_add(&list, test_member("sierra ec2 192.168.0.2 10.0.0.12 198.51.100.12"));

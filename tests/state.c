@@ -145,7 +145,7 @@ START_TEST(full_disk)
 
 	if (!netns_start(&outside)) /* a mount namespace comes with it */
 		return;
-	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	ck_assert_int_eq(mount("tmpfs", folder, "tmpfs", 0, "size=32k"), 0);
 	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), 0);
 	for (unsigned n = N + 1; n <= 20 * N; n++)
