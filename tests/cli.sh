@@ -181,6 +181,13 @@ expect "and its hosts" prints '^10\.6[45]\.' "${made[@]}" register --id hudson
 expect "fleet accept" succeeds "${hudson[@]}" fleet accept
 expect "status without an agent" refuses 1 'no agent' "${hudson[@]}" status
 
+# --- on a terminal ------------------------------------------------------------------------------
+
+# Goes on beside what follows: the registry is given up after ten seconds.
+script -qec "'$netictl' --registry zookeeper://127.0.0.1:1/neti register --id hudson" /dev/null \
+	>terminal 2>&1 </dev/null &
+waiting=$!
+
 # --- the kernel -------------------------------------------------------------------------------
 
 # Without a capability: an ordinary user, or root made one.
@@ -207,7 +214,13 @@ done
 export XTABLES_LOCKFILE=$suite_folder/xtables.lock
 if ! suite_namespace inside; then
 	skip "no network namespace for this user"
-	suite_end
+	tells_that_it_waits() {
+	wait "$waiting"
+	cat terminal
+	grep -q 'waiting for the registry, 2 s' terminal && grep -q 'no connection to registry' terminal
+}
+expect "a terminal is told what is waited for" tells_that_it_waits
+suite_end
 fi
 real=$netictl
 netictl=$suite_folder/netictl
@@ -310,6 +323,20 @@ expect "status --json" json '(.pid > 0) and .id == "hudson" and .network == "ec2
 	(.tables | type == "object") and has("session") and has("registry")' "${hudson[@]}" status
 expect "status" succeeds "${hudson[@]}" status
 expect "verify beside the agent" exits 0 "${hudson[@]}" verify
+expect "register one that never joins" prints '^192\.168\.' "${hudson[@]}" register --id walden
+# Times are whole seconds: of this one nothing is older yet.
+reclaims_all_but_the_living() {
+	local _
+	for _ in $(seq 50); do
+		prints '^walden 192\.168\.' "${hudson[@]}" reclaim --older-than 0 "$@" && return
+		sleep 0.1
+	done
+	return 1
+}
+expect "reclaim --dry-run names what is not live" reclaims_all_but_the_living --dry-run
+expect "reclaim gives it back" reclaims_all_but_the_living
+expect "and leaves the living alone" \
+	json '[.members[].id] == ["hudson"]' "${hudson[@]}" list --all
 expect "release of a live member" refuses 1 'hudson' "${hudson[@]}" release hudson
 twin() { # with the same private address, in another network
 	sqlite3 registry.db "INSERT INTO node (path, parent, bytes, created, modified) VALUES
