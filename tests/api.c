@@ -124,6 +124,47 @@ START_TEST(ruleset_without_registry_or_root)
 }
 END_TEST
 
+/* valgrind and the leak sanitizer look on: each is freed with its last reference, not before. */
+START_TEST(references_are_counted)
+{
+	struct neti_members *members = three_members();
+	struct neti_ruleset *ruleset, *loaded;
+	struct neti_registry *registry;
+	struct neti_agent *agent;
+
+	neti_settings_unref(neti_settings_ref(settings));
+	set("id", "hudson");
+	ck_assert_int_eq(neti_ruleset_build(&ruleset, settings, members), 0);
+	neti_members_unref(neti_members_ref(members));
+	ck_assert_uint_eq(neti_members_count(members), 3);
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_ruleset_save(ruleset, folder), 0);
+	neti_ruleset_unref(ruleset);
+	ck_assert_int_eq(neti_ruleset_load(&loaded, context, folder), 0);
+	neti_ruleset_unref(loaded);
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	neti_registry_unref(neti_registry_ref(registry));
+	neti_registry_unref(registry);
+	ck_assert_int_eq(neti_agent_new(&agent, settings), 0);
+	neti_agent_unref(neti_agent_ref(agent));
+	ck_assert_int_ge(neti_agent_fd(agent), 0);
+	neti_agent_unref(agent);
+}
+END_TEST
+
+START_TEST(nothing_may_be_let_go)
+{
+	neti_agent_unref(NULL);
+	neti_denied_unref(NULL);
+	neti_context_unref(NULL);
+	neti_engine_unref(NULL);
+	neti_members_unref(NULL);
+	neti_registry_unref(NULL);
+	neti_ruleset_unref(NULL);
+	neti_settings_unref(NULL);
+}
+END_TEST
+
 START_TEST(lease_lookup_and_release)
 {
 	struct neti_registry *registry;
@@ -457,6 +498,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, members_are_sorted_and_found);
 	tcase_add_test(tests, bad_members_are_named);
 	tcase_add_test(tests, ruleset_without_registry_or_root);
+	tcase_add_test(tests, references_are_counted);
+	tcase_add_test(tests, nothing_may_be_let_go);
 	tcase_add_test(tests, lease_lookup_and_release);
 	tcase_add_test(tests, fleet_settings);
 	tcase_add_test(tests, fleet_begins_as_chosen);
