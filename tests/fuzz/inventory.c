@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	if (read_text(&inventory, text, size, "inventory") == 0)
-		for (size_t i = 0; i < inventory.length; i++)
-			PROMISE(*inventory.hosts[i].id);
+		sort(&inventory);
+	for (size_t i = 0; i < inventory.length; i++)
+		PROMISE(*inventory.hosts[i].id);
 	inventory_clear(&inventory);
 	free(text);
 	return 0;
