@@ -15,6 +15,7 @@ if [ "$deep" = --deep ]; then
 	export NETI_TEST_DEEP=1 # the fault tests go on for longer
 fi
 jobs=$(nproc)
+fuzz_seconds=${NETI_FUZZ_SECONDS-600}
 chmod 755 "$folder" # some tests are somebody else
 export TMPDIR=$folder # what a test that was killed leaves goes with it
 passed=0 failed=0 skipped=0 unexpected=0
@@ -172,6 +173,62 @@ check_packages() {
 	run_alone "the Ansible role, run twice" tests/role.sh build/deb
 }
 
+# --- what takes long ------------------------------------------------------------------------------
+
+# Where threads of ours and of the stores' clients meet. Not chaos: its allocator is its own.
+threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents
+	tests/guest tests/layout tests/leases tests/membership tests/outages tests/stores)
+
+# Addresses are not spread: with more bits than the thread sanitizer knows it does not start.
+check_threads() {
+	needed "build with the thread sanitizer" ./dev build threads
+	export TSAN_OPTIONS=suppressions=$root/tests/threads.supp
+	run_suites "suites with threads, thread sanitizer" build/threads TESTS="${threaded[*]}" \
+		LOG_COMPILER="setarch -R"
+	unset TSAN_OPTIONS
+}
+
+# In one process, as Check runs a suite without forks: what a test leaves behind is seen. Not those
+# that measure time or memory (agent, guest, hook, packets), have their own allocator (chaos), or
+# let fifty processes race (layout, leases): the machine would be too slow for their deadlines.
+together=(tests/address tests/api tests/conntrack tests/drift tests/duration tests/entry tests/file
+	tests/fill tests/fleet tests/fleet_settings tests/identity tests/membership
+	tests/neighbours tests/opening tests/outages tests/render tests/ruleset tests/settings
+	tests/settings_bad tests/settings_hard tests/settings_manual tests/state tests/stores)
+# Tests that give up rights, or leave a machine changed: each has a process of its own.
+apart=(tests/engine tests/faults tests/faults_agents)
+memcheck=(valgrind --quiet --leak-check=full --error-exitcode=9
+	"--errors-for-leak-kinds=definite,indirect,possible")
+
+check_memory() {
+	local corpus
+	for corpus in tests/fuzz/corpus/*; do
+		together+=("tests/corpus_${corpus##*/}")
+	done
+	export CK_TIMEOUT_MULTIPLIER=10
+	run_suites "suites under valgrind, a process each" build/gcc TESTS="${together[*]}" \
+		LOG_COMPILER="env CK_FORK=no ${memcheck[*]}"
+	run_suites "suites under valgrind, a process a test" build/gcc TESTS="${apart[*]}" \
+		LOG_COMPILER="${memcheck[*]}"
+	unset CK_TIMEOUT_MULTIPLIER
+}
+
+check_coverage() {
+	needed "build with counters" ./dev build covered
+	find build/covered -name '*.gcda' -delete
+	export GCOV_ERROR_FILE=/dev/null # some tests are somebody else, and may not count
+	run_suites "all suites, counted by lines and branches" build/covered
+	unset GCOV_ERROR_FILE
+	run_alone "coverage by files" scripts/coverage.sh build/covered
+	sed '/ passed, /d' "$log"
+}
+
+check_fuzz() {
+	needed "build with libFuzzer" ./dev build fuzzed
+	needed "fuzz targets" make -C build/fuzzed -j"$jobs" fuzzers LDFLAGS=-fsanitize=fuzzer
+	run_alone "fuzz targets, $fuzz_seconds s each" scripts/fuzz.sh build/fuzzed "$fuzz_seconds"
+}
+
 # --- the whole ----------------------------------------------------------------------------------
 
 start=$EPOCHREALTIME
@@ -187,6 +244,11 @@ check_tarball
 if [ "$deep" = --deep ]; then
 	needed "build with the sanitizers" ./dev build sanitized
 	run_suites "all suites under the sanitizers" build/sanitized
+	unset NETI_TEST_DEEP # all that follows looks on, and is slow enough
+	check_threads
+	check_memory
+	check_coverage
+	check_fuzz
 	check_packages
 fi
 printf '%-60s%6s s\n' "all of it" "$(seconds_since "$start")"
