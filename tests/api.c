@@ -3,11 +3,11 @@
  * The public calls, with nothing but the public header: what needs no root.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "neti/neti.h"
@@ -317,6 +317,24 @@ static bool wait_for(struct neti_agent *agent, const size_t *counter, size_t val
 	return *counter >= value;
 }
 
+/* Of a fleet with somebody in it: the whole list is read twice before the answer is no. The agents'
+ * threads have heaps of their own. */
+static void looking_up_keeps_nothing(void)
+{
+	struct neti_registry *registry;
+	struct neti_members *found;
+	size_t before = 0;
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	for (int i = 0; i < 40; i++) {
+		if (i == 20)
+			before = mallinfo2().uordblks;
+		ck_assert_int_eq(neti_registry_lookup(registry, "nobody", &found), -ENOENT);
+	}
+	ck_assert_uint_lt(mallinfo2().uordblks, before + 1000);
+	neti_registry_unref(registry);
+}
+
 START_TEST(agent_joins_and_watcher_sees_it)
 {
 	struct seen watched = { 0 }, own = { 0 };
@@ -338,6 +356,7 @@ START_TEST(agent_joins_and_watcher_sees_it)
 	ck_assert_int_eq(neti_agent_members(watcher, &members), 0);
 	ck_assert_uint_eq(neti_members_count(members), 1);
 	neti_members_unref(members);
+	looking_up_keeps_nothing();
 	set("public_ip", "198.51.100.99");
 	ck_assert_int_eq(neti_agent_reload(agent, settings), 0);
 	ck_assert(wait_for(watcher, &watched.moved, 1));
@@ -449,30 +468,6 @@ START_TEST(nobody_dispatches)
 }
 END_TEST
 
-START_TEST(fork_is_answered)
-{
-	struct seen seen = { 0 };
-	struct neti_agent *agent = start(&seen, true);
-	struct neti_registry *registry;
-	char overlay[NETI_ADDRESS_MAX];
-	int status;
-	pid_t child;
-
-	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
-	child = fork();
-	if (child == 0 && neti_agent_dispatch(agent) == -ECHILD &&
-		neti_agent_stop(agent) == -ECHILD &&
-		neti_registry_register(registry, NULL, 0, overlay) == -ECHILD)
-		execlp("true", "true", NULL); /* nobody looks for leaks in half a process */
-	if (child == 0)
-		_exit(1);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
-	neti_registry_unref(registry);
-	neti_agent_unref(agent);
-}
-END_TEST
-
 START_TEST(settings_are_refused_with_a_sentence)
 {
 	struct neti_agent *agent;
@@ -509,7 +504,6 @@ Suite *test_suite(void)
 	tcase_add_test(tests, callback_lets_go);
 	tcase_add_test(tests, log_can_be_changed);
 	tcase_add_test(tests, nobody_dispatches);
-	tcase_add_test(tests, fork_is_answered);
 	tcase_add_test(tests, settings_are_refused_with_a_sentence);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -104,6 +104,18 @@ static char *zookeeper_uri(void)
 	return uri;
 }
 
+static struct neti_registry *open_registry(const char *uri)
+{
+	struct neti_settings *settings;
+	struct neti_registry *registry;
+
+	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
+	ck_assert_int_eq(neti_settings_set(settings, "registry", uri), 0);
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	neti_settings_unref(settings);
+	return registry;
+}
+
 /* --- what stays as it is ---------------------------------------------------------------------- */
 
 static void read_handlers(struct sigaction to[NSIG])
@@ -320,14 +332,9 @@ START_TEST(programs_inherit_no_later_connection)
 {
 	char *uri = zookeeper_uri(), overlay[NETI_ADDRESS_MAX];
 	unsigned port = zookeeper_server_port(server);
-	struct neti_registry *registry;
-	struct neti_settings *settings;
 	int before = inherited();
+	struct neti_registry *registry = open_registry(uri);
 
-	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
-	ck_assert_int_eq(neti_settings_set(settings, "registry", uri), 0);
-	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
-	neti_settings_unref(settings);
 	ck_assert_msg(neti_registry_register(registry, "walden", 0, overlay) >= 0, "%s",
 		neti_context_message(context));
 	ck_assert_msg(settles(port, 1, before), "%s", inheritance);
@@ -336,6 +343,80 @@ START_TEST(programs_inherit_no_later_connection)
 	zookeeper_server_restart(server);
 	ck_assert_msg(settles(port, 1, before), "%s", inheritance);
 	neti_registry_unref(registry);
+}
+END_TEST
+
+/* --- fork ------------------------------------------------------------------------------------------- */
+
+/* How many of the calls are not refused. */
+static int forked_agent(struct neti_agent *agent)
+{
+	struct neti_settings *settings;
+	struct neti_members *list;
+	int n = neti_settings_new(&settings, context) != 0;
+
+	n += neti_agent_dispatch(agent) != -ECHILD;
+	n += neti_agent_start(agent) != -ECHILD;
+	n += neti_agent_reload(agent, settings) != -ECHILD;
+	n += neti_agent_members(agent, &list) != -ECHILD;
+	n += neti_agent_stop(agent) != -ECHILD;
+	neti_settings_unref(settings);
+	return n;
+}
+
+static int forked_registry(struct neti_registry *registry)
+{
+	struct neti_members *list;
+	struct neti_ruleset *ruleset;
+	char overlay[NETI_ADDRESS_MAX], *json;
+	int n = neti_registry_register(registry, NULL, 0, overlay) != -ECHILD;
+
+	n += neti_registry_list(registry, 0, &list) != -ECHILD;
+	n += neti_registry_lookup(registry, "hudson", &list) != -ECHILD;
+	n += neti_registry_release(registry, "hudson") != -ECHILD;
+	n += neti_registry_reclaim(registry, 0, 0, &list) != -ECHILD;
+	n += neti_registry_fleet_init(registry) != -ECHILD;
+	n += neti_registry_fleet_show(registry, &json) != -ECHILD;
+	n += neti_registry_fleet_set(registry, "max_removals", "7") != -ECHILD;
+	n += neti_registry_fleet_accept(registry) != -ECHILD;
+	n += neti_ruleset_fetch(&ruleset, registry) != -ECHILD;
+	return n;
+}
+
+static void fork_beside(const char *uri)
+{
+	struct neti_agent *agent = join(uri, "hudson");
+	struct neti_registry *registry = open_registry(uri);
+	struct neti_members *list;
+	int status;
+	pid_t child;
+
+	ck_assert_int_eq(neti_registry_list(registry, 0, &list), 0);
+	neti_members_unref(list);
+	child = fork();
+	if (child == 0) {
+		status = forked_agent(agent) + forked_registry(registry);
+		neti_agent_unref(agent);
+		neti_registry_unref(registry);
+		_exit(status);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	/* All is as it was: the session, the place in the fleet, the worker. */
+	ck_assert_int_eq(neti_registry_list(registry, 0, &list), 0);
+	ck_assert_uint_eq(neti_members_count(list), 1);
+	neti_members_unref(list);
+	ck_assert_int_ge(neti_agent_dispatch(agent), 0);
+	ck_assert_int_eq(neti_agent_members(agent, &list), 0);
+	neti_members_unref(list);
+	neti_registry_unref(registry);
+	neti_agent_unref(agent);
+}
+
+START_TEST(child_leaves_the_parent_alone)
+{
+	fork_beside(sqlite_uri);
+	fork_beside(zookeeper_uri());
 }
 END_TEST
 
@@ -434,6 +515,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, threads_block_signals_and_have_a_name);
 	tcase_add_test(tests, programs_inherit_nothing);
 	tcase_add_test(tests, programs_inherit_no_later_connection);
+	tcase_add_test(tests, child_leaves_the_parent_alone);
 	tcase_add_test(tests, what_needs_no_kernel_needs_no_root);
 	tcase_add_test(tests, opened_and_closed_often);
 	suite_add_tcase(suite, tests);

@@ -18,15 +18,22 @@
  *           what it was made from alive: a context may be unref'ed first.
  * Threads   A context and everything made from it belong to one thread at a time. Contexts do
  *           not feel each other. An agent has one worker thread, "neti-agent", and a ZooKeeper
- *           registry two of its client's; all block every signal, and none calls back:
- *           callbacks run inside the calls alone, on the caller's thread, with no lock held.
- * Callbacks may call anything, and may unref the object they are called from.
+ *           registry two of its client's, "neti-zookeeper"; all block every signal, and none
+ *           calls back: callbacks, the log's too, run inside the calls alone, on the caller's
+ *           thread, with no lock held.
+ * Callbacks may call anything, and may unref anything, also what they are called from.
  * fork()    A child must not use what was made before: calls on an agent or registry answer
- *           -ECHILD there.
+ *           -ECHILD there. Unref gives back memory and leaves the parent's place in the fleet,
+ *           session and rules alone.
  * Signals   No handler is installed. A call that is interrupted goes on.
- * Process   No exit, no output, no environment but XTABLES_LOCKFILE (not when set-user-id);
- *           descriptors are close-on-exec. Rules are made in the network namespace of the
- *           thread that calls, an agent's in that of the thread that started it.
+ * Process   No exit, no output, no environment but XTABLES_LOCKFILE (not when set-user-id).
+ *           Rules are made in the network namespace of the thread that calls, an agent's in that
+ *           of the thread that started it.
+ * exec()    Descriptors are close-on-exec. The ZooKeeper client and libipset make theirs without
+ *           it, and they are marked as soon as they can be found: a pipe and a netlink socket
+ *           within the call that makes them, a connection when its session stands. What another
+ *           thread starts in that moment may inherit them; who minds calls close_range(2)
+ *           between fork() and exec().
  * Unload    dlclose() leaves the library in memory: a thread of the ZooKeeper client may still
  *           be on its way out. Opening it again costs nothing.
  *

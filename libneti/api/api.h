@@ -57,7 +57,9 @@ int context_fail(struct neti_context *context, const struct error *error);
 /* The same for -ENOMEM. */
 int context_fail_memory(struct neti_context *context);
 
-/* Opens the registry in this call, when it is not open yet. */
+/* Opens the registry in this call, when it is not open yet. Also after a failure the call ends
+ * with registry_leave(), which keeps the error as context_fail() does and returns the result. */
 int registry_enter(struct neti_registry *registry, bool make, struct error *error);
+int registry_leave(struct neti_registry *registry, int result, const struct error *error);
 
 #endif

@@ -41,6 +41,20 @@ NETI_EXPORT void neti_engine_unref(struct neti_engine *engine)
 	free(engine);
 }
 
+/* Every call ends here; it began with a reference, as the caller's log may let go of the engine. */
+static int leave(struct neti_engine *engine, int result, const struct error *error)
+{
+	if (result < 0)
+		context_fail(engine->context, error);
+	neti_engine_unref(engine);
+	return result;
+}
+
+static int was_changed(const struct engine_report *report)
+{
+	return report->commits > 0 || report->set_changes > 0;
+}
+
 NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset,
 	bool force)
 {
@@ -48,13 +62,12 @@ NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_
 	struct error error;
 	int result = 0;
 
+	neti_engine_ref(engine);
 	if (!force)
 		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL, &error);
 	if (result == 0)
 		result = engine_apply(engine->engine, ruleset->ruleset, &report, &error);
-	if (result < 0)
-		return context_fail(engine->context, &error);
-	return report.commits > 0 || report.set_changes > 0;
+	return leave(engine, result < 0 ? result : was_changed(&report), &error);
 }
 
 NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
@@ -62,30 +75,30 @@ NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti
 {
 	struct buffer diff = { 0 };
 	struct error error;
-	char *text;
-	int result = engine_compare(engine->engine, ruleset ? ruleset->ruleset : NULL, &diff, &error);
+	char *text = NULL;
+	int result;
 
-	if (result < 0) {
-		buffer_clear(&diff);
-		return context_fail(engine->context, &error);
-	}
-	text = buffer_steal(&diff);
-	if (!text) {
-		buffer_clear(&diff);
-		return context_fail_memory(engine->context);
-	}
-	*ret_diff = text;
-	return result;
+	neti_engine_ref(engine);
+	result = engine_compare(engine->engine, ruleset ? ruleset->ruleset : NULL, &diff, &error);
+	if (result >= 0)
+		text = buffer_steal(&diff);
+	if (result >= 0 && !text)
+		result = error_memory(&error);
+	buffer_clear(&diff);
+	if (result >= 0)
+		*ret_diff = text;
+	return leave(engine, result, &error);
 }
 
 NETI_EXPORT int neti_engine_flush(struct neti_engine *engine)
 {
 	struct engine_report report = { 0 };
 	struct error error;
+	int result;
 
-	if (engine_flush(engine->engine, &report, &error) < 0)
-		return context_fail(engine->context, &error);
-	return report.commits > 0 || report.set_changes > 0;
+	neti_engine_ref(engine);
+	result = engine_flush(engine->engine, &report, &error);
+	return leave(engine, result < 0 ? result : was_changed(&report), &error);
 }
 
 struct neti_denied {
@@ -97,15 +110,17 @@ NETI_EXPORT int neti_engine_denied(struct neti_engine *engine, struct neti_denie
 {
 	struct neti_denied *denied = calloc(1, sizeof(*denied));
 	struct error error;
+	int result;
 
 	if (!denied)
 		return context_fail_memory(engine->context);
-	if (engine_denied(engine->engine, &denied->items, &denied->n, &error) < 0) {
+	neti_engine_ref(engine);
+	result = engine_denied(engine->engine, &denied->items, &denied->n, &error);
+	if (result < 0)
 		free(denied);
-		return context_fail(engine->context, &error);
-	}
-	*ret_denied = denied;
-	return 0;
+	else
+		*ret_denied = denied;
+	return leave(engine, result < 0 ? result : 0, &error);
 }
 
 NETI_EXPORT void neti_denied_unref(struct neti_denied *denied)

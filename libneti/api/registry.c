@@ -69,11 +69,12 @@ static void pass_on(void *data, enum neti_log_level level, const char *text)
 	log_write(&context->log, level, "%s", text);
 }
 
-/* Every call begins here. What only looks makes no fleet; what makes one opens anew. */
+/* Every call begins here, and holds the registry, which the caller's log may let go of. What only
+ * looks makes no fleet; what makes one opens anew. */
 int registry_enter(struct neti_registry *registry, bool make, struct error *error)
 {
 	static const struct registry_handler quiet;
-	int result = check_process(registry, error);
+	int result = check_process(neti_registry_ref(registry), error);
 
 	if (result < 0 || (registry->registry && (registry->makes || !make)))
 		return result;
@@ -88,10 +89,23 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 		make ? &registry->initial : NULL, &quiet, &registry->log, error);
 }
 
-/* And ends here. */
-static int leave(struct neti_registry *registry, int result, const struct error *error)
+/* And ends here, whatever the entry said. */
+int registry_leave(struct neti_registry *registry, int result, const struct error *error)
 {
-	return result < 0 ? context_fail(registry->context, error) : result;
+	if (result < 0)
+		context_fail(registry->context, error);
+	neti_registry_unref(registry);
+	return result;
+}
+
+static int leave_with_members(struct neti_registry *registry, int result,
+	const struct error *error, struct neti_members *members, struct neti_members **ret_members)
+{
+	if (result < 0)
+		neti_members_unref(members);
+	else
+		*ret_members = members;
+	return registry_leave(registry, result, error);
 }
 
 static int check_flags(unsigned flags, unsigned known, struct error *error)
@@ -152,15 +166,15 @@ NETI_EXPORT int neti_registry_register(struct neti_registry *registry, const cha
 {
 	struct address overlay;
 	struct error error;
-	int result = check_flags(flags, NETI_REGISTER_TAKEOVER, &error);
+	int result = registry_enter(registry, true, &error);
 
 	if (result == 0)
-		result = registry_enter(registry, true, &error);
+		result = check_flags(flags, NETI_REGISTER_TAKEOVER, &error);
 	if (result == 0)
 		result = take_lease(registry, id, flags, &overlay, &error);
 	if (result >= 0)
 		address_format(&overlay, ret_overlay);
-	return leave(registry, result, &error);
+	return registry_leave(registry, result, &error);
 }
 
 /* Adds the leases that no live member has; both lists are sorted. */
@@ -206,18 +220,14 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 
 	if (result < 0)
 		return result;
-	result = check_flags(flags, NETI_LIST_DETAILS | NETI_LIST_LEASES, &error);
+	result = registry_enter(registry, false, &error);
 	if (result == 0)
-		result = registry_enter(registry, false, &error);
+		result = check_flags(flags, NETI_LIST_DETAILS | NETI_LIST_LEASES, &error);
 	if (result == 0)
 		result = list_members(registry, flags, &members->list, &error);
-	if (result < 0) {
-		neti_members_unref(members);
-		return context_fail(registry->context, &error);
-	}
-	members->revision = registry_newest(registry->registry);
-	*ret_members = members;
-	return 0;
+	if (result == 0)
+		members->revision = registry_newest(registry->registry);
+	return leave_with_members(registry, result, &error, members, ret_members);
 }
 
 NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,
@@ -237,12 +247,7 @@ NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char 
 	if (result == 0 && member_list_add(&members->list, member) < 0)
 		result = error_memory(&error);
 	member_unref(member);
-	if (result < 0) {
-		neti_members_unref(members);
-		return context_fail(registry->context, &error);
-	}
-	*ret_members = members;
-	return 0;
+	return leave_with_members(registry, result, &error, members, ret_members);
 }
 
 NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char *id)
@@ -252,7 +257,7 @@ NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char
 
 	if (result == 0)
 		result = registry_lease_release(registry->registry, id, registry->timeout_ms, &error);
-	return leave(registry, result, &error);
+	return registry_leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than,
@@ -265,18 +270,13 @@ NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t o
 
 	if (result < 0)
 		return result;
-	result = check_flags(flags, NETI_RECLAIM_DRY, &error);
+	result = registry_enter(registry, false, &error);
 	if (result == 0)
-		result = registry_enter(registry, false, &error);
+		result = check_flags(flags, NETI_RECLAIM_DRY, &error);
 	if (result == 0)
 		result = registry_lease_reclaim(registry->registry, before,
 			flags & NETI_RECLAIM_DRY, &members->list, registry->timeout_ms, &error);
-	if (result < 0) {
-		neti_members_unref(members);
-		return context_fail(registry->context, &error);
-	}
-	*ret_members = members;
-	return 0;
+	return leave_with_members(registry, result, &error, members, ret_members);
 }
 
 NETI_EXPORT int neti_registry_set_initial(struct neti_registry *registry, const char *key,
@@ -286,7 +286,7 @@ NETI_EXPORT int neti_registry_set_initial(struct neti_registry *registry, const 
 	int result = fleet_settings_choose(&registry->initial, &registry->chosen, key, value, &error);
 
 	registry->makes = false; /* the next call that may make a fleet opens anew */
-	return leave(registry, result, &error);
+	return result < 0 ? context_fail(registry->context, &error) : result;
 }
 
 NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
@@ -300,7 +300,7 @@ NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 	if (result == 0)
 		result = fleet_settings_check_chosen(&settings, &registry->initial, registry->chosen,
 			&error);
-	return leave(registry, result, &error);
+	return registry_leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
@@ -308,21 +308,20 @@ NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **
 	struct fleet_settings settings;
 	struct buffer json = { 0 };
 	struct error error;
-	char *text;
+	char *text = NULL;
 	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
 		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
-	if (result < 0)
-		return context_fail(registry->context, &error);
-	fleet_settings_print(&settings, &json);
-	text = buffer_steal(&json);
-	if (!text) {
-		buffer_clear(&json);
-		return context_fail_memory(registry->context);
+	if (result >= 0) {
+		fleet_settings_print(&settings, &json);
+		text = buffer_steal(&json);
+		result = text ? 0 : error_memory(&error);
 	}
-	*ret_json = text;
-	return 0;
+	buffer_clear(&json);
+	if (result == 0)
+		*ret_json = text;
+	return registry_leave(registry, result, &error);
 }
 
 /* key NULL: accept. */
@@ -340,7 +339,7 @@ static int change_fleet(struct neti_registry *registry, const char *key, const c
 		settings.accepted++;
 	if (result >= 0)
 		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms, &error);
-	return leave(registry, result, &error);
+	return registry_leave(registry, result, &error);
 }
 
 NETI_EXPORT int neti_registry_fleet_set(struct neti_registry *registry, const char *key,

@@ -12,7 +12,7 @@
 
 static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	const struct settings *settings, const struct fleet_settings *fleet,
-	const struct member_list *members)
+	const struct member_list *members, struct error *error)
 {
 	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct member self = {
@@ -24,7 +24,7 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 
 	if (!ruleset || ruleset_build(&ruleset->ruleset, &settings->policy, fleet, &self, members) < 0) {
 		free(ruleset);
-		return context_fail_memory(context);
+		return error_memory(error);
 	}
 	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
@@ -46,24 +46,21 @@ NETI_EXPORT int neti_ruleset_build(struct neti_ruleset **ret_ruleset,
 		return context_fail_memory(context);
 	fleet_settings_default(&fleet, &complete->overlay_subnet);
 	result = identity_complete(complete, &error);
-	if (result < 0)
-		context_fail(context, &error);
-	else
-		result = new_ruleset(ret_ruleset, context, complete, &fleet, &members->list);
+	if (result == 0)
+		result = new_ruleset(ret_ruleset, context, complete, &fleet, &members->list, &error);
 	settings_free(complete);
-	return result;
+	return result < 0 ? context_fail(context, &error) : 0;
 }
 
 NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
 {
-	struct neti_context *context = registry->context;
 	struct member_list members = { 0 };
 	struct fleet_settings fleet;
 	struct error error;
-	int result = identity_complete(registry->settings, &error);
+	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
-		result = registry_enter(registry, false, &error);
+		result = identity_complete(registry->settings, &error);
 	if (result == 0)
 		result = registry_fleet(registry->registry, &fleet, registry->timeout_ms, &error);
 	if (result >= 0)
@@ -71,11 +68,11 @@ NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct net
 	if (result >= 0)
 		result = registry_members(registry->registry, &members, false, registry->timeout_ms,
 			&error);
-	if (result < 0)
-		return context_fail(context, &error);
-	result = new_ruleset(ret_ruleset, context, registry->settings, &fleet, &members);
+	if (result >= 0)
+		result = new_ruleset(ret_ruleset, registry->context, registry->settings, &fleet,
+			&members, &error);
 	member_list_clear(&members);
-	return result;
+	return registry_leave(registry, result, &error);
 }
 
 NETI_EXPORT struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset)

@@ -39,10 +39,14 @@ NETI_EXPORT void neti_settings_unref(struct neti_settings *settings)
 NETI_EXPORT int neti_settings_load(struct neti_settings *settings, const char *path)
 {
 	struct error error;
+	int result;
 
-	if (settings_load(settings->settings, path, &settings->context->log, &error) < 0)
-		return context_fail(settings->context, &error);
-	return 0;
+	neti_settings_ref(settings); /* the caller's log may let go of them */
+	result = settings_load(settings->settings, path, &settings->context->log, &error);
+	if (result < 0)
+		context_fail(settings->context, &error);
+	neti_settings_unref(settings);
+	return result < 0 ? result : 0;
 }
 
 NETI_EXPORT int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
