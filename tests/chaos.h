@@ -26,10 +26,21 @@ void chaos_setup(void);
 void chaos_teardown(void);
 /* hudson, on the embedded registry in that folder. */
 int chaos_settings(struct neti_settings **ret, struct neti_context *context);
+/* Their registry. */
+int chaos_registry(struct neti_registry **ret, struct neti_context *context);
 /* Its rules for n members. */
 int chaos_ruleset(struct neti_ruleset **ret, struct neti_context *context, int n);
-/* Started, waited for until it has arrived whatever failed, and stopped. */
-int chaos_agent(struct neti_context *context, bool rules);
+/* The folder itself. */
+const char *chaos_folder(void);
+
+/* An agent's life, and the part of it in which something fails. */
+enum chaos_part { CHAOS_LIFE, CHAOS_START, CHAOS_STOP };
+struct chaos_agent {
+	bool member, rules;
+	enum chaos_part part;
+};
+/* Started, waited for until it has arrived whatever failed, and stopped, which never fails. */
+int chaos_agent(struct neti_context *context, const struct chaos_agent *plan);
 /* step: one failure of so many, but all of them with NETI_CHAOS in the environment; each is told
  * with NETI_CHAOS_TELL. */
 void chaos_each(chaos_life life, enum fault fault, long step, long at_least);

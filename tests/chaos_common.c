@@ -30,6 +30,11 @@ void chaos_teardown(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
+const char *chaos_folder(void)
+{
+	return folder;
+}
+
 int chaos_settings(struct neti_settings **ret, struct neti_context *context)
 {
 	char registry[96], state[96];
@@ -51,6 +56,18 @@ int chaos_settings(struct neti_settings **ret, struct neti_context *context)
 		neti_settings_unref(settings);
 	else
 		*ret = settings;
+	return result;
+}
+
+int chaos_registry(struct neti_registry **ret, struct neti_context *context)
+{
+	struct neti_settings *settings;
+	int result = chaos_settings(&settings, context);
+
+	if (result < 0)
+		return result;
+	result = neti_registry_open(ret, settings);
+	neti_settings_unref(settings);
 	return result;
 }
 
@@ -106,51 +123,82 @@ static void see(void *data, const struct neti_event *event)
 		fprintf(stderr, "%s\n", seen->last);
 }
 
+/* The fleet is seen, and it is of that size. */
+static bool sees(struct neti_agent *agent, size_t members)
+{
+	struct neti_members *list;
+	size_t n;
+
+	if (neti_agent_members(agent, &list) < 0)
+		return false;
+	n = neti_members_count(list);
+	neti_members_unref(list);
+	return n == members;
+}
+
 /* Whatever failed: a started agent comes to its end by itself. */
-static void arrive(struct neti_agent *agent, const struct seen *seen, const int *counter)
+static void arrive(struct neti_agent *agent, const struct chaos_agent *plan, const struct seen *seen)
 {
 	struct pollfd fd = { .fd = neti_agent_fd(agent), .events = POLLIN };
-	struct neti_members *list = NULL;
+	bool saw = false;
 	int left = PATIENCE_MS;
 
-	for (; left > 0 && (*counter == 0 || !list); left -= 10) {
+	for (; left > 0; left -= 10) {
+		saw |= sees(agent, plan->member ? 1 : 0);
+		if (saw && (!plan->member || seen->joined) && (!plan->rules || seen->applied))
+			return;
 		faults_spare(true);
 		poll(&fd, 1, 10);
 		faults_spare(false);
 		neti_agent_dispatch(agent);
-		if (!list && neti_agent_members(agent, &list) < 0)
-			list = NULL;
-		if (list && neti_members_count(list) != 1) {
-			neti_members_unref(list);
-			list = NULL;
-		}
 	}
-	if (left <= 0)
-		ck_abort_msg("%s: never arrived; last told: %s", faults_disarm(), seen->last);
-	neti_members_unref(list);
+	ck_abort_msg("%s: never arrived; last told: %s", faults_disarm(), seen->last);
 }
 
-int chaos_agent(struct neti_context *context, bool rules)
+static int new_agent(struct neti_agent **ret, struct neti_context *context,
+	const struct chaos_agent *plan, struct seen *seen)
 {
-	struct seen seen = { 0 };
 	struct neti_settings *settings;
-	struct neti_agent *agent;
 	int result = chaos_settings(&settings, context);
 
 	if (result < 0)
 		return result;
-	result = neti_agent_new(&agent, settings);
+	result = neti_agent_new(ret, settings);
 	neti_settings_unref(settings);
 	if (result < 0)
 		return result;
-	neti_agent_set_rules(agent, rules);
-	neti_agent_set_callback(agent, see, &seen);
-	result = neti_agent_start(agent);
+	neti_agent_set_member(*ret, plan->member);
+	neti_agent_set_rules(*ret, plan->rules);
+	neti_agent_set_callback(*ret, see, seen);
+	return 0;
+}
+
+static void may_fail(bool may)
+{
+	static bool paused;
+
+	if (paused == may)
+		faults_pause(paused = !may);
+}
+
+int chaos_agent(struct neti_context *context, const struct chaos_agent *plan)
+{
+	struct seen seen = { 0 };
+	struct neti_agent *agent;
+	int result;
+
+	may_fail(plan->part != CHAOS_STOP);
+	result = new_agent(&agent, context, plan, &seen);
 	if (result == 0) {
-		arrive(agent, &seen, rules ? &seen.applied : &seen.joined);
+		result = neti_agent_start(agent);
+		may_fail(plan->part == CHAOS_LIFE);
+		if (result == 0)
+			arrive(agent, plan, &seen);
+		may_fail(plan->part != CHAOS_START);
 		chaos_assert(neti_agent_stop(agent) == 0);
+		neti_agent_unref(agent);
 	}
-	neti_agent_unref(agent);
+	may_fail(true);
 	return result;
 }
 

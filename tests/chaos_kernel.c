@@ -24,7 +24,6 @@ struct kernel {
 
 static struct kernel before, after;
 static struct netns_host self;
-static bool rules_fall_back; /* the life begins with rules for fewer members in force */
 
 static void look(struct kernel *kernel)
 {
@@ -36,17 +35,18 @@ static void look(struct kernel *kernel)
 	}
 }
 
-static void assert_whole(void)
+/* Each part is as it is in the one or in the other. */
+static void assert_is(const struct kernel *one, const struct kernel *other)
 {
 	struct kernel now = { 0 };
 
 	look(&now);
 	/* A set that no rule names yet may be in the making. */
 	for (size_t i = 0; i < PARTS - !strstr(now.part[0], "neti-peers"); i++) {
-		ck_assert_msg(strcmp(now.part[i], before.part[i]) == 0 ||
-				      strcmp(now.part[i], after.part[i]) == 0,
-			"%s is torn:\n%s\nbefore:\n%s\nafter:\n%s", parts[i], now.part[i],
-			before.part[i], after.part[i]);
+		ck_assert_msg(strcmp(now.part[i], one->part[i]) == 0 ||
+				      strcmp(now.part[i], other->part[i]) == 0,
+			"%s is torn:\n%s\neither:\n%s\nor:\n%s", parts[i], now.part[i],
+			one->part[i], other->part[i]);
 	}
 	for (size_t i = 0; i < PARTS; i++)
 		free(now.part[i]);
@@ -87,7 +87,7 @@ static void settle(struct neti_context *context, int result, int (*again)(struct
 {
 	faults_pause(true);
 	if (result < 0) {
-		assert_whole();
+		assert_is(&before, &after);
 		ck_assert_msg(again(context) == 0, "%s", neti_context_message(context));
 	}
 	faults_pause(false);
@@ -111,14 +111,24 @@ static void begin_with(struct neti_context *context, int (*make)(struct neti_con
 	faults_pause(false);
 }
 
-static int life_of_rules(struct neti_context *context)
+static int rules_after(struct neti_context *context, int (*first)(struct neti_context *))
 {
 	int result;
 
-	begin_with(context, rules_fall_back ? apply_few : flush);
+	begin_with(context, first);
 	result = apply_many(context);
 	settle(context, result, apply_many);
 	return result;
+}
+
+static int first_rules(struct neti_context *context)
+{
+	return rules_after(context, flush);
+}
+
+static int changed_rules(struct neti_context *context)
+{
+	return rules_after(context, apply_few);
 }
 
 static int life_of_flush(struct neti_context *context)
@@ -131,10 +141,82 @@ static int life_of_flush(struct neti_context *context)
 	return result;
 }
 
+/* From the registry to the kernel in two calls, as the tool applies. */
+static int apply_fetched(struct neti_context *context)
+{
+	struct neti_registry *registry;
+	struct neti_ruleset *ruleset;
+	struct neti_engine *engine;
+	int result = chaos_registry(&registry, context);
+
+	if (result < 0)
+		return result;
+	result = neti_ruleset_fetch(&ruleset, registry);
+	neti_registry_unref(registry);
+	if (result < 0)
+		return result;
+	result = neti_engine_open(&engine, context);
+	if (result == 0) {
+		result = neti_engine_apply(engine, ruleset, false);
+		neti_engine_unref(engine);
+	}
+	neti_ruleset_unref(ruleset);
+	return result < 0 ? result : 0;
+}
+
+static int life_of_fetched(struct neti_context *context)
+{
+	int result;
+
+	begin_with(context, flush);
+	result = apply_fetched(context);
+	settle(context, result, apply_fetched);
+	return result;
+}
+
+static int apply_by_agent(struct neti_context *context)
+{
+	return chaos_agent(context, &(struct chaos_agent){ .member = true, .rules = true });
+}
+
+/* A start that fails has not touched the kernel; a stop leaves it as it is. */
+static int agent_in_kernel(struct neti_context *context, enum chaos_part part)
+{
+	const struct chaos_agent plan = { .member = true, .rules = true, .part = part };
+	int result;
+
+	begin_with(context, flush);
+	result = chaos_agent(context, &plan);
+	faults_pause(true);
+	assert_is(&before, result < 0 ? &before : &after);
+	faults_pause(false);
+	return result;
+}
+
 static int life_of_agent(struct neti_context *context)
 {
-	begin_with(context, flush);
-	return chaos_agent(context, true);
+	return agent_in_kernel(context, CHAOS_LIFE);
+}
+
+static int start_of_agent(struct neti_context *context)
+{
+	return agent_in_kernel(context, CHAOS_START);
+}
+
+static int stop_of_agent(struct neti_context *context)
+{
+	return agent_in_kernel(context, CHAOS_STOP);
+}
+
+/* So that there is a fleet, and always the same address. */
+static void register_once(struct neti_context *context)
+{
+	char overlay[NETI_ADDRESS_MAX];
+	struct neti_registry *registry;
+
+	ck_assert_int_eq(chaos_registry(&registry, context), 0);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 0, overlay), 1);
+	neti_registry_unref(registry);
 }
 
 static bool prepare(int (*first)(struct neti_context *), int (*then)(struct neti_context *))
@@ -147,6 +229,7 @@ static bool prepare(int (*first)(struct neti_context *), int (*then)(struct neti
 	netns_do("ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up && "
 		 "ip addr add 10.0.0.11/24 dev eth0");
 	ck_assert_int_eq(neti_context_new(&context), 0);
+	register_once(context);
 	ck_assert_msg(first(context) == 0, "%s", neti_context_message(context));
 	look(&before);
 	ck_assert_msg(then(context) == 0, "%s", neti_context_message(context));
@@ -155,43 +238,35 @@ static bool prepare(int (*first)(struct neti_context *), int (*then)(struct neti
 	return true;
 }
 
-static void rules_without(enum fault fault, bool fall_back, long step)
-{
-	rules_fall_back = fall_back;
-	if (prepare(fall_back ? apply_few : flush, apply_many))
-		chaos_each(life_of_rules, fault, step, 10);
-}
+/* What is done, what it begins with, what fails, and one of how many failures is tried without
+ * NETI_CHAOS. */
+static const struct {
+	chaos_life life, first, then;
+	enum fault fault;
+	long step, at_least;
+} trials[] = {
+	{ first_rules, flush, apply_many, FAULT_MEMORY, 9, 10 },
+	{ first_rules, flush, apply_many, FAULT_SYSTEM, 2, 10 },
+	{ changed_rules, apply_few, apply_many, FAULT_MEMORY, 9, 10 },
+	{ changed_rules, apply_few, apply_many, FAULT_SYSTEM, 2, 10 },
+	{ life_of_flush, apply_many, flush, FAULT_MEMORY, 5, 10 },
+	{ life_of_flush, apply_many, flush, FAULT_SYSTEM, 2, 10 },
+	{ life_of_fetched, flush, apply_fetched, FAULT_ANSWER, 17, 10 },
+	{ life_of_fetched, flush, apply_fetched, FAULT_REQUEST, 17, 10 },
+	{ start_of_agent, flush, apply_by_agent, FAULT_MEMORY, 7, 20 },
+	{ start_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
+	{ life_of_agent, flush, apply_by_agent, FAULT_MEMORY, 211, 100 },
+	{ life_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 41, 50 },
+	{ life_of_agent, flush, apply_by_agent, FAULT_ANSWER, 29, 10 },
+	{ life_of_agent, flush, apply_by_agent, FAULT_REQUEST, 29, 10 },
+	{ stop_of_agent, flush, apply_by_agent, FAULT_MEMORY, 11, 10 },
+	{ stop_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
+};
 
-START_TEST(first_rules_without_memory) { rules_without(FAULT_MEMORY, false, 9); } END_TEST
-START_TEST(first_rules_without_system) { rules_without(FAULT_SYSTEM, false, 2); } END_TEST
-START_TEST(change_without_memory) { rules_without(FAULT_MEMORY, true, 9); } END_TEST
-START_TEST(change_without_system) { rules_without(FAULT_SYSTEM, true, 2); } END_TEST
-
-START_TEST(flush_without_memory)
+START_TEST(trial)
 {
-	if (prepare(apply_many, flush))
-		chaos_each(life_of_flush, FAULT_MEMORY, 5, 10);
-}
-END_TEST
-
-START_TEST(flush_without_system)
-{
-	if (prepare(apply_many, flush))
-		chaos_each(life_of_flush, FAULT_SYSTEM, 2, 10);
-}
-END_TEST
-
-START_TEST(agent_without_memory)
-{
-	if (prepare(flush, apply_many))
-		chaos_each(life_of_agent, FAULT_MEMORY, 211, 100);
-}
-END_TEST
-
-START_TEST(agent_without_system)
-{
-	if (prepare(flush, apply_many))
-		chaos_each(life_of_agent, FAULT_SYSTEM, 41, 50);
+	if (prepare(trials[_i].first, trials[_i].then))
+		chaos_each(trials[_i].life, trials[_i].fault, trials[_i].step, trials[_i].at_least);
 }
 END_TEST
 
@@ -202,14 +277,7 @@ Suite *test_suite(void)
 
 	tcase_set_timeout(tests, 3600);
 	tcase_add_checked_fixture(tests, chaos_setup, chaos_teardown);
-	tcase_add_test(tests, first_rules_without_memory);
-	tcase_add_test(tests, first_rules_without_system);
-	tcase_add_test(tests, change_without_memory);
-	tcase_add_test(tests, change_without_system);
-	tcase_add_test(tests, flush_without_memory);
-	tcase_add_test(tests, flush_without_system);
-	tcase_add_test(tests, agent_without_memory);
-	tcase_add_test(tests, agent_without_system);
+	tcase_add_loop_test(tests, trial, 0, sizeof(trials) / sizeof(*trials));
 	suite_add_tcase(suite, tests);
 	return suite;
 }
