@@ -110,6 +110,16 @@ run_suites() {
 	fi
 }
 
+# Each tool that reads the sources is one test.
+judge() {
+	if stage "$1" bash scripts/analyse.sh "$2"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		tail -n 60 "$log"
+	fi
+}
+
 # --- the tarball, as an ordinary user -----------------------------------------------------------
 
 # As nobody in particular when this is root; the tests then make user namespaces.
@@ -238,10 +248,12 @@ if [ "$deep" = --packages ]; then
 fi
 needed "build with gcc, warnings are errors" ./dev build gcc --enable-werror
 needed "build with clang, warnings are errors" ./dev build clang --enable-werror
+judge "cppcheck" cppcheck
 run_suites "all suites, gcc" build/gcc
 run_suites "all suites, clang" build/clang
 check_tarball
 if [ "$deep" = --deep ]; then
+	judge "clang-tidy" clang-tidy
 	needed "build with the sanitizers" ./dev build sanitized
 	run_suites "all suites under the sanitizers" build/sanitized
 	unset NETI_TEST_DEEP # all that follows looks on, and is slow enough

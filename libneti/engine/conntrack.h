@@ -13,9 +13,9 @@
 /* Whether the kernel lets connections be read and made at all; brings the module in. */
 int conntrack_check(struct error *error);
 
-/* Raises the table's size to wanted (0: from the machine's memory), never lowers it. What
+/* Raises the table's size to the setting (0: from the machine's memory), never lowers it. What
  * cannot be done is said once, for which *said is kept. */
-void conntrack_size(uint32_t wanted, bool *said, const struct log *log);
+void conntrack_size(uint32_t setting, bool *said, const struct log *log);
 /* How full the table is; false when this kernel does not tell. */
 bool conntrack_fill(uint64_t *ret_entries, uint64_t *ret_max);
 /* A time-out of the kernel's, in seconds. */

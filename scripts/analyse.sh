@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Reads the sources for what compilers do not say. Exceptions, with their reasons, stand in
+# .cppcheck and .clang-tidy.
+#
+# usage: analyse.sh cppcheck|clang-tidy, after a build with gcc
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+flags=(-D_GNU_SOURCE -Iinclude -Ilibneti)
+sources=(libneti/*.c libneti/*/*.c cli/*.c examples/*.c)
+
+case $1 in
+cppcheck)
+	# Loops of other libraries; it does not read their headers.
+	cppcheck --quiet -j"$(nproc)" --error-exitcode=1 --enable=warning,performance,portability \
+		--std=c11 --library=posix --library=gnu --suppressions-list=.cppcheck "${flags[@]}" \
+		-D__linux__ -D'json_array_foreach(a,i,v)=for(i=0;(v=next(a,i));i++)' \
+		-D'json_object_foreach(o,k,v)=for(;(v=next(o,&k));)' \
+		-D'mnl_attr_for_each(a,m,o)=for(a=next(m,o);a;)' \
+		"${sources[@]}"
+	;;
+clang-tidy)
+	# Four files at a time, so that one long one holds up nobody.
+	printf '%s\0' "${sources[@]}" | xargs -0 -P"$(nproc)" -n4 sh -c 'clang-tidy --quiet "$@" \
+		-- -std=gnu11 -Ibuild/gcc -include config.h '"${flags[*]}" .
+	;;
+esac
