@@ -114,20 +114,11 @@ expect "the library neither ends nor speaks for its process" rude_calls
 
 # --- size and shape -----------------------------------------------------------------------------------
 
-# Files that are longer than 600 lines, each with its reason and its own limit.
-longest() {
-	case $1 in
-	tests/registry.c) echo 1700 ;;             # one suite, run over every store
-	tests/engine.c) echo 900 ;;                # one fixture, one kernel
-	*) echo 600 ;;
-	esac
-}
-
 files_are_short() {
 	local file lines long=0
 	for file in libneti/*.[ch] libneti/*/*.[ch] cli/*.[ch] tests/*.[ch] bench/*.c examples/*.c; do
 		lines=$(wc -l <"$file")
-		[ "$lines" -le "$(longest "$file")" ] || { echo "$file: $lines lines" && long=1; }
+		[ "$lines" -le 600 ] || { echo "$file: $lines lines" && long=1; }
 	done
 	return "$long"
 }
