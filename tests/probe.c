@@ -17,7 +17,6 @@
 #include "probe.h"
 #include "test.h"
 
-#define PORT 8080
 #define PROBERS_MAX 16
 #define PERIOD_MS 3
 #define LOST_MS 900   /* a first packet that is lost is sent again after a second */
@@ -33,7 +32,7 @@ static unsigned n_probers;
 
 static struct sockaddr_in name_of(const char *address)
 {
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(PROBE_PORT) };
 
 	inet_pton(AF_INET, address, &name.sin_addr);
 	return name;
@@ -102,7 +101,7 @@ static void ask_as_stranger(const char *address)
 
 static void accept_all(const char *address)
 {
-	int listener = netns_listen(address, PORT);
+	int listener = netns_listen(address, PROBE_PORT);
 
 	/* On a busy machine this process may not run for seconds: what waits must not be lost. */
 	listen(listener, 4096);

@@ -7,6 +7,8 @@
  */
 #include "netns.h"
 
+#define PROBE_PORT 8080
+
 struct probe_counts {
 	unsigned members, refused, strangers, let_in;
 };

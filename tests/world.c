@@ -32,6 +32,8 @@ struct world_host world_hosts[WORLD_HOSTS] = {
 	{ .id = "sierra", .address = "10.9.1.2" },
 };
 
+struct world_host world_late = { .id = "walden", .address = "10.9.1.3" };
+
 static struct netns_host outside, stranger;
 static char registry[200];
 static struct neti_context *context;
@@ -145,7 +147,8 @@ void world_end_agent(struct world_host *host, int signal)
 
 /* --- the stage --------------------------------------------------------------------------- */
 
-static void write_settings(const struct world_host *host)
+/* exclude: the simulated members', at the least. */
+static void write_settings(const struct world_host *host, const char *exclude)
 {
 	char path[200];
 	FILE *file;
@@ -155,8 +158,8 @@ static void write_settings(const struct world_host *host)
 	ck_assert_ptr_nonnull(file);
 	fprintf(file, "registry: %s\nid: %s\nnetwork: ec2\nprivate_ip: %s\nstate_dir: %s/%s\n"
 		      "session_timeout: 1s\nreject_all: true\n"
-		      "overlay_exclude: [192.168.0.0/20]\n", /* the simulated members' */
-		registry, host->id, host->address, netns_directory(), host->id);
+		      "overlay_exclude: [%s]\n",
+		registry, host->id, host->address, netns_directory(), host->id, exclude);
 	fclose(file);
 }
 
@@ -171,24 +174,27 @@ static void plug(const struct netns_host *host, const char *bridge, const char *
 	netns_enter(&outside);
 }
 
-static void build_hosts(void)
+static void build_host(struct world_host *host, unsigned number)
 {
 	char address[64];
 
+	netns_host(&host->netns, host->id);
+	plug(&host->netns, "front", "f0", host->address);
+	snprintf(address, sizeof(address), "10.9.2.%u", number);
+	plug(&host->netns, "back", "b0", address);
+	netns_enter(&host->netns);
+	netns_do("ip route add default dev f0");
+	netns_enter(&outside);
+}
+
+static void build_hosts(void)
+{
 	netns_do("ip link add front type bridge && ip link set front up && "
 		 "ip link add back type bridge && ip link set back up && "
 		 "ip addr add " SERVERS_ADDRESS "/24 dev back");
-	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
-		struct world_host *host = &world_hosts[i];
-
-		netns_host(&host->netns, host->id);
-		plug(&host->netns, "front", "f0", host->address);
-		snprintf(address, sizeof(address), "10.9.2.%u", i + 1);
-		plug(&host->netns, "back", "b0", address);
-		netns_enter(&host->netns);
-		netns_do("ip route add default dev f0");
-		netns_enter(&outside);
-	}
+	for (unsigned i = 0; i < WORLD_HOSTS; i++)
+		build_host(&world_hosts[i], i + 1);
+	build_host(&world_late, WORLD_HOSTS + 1);
 	netns_host(&stranger, "strange");
 	plug(&stranger, "front", "f0", STRANGER);
 }
@@ -232,7 +238,8 @@ bool world_begin(struct zookeeper_server *servers[], unsigned n)
 		zookeeper_servers_start(servers, n);
 	name_registry(servers, n);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
-		write_settings(&world_hosts[i]);
+		write_settings(&world_hosts[i], "192.168.0.0/20");
+	write_settings(&world_late, "192.168.0.0/18");
 	ck_assert_int_eq(neti_context_new(&context), 0);
 	world_set_clock(0);
 	return true;
@@ -242,6 +249,7 @@ void world_end(struct zookeeper_server *servers[], unsigned n)
 {
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
 		world_end_agent(&world_hosts[i], SIGTERM);
+	world_end_agent(&world_late, SIGTERM);
 	for (unsigned i = 0; i < n; i++)
 		servers[i] = zookeeper_server_stop(servers[i]);
 	neti_context_unref(context);
@@ -317,6 +325,26 @@ void world_fleet_set(const char *key, const char *value)
 	neti_registry_unref(opened);
 }
 
+void world_fleet_init(const char *key, const char *value)
+{
+	struct neti_registry *opened = registry_of(&world_hosts[0]);
+
+	ck_assert_msg(neti_registry_set_initial(opened, key, value) == 0 &&
+			      neti_registry_fleet_init(opened) == 1,
+		"%s", neti_context_message(context));
+	neti_registry_unref(opened);
+}
+
+int world_fleet_refuses(const char *key, const char *value, char text[200])
+{
+	struct neti_registry *opened = registry_of(&world_hosts[0]);
+	int result = neti_registry_fleet_set(opened, key, value);
+
+	snprintf(text, 200, "%s", neti_context_message(context));
+	neti_registry_unref(opened);
+	return result;
+}
+
 /* 1: they differ, and how is printed when it is the last time. */
 static int differs(const struct world_host *host, struct neti_registry *opened, bool last)
 {
@@ -357,17 +385,14 @@ void world_check_kernels(void)
 		world_check_kernel(&world_hosts[i]);
 }
 
-/* The overlay addresses as the agents have them. */
-static void learn_overlays(void)
+/* As the agent has it. */
+void world_learn_overlay(struct world_host *host)
 {
-	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
-		struct neti_registry *opened = registry_of(&world_hosts[i]);
+	struct neti_registry *opened = registry_of(host);
 
-		ck_assert_msg(neti_registry_register(opened, world_hosts[i].id, 0,
-				      world_hosts[i].overlay) == 0,
-			"%s", neti_context_message(context));
-		neti_registry_unref(opened);
-	}
+	ck_assert_msg(neti_registry_register(opened, host->id, 0, host->overlay) == 0, "%s",
+		neti_context_message(context));
+	neti_registry_unref(opened);
 }
 
 void world_start_agents(void)
@@ -378,7 +403,8 @@ void world_start_agents(void)
 		ck_assert_msg(world_becomes(&world_hosts[i], SETTLE_SECONDS,
 				      "ipset test neti-peers %s", world_hosts[1 - i].address),
 			"%s never lets the other in", world_hosts[i].id);
-	learn_overlays();
+	for (unsigned i = 0; i < WORLD_HOSTS; i++)
+		world_learn_overlay(&world_hosts[i]);
 	world_check_kernels();
 }
 
@@ -388,11 +414,22 @@ void world_probe(void)
 {
 	probe_listen(&world_hosts[0].netns);
 	probe_listen(&world_hosts[1].netns);
+	probe_listen(&world_late.netns);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
 		probe_member(&world_hosts[i].netns, world_hosts[1 - i].overlay);
 		probe_stranger(&stranger, world_hosts[i].address);
 	}
 	netns_enter(&outside);
+}
+
+bool world_reaches(const struct world_host *host, const struct world_host *other)
+{
+	int result;
+
+	netns_enter(&host->netns);
+	result = netns_connect(other->overlay, PROBE_PORT, 2000);
+	netns_enter(&outside);
+	return result == 0;
 }
 
 void world_probe_end(void)

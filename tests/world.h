@@ -22,6 +22,9 @@ struct world_host {
 };
 
 extern struct world_host world_hosts[WORLD_HOSTS];
+/* One more, which no call below starts: its lease lies outside of the fleet's first overlay,
+ * 192.168.0.0/18. */
+extern struct world_host world_late;
 
 /* In the program that test_suite() belongs to: true in a process that world_start_agent() made,
  * when its agent has ended. */
@@ -49,14 +52,22 @@ bool world_becomes(const struct world_host *host, int seconds, const char *forma
 /* Waits until the host's kernel is what the registry's members make of it. */
 void world_check_kernel(const struct world_host *host);
 void world_check_kernels(void);
+/* Whether it is accepted at the overlay address, where the probe listens. */
+bool world_reaches(const struct world_host *host, const struct world_host *other);
 void world_cut(const struct world_host *host, bool cut); /* the cable to the servers */
 void world_sleep(int ms);
+/* Makes the fleet, with one setting chosen. */
+void world_fleet_init(const char *key, const char *value);
 /* One key of the fleet's settings, as "netictl fleet set"; NULL: accept. */
 void world_fleet_set(const char *key, const char *value);
+/* Writes what the host's overlay address is. */
+void world_learn_overlay(struct world_host *host);
+/* -errno, and the sentence about it in "text". */
+int world_fleet_refuses(const char *key, const char *value, char text[200]);
 
 /* From here to the end the probers must find nothing; counts are told by the second call, which
  * fails the test when they did. */
-void world_probe(void);
+void world_probe(void); /* listens on the late host, too */
 void world_probe_end(void);
 
 /* The wall clock of agents, in seconds from the right one; also of those that run. */
