@@ -12,6 +12,7 @@
 #define WINDOW_MS 1000
 #define QUIET_CHANGES 4 /* in a window */
 #define QUIET_MICROSECONDS 1 /* for each member: what a server needs to serve 10,000 hosts is more */
+#define QUIET_MOST_MS 10
 #define BUSY_MICROSECONDS 20
 #define BUSY_MOST_MS 1000
 #define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
@@ -28,9 +29,9 @@ static int64_t change_delay(struct registry *registry)
 		roster->window_at = now;
 		roster->changes = 0;
 	}
-	return registry_spread(registry,
-		++roster->changes <= QUIET_CHANGES ? QUIET_MICROSECONDS : BUSY_MICROSECONDS,
-		BUSY_MOST_MS);
+	if (++roster->changes <= QUIET_CHANGES)
+		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
+	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
 }
 
 static void read_again(struct roster *roster, struct roster_shard *shard)
