@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What others do to the rules by hand: each is seen, printed and repaired.
+ * What others do to the rules by hand: each is seen, printed and repaired, as far as they let us.
  */
+#include <dlfcn.h>
 #include <errno.h>
 
 #include "engine_checks.h"
@@ -146,6 +147,104 @@ START_TEST(test_change_after_drift)
 }
 END_TEST
 
+/* What somebody else's rule refers to cannot go: emptied once, and then no drift for ever. */
+START_TEST(test_held_by_others_is_no_drift)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = check_rules();
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	check_apply(engine, rules);
+	netns_do("iptables-legacy -N NETI-OLD; iptables-legacy -A NETI-OLD -s 6.6.6.6 -j ACCEPT;"
+		 "iptables-legacy -A FORWARD -s 9.9.9.9 -j NETI-OLD; ipset create neti-old hash:ip;"
+		 "iptables-legacy -A FORWARD -m set --match-set neti-old src");
+	check_difference(engine, rules, "- -A NETI-OLD -s 6.6.6.6/32 -j ACCEPT\n");
+	check_apply(engine, rules);
+	check_equal(engine, rules);
+	check_apply(engine, rules);
+	ck_assert_uint_eq(check_report.commits, 0);
+	netns_do("iptables-legacy -F FORWARD");
+	check_difference(engine, rules, "- :NETI-OLD - [0:0]\n");
+	check_difference(engine, rules, "- create neti-old hash:ip");
+	check_apply(engine, rules);
+	check_equal(engine, rules);
+	netns_do("! iptables-legacy -S NETI-OLD && ! ipset list -n | grep neti-old");
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* As an older version made it: exchanged in one step, whoever refers to it. */
+START_TEST(test_wrong_set_shape)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = check_rules();
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	check_apply(engine, rules);
+	netns_do("ipset create old hash:ip maxelem 65536; ipset add old 6.6.6.6; ipset swap old neti-peers;"
+		 "ipset destroy old; ipset create neti-peers-new hash:ip family inet6;"
+		 "iptables-legacy -A FORWARD -m set --match-set neti-peers src;"
+		 "ipset create others list:set; ipset add others neti-peers");
+	check_apply(engine, rules);
+	ck_assert_uint_eq(check_report.commits, 0); /* the rules ask the same name */
+	check_equal(engine, rules);
+	netns_do("iptables-legacy -S FORWARD | grep neti-peers && ipset list others | grep neti-peers;"
+		 "iptables-legacy -D FORWARD -m set --match-set neti-peers src; ipset destroy others");
+	check_golden(rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* A kernel with IPv6 that lacks ip6tables: stands before the library's. */
+static bool lacks_ip6tables;
+
+struct xtc_handle *ip6tc_init(const char *name) __attribute__((visibility("default")));
+struct xtc_handle *ip6tc_init(const char *name)
+{
+	static struct xtc_handle *(*next)(const char *);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "ip6tc_init");
+	if (!lacks_ip6tables)
+		return next(name);
+	errno = ENOENT;
+	return NULL;
+}
+
+/* The host is closed as far as it can be, and what is missing is said. */
+START_TEST(test_without_ip6tables)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *rules = check_rules();
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	lacks_ip6tables = true;
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -ENOENT);
+	ck_assert_str_eq(check_error.text,
+		"the kernel has no ip6tables table filter: modprobe ip6table_filter");
+	netns_do("iptables-legacy -S NETI-INPUT | tail -1 | grep DROP && ipset test neti-peers 10.9.0.1");
+	rules_remove(rules, "192.168.17.3");
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -ENOENT);
+	netns_do("! ipset test neti-peers 10.9.0.1");
+	lacks_ip6tables = false;
+	check_apply(engine, rules);
+	check_equal(engine, rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	int n = (int)(sizeof(drifts) / sizeof(drifts[0]));
@@ -155,6 +254,9 @@ Suite *test_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, test_is_seen_said_and_repaired, 0, n);
 	tcase_add_loop_test(tcase, test_change_after_drift, 0, n);
+	tcase_add_test(tcase, test_held_by_others_is_no_drift);
+	tcase_add_test(tcase, test_wrong_set_shape);
+	tcase_add_test(tcase, test_without_ip6tables);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -363,6 +363,12 @@ START_TEST(test_wrong_set_type)
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(check_error.text, "neti-peers"));
 	netns_do("iptables-legacy -S NETI-INPUT | grep neti-peers-new"); /* members go on being let in */
+	rules_member(rules, "192.168.17.9", "10.9.0.99");
+	rules_remove(rules, "192.168.17.3");
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
+	netns_do("iptables-legacy -S NETI-INPUT | tail -1 | grep DROP && "
+		 "iptables-legacy -t nat -S | grep -e '--to-destination 10.9.0.99' && "
+		 "ipset test neti-peers-new 10.9.0.99 && ! ipset test neti-peers-new 10.9.0.1");
 	netns_do("iptables-legacy -D INPUT -m set --match-set neti-peers src -j ACCEPT");
 	check_apply(engine, rules);
 	check_equal(engine, rules);

@@ -167,6 +167,19 @@ static void switch_on_after_drift(void)
 	connections_apply();
 }
 
+/* Nothing was left of the rules, and the next change is one of the policy. */
+static void switch_on_by_another_policy(void)
+{
+	struct ruleset *before = rules_copy(rules);
+
+	connections_apply();
+	netns_do("for p in iptables ip6tables; do $p-legacy -F; $p-legacy -X; done;"
+		 "iptables-legacy -t nat -F; iptables-legacy -t nat -X; conntrack -F");
+	rules->policy.icmp = !rules->policy.icmp;
+	connections_update(before);
+	rules_free(before);
+}
+
 /* Rules have to move to a spare set before the right one can be made. */
 static void switch_on_over_a_wrong_set(void)
 {
@@ -175,7 +188,7 @@ static void switch_on_over_a_wrong_set(void)
 }
 
 static void (*const switches[])(void) = { switch_on_fresh, switch_on_tracked, switch_on_by_update,
-	switch_on_after_drift, switch_on_over_a_wrong_set };
+	switch_on_after_drift, switch_on_by_another_policy, switch_on_over_a_wrong_set };
 
 START_TEST(test_open_connections_survive)
 {

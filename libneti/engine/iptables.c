@@ -105,40 +105,6 @@ static void find_indexes(const char *const names[SETS], uint16_t ret[SETS])
 		ret[set] = xtables_set_index(names[set]);
 }
 
-/* A set of the wrong type cannot be swapped with one of the right type, and a set that a rule
- * refers to can neither be renamed nor destroyed. So the rules move to a spare set first, and
- * back when the wrong one is gone. */
-static int replace_wrong_sets(struct iptables *iptables, const struct ruleset *wanted,
-	struct engine_report *report, struct error *error)
-{
-	struct change change = { .iptables = iptables, .to = wanted, .report = report };
-	static const enum table filter[] = { TABLE_FILTER };
-	const char *names[SETS];
-	struct members_diff diff = { 0 };
-	struct set_state state;
-	bool wrong[SETS] = { false };
-	int r = 0;
-
-	for (enum set set = 0; r == 0 && set < SETS; set++) {
-		names[set] = render_sets[set].name;
-		r = iptables_set_state(set, names[set], &state, error);
-		wrong[set] = r == 0 && state.exists && !state.right;
-		if (wrong[set])
-			names[set] = render_sets[set].spare;
-	}
-	if (r < 0 || (!wrong[SET_PEERS] && !wrong[SET_DENIED]))
-		return r;
-	r = iptables_sets_fill(wanted, names, &diff, report, error);
-	members_diff_clear(&diff);
-	find_indexes(names, change.sets);
-	if (r == 0)
-		r = change_tables(&change, filter, 1, error);
-	for (enum set set = 0; r == 0 && set < SETS; set++)
-		if (wrong[set])
-			r = iptables_set_destroy(render_sets[set].name, error);
-	return r;
-}
-
 /* The kernel's set and DNAT hold one family; another one is a mistake of who built the ruleset. */
 static int check_families(const struct ruleset *wanted, struct error *error)
 {
@@ -188,100 +154,92 @@ static int forget_flows(struct iptables *iptables, const struct ruleset *from,
 	return r;
 }
 
+/* What fails although all else can be done: told at the end. */
+static void note_later(struct error *later, const struct error *failed)
+{
+	if (later->result == 0)
+		*later = *failed;
+}
+
 /* Flows between nat and filter: the kernel tracks connections from before the new nat table maps
  * them, and what slipped through unmapped would then be refused. A failure there is no reason
- * to leave the host open: *ret_forgot tells it. */
-static int apply_tables(const struct opening *opening, struct change *change, int *ret_forgot,
+ * to leave the host open. */
+static int apply_tables(const struct opening *opening, struct change *change, struct error *later,
 	struct error *error)
 {
 	static const enum table nat[] = { TABLE_NAT };
-	struct error forgot;
+	struct error failed;
 	int r = change_tables(change, nat, 1, error);
 
 	if (r < 0)
 		return r;
-	*ret_forgot = forget_flows(change->iptables, NULL, change->to, NULL, change->report, &forgot);
-	r = opening_change(opening, change, error);
-	if (r == 0 && *ret_forgot < 0)
-		*error = forgot;
+	if (forget_flows(change->iptables, change->from, change->to, NULL, change->report, &failed) < 0)
+		note_later(later, &failed);
+	return opening_change(opening, change, later, error);
+}
+
+/* With the rules asking these sets. */
+static int apply_with(struct change *change, const char *const names[SETS], struct error *later,
+	struct error *error)
+{
+	struct members_diff diff = { 0 };
+	struct opening opening;
+	int r = opening_find(&opening, change->iptables, change->to, error);
+
+	if (r == 0)
+		r = iptables_sets_fill(change->to, names, &diff, change->report, error);
+	find_indexes(names, change->sets);
+	if (r == 0)
+		r = apply_tables(&opening, change, later, error);
+	if (r == 0)
+		r = iptables_sets_trim(names[SET_PEERS], &diff, change->report, error);
+	members_diff_clear(&diff);
 	return r;
 }
 
-static int apply_rules(struct iptables *iptables, const struct ruleset *wanted,
-	struct members_diff *diff, int *ret_forgot, struct engine_report *report,
-	struct error *error)
+/* A set that a rule refers to cannot be destroyed: the rules ask a spare one until the wrong
+ * one is gone. When others refer to it too they go on so, and all but the name is right. */
+static int apply_rules(struct change *change, struct error *later, struct error *error)
 {
-	struct change change = { .iptables = iptables, .to = wanted, .report = report };
-	struct opening opening;
-	int r = opening_find(&opening, iptables, wanted, error);
+	const char *names[SETS];
+	bool moved = false;
+	int r = iptables_sets_choose(change->to, names, change->report, error);
 
 	if (r == 0)
-		r = replace_wrong_sets(iptables, opening_rules(&opening, TABLE_FILTER), report, error);
-	if (r == 0)
-		r = iptables_sets_fill(wanted, set_names, diff, report, error);
+		r = apply_with(change, names, later, error);
+	for (enum set set = 0; r == 0 && set < SETS; set++) {
+		if (strcmp(names[set], set_names[set]) == 0)
+			continue;
+		moved = true;
+		r = iptables_set_destroy(set_names[set], error);
+	}
+	return r == 0 && moved ? apply_with(change, set_names, later, error) : r;
+}
+
+static int apply_from(struct iptables *iptables, const struct ruleset *from,
+	const struct ruleset *wanted, struct engine_report *report, struct error *error)
+{
+	struct change change = { .iptables = iptables, .from = from, .to = wanted, .report = report };
+	struct error later = { 0 };
+	int r = check_families(wanted, error);
+
 	if (r < 0)
 		return r;
-	find_indexes(set_names, change.sets);
-	return apply_tables(&opening, &change, ret_forgot, error);
+	conntrack_size(iptables->engine.config.conntrack_max, &iptables->size_missed,
+		iptables->engine.config.log);
+	r = apply_rules(&change, &later, error);
+	if (r == 0)
+		r = destroy_surplus(&iptables->engine, error);
+	if (r < 0 || later.result == 0)
+		return r;
+	*error = later;
+	return later.result;
 }
 
 static int iptables_apply(struct engine *engine, const struct ruleset *wanted,
 	struct engine_report *report, struct error *error)
 {
-	struct iptables *iptables = (struct iptables *)engine;
-	struct members_diff diff = { 0 };
-	int r = check_families(wanted, error), forgot = 0;
-
-	if (r < 0)
-		return r;
-	conntrack_size(engine->config.conntrack_max, &iptables->size_missed, engine->config.log);
-	r = apply_rules(iptables, wanted, &diff, &forgot, report, error);
-	if (r == 0)
-		r = iptables_sets_change(NULL, 0, diff.surplus, diff.n_surplus, report, error);
-	if (r == 0)
-		r = destroy_surplus(engine, error);
-	members_diff_clear(&diff);
-	return r < 0 ? r : forgot;
-}
-
-static bool same_overrides(const struct policy *a, const struct policy *b)
-{
-	if (a->n_nat_overrides != b->n_nat_overrides)
-		return false;
-	for (size_t i = 0; i < a->n_nat_overrides; i++)
-		if (!address_equal(&a->nat_overrides[i].from, &b->nat_overrides[i].from) ||
-			!address_equal(&a->nat_overrides[i].to, &b->nat_overrides[i].to))
-			return false;
-	return true;
-}
-
-/* Policy that the nat table shows: then it is compared as a whole. */
-static bool nat_policy_changed(const struct ruleset *from, const struct ruleset *to)
-{
-	return prefix_compare(&from->overlay, &to->overlay) != 0 ||
-	       from->policy.forwarded != to->policy.forwarded ||
-	       !same_overrides(&from->policy, &to->policy);
-}
-
-static int update_tables(struct iptables *iptables, const struct ruleset *from,
-	const struct ruleset *to, const struct ruleset_diff *diff, struct engine_report *report,
-	struct error *error)
-{
-	static const enum table tables[] = { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6 };
-	struct change change = { .iptables = iptables, .from = from, .to = to, .report = report };
-	bool all = diff->policy_changed && nat_policy_changed(from, to);
-	int r = 0;
-
-	if (diff->policy_changed)
-		find_indexes(set_names, change.sets); /* nat asks no set */
-	if (!all && diff->n_paths_added + diff->n_paths_removed + diff->n_paths_changed) {
-		change.diff = diff;
-		r = change_tables(&change, tables, 1, error);
-		change.diff = NULL;
-	}
-	if (r == 0 && diff->policy_changed)
-		r = change_tables(&change, all ? tables : tables + 1, all ? 3 : 2, error);
-	return r;
+	return apply_from((struct iptables *)engine, NULL, wanted, report, error);
 }
 
 /* libipset does not say it by number, so ask when something went wrong. */
@@ -296,32 +254,46 @@ static int explain_set(int r, struct error *error)
 		set_names[SET_PEERS]);
 }
 
+/* Members alone: nat asks no set, and the filter names no member. */
+static int update_members(struct change *change, struct error *error)
+{
+	static const enum table nat[] = { TABLE_NAT };
+	const struct ruleset_diff *diff = change->diff;
+	struct engine_report *report = change->report;
+	bool all = change->iptables->flows_unknown;
+	int r = check_families(change->to, error);
+
+	if (r == 0)
+		r = iptables_sets_change(diff->peers_added, diff->n_peers_added, NULL, 0, report, error);
+	if (r == 0 && diff->n_paths_added + diff->n_paths_removed + diff->n_paths_changed)
+		r = change_tables(change, nat, 1, error);
+	if (r == 0)
+		r = iptables_sets_change(NULL, 0, diff->peers_removed, diff->n_peers_removed, report,
+			error);
+	if (r == -EIO)
+		r = explain_set(r, error);
+	if (r == 0)
+		r = forget_flows(change->iptables, change->from, change->to, all ? NULL : diff, report,
+			error);
+	return r;
+}
+
+/* Another policy is rare and concerns every table, and perhaps what is open: as when nothing is
+ * known of the kernel. */
 static int iptables_update(struct engine *engine, const struct ruleset *from,
 	const struct ruleset *to, struct engine_report *report, struct error *error)
 {
 	struct iptables *iptables = (struct iptables *)engine;
 	struct ruleset_diff diff = { 0 };
-	bool all = iptables->flows_unknown;
+	struct change change = {
+		.iptables = iptables, .from = from, .to = to, .diff = &diff, .report = report
+	};
 	int r;
 
-	if (!from || (to->policy.reject_all && !from->policy.reject_all))
-		return iptables_apply(engine, to, report, error);
-	r = check_families(to, error);
-	if (r < 0)
-		return r;
 	if (ruleset_diff(&diff, from, to) < 0)
 		return error_memory(error);
-	r = iptables_sets_change(diff.peers_added, diff.n_peers_added, NULL, 0, report, error);
-	if (r == 0)
-		r = update_tables(iptables, from, to, &diff, report, error);
-	if (r == 0)
-		r = iptables_sets_change(NULL, 0, diff.peers_removed, diff.n_peers_removed, report,
-			error);
-	if (r == -EIO)
-		r = explain_set(r, error);
-	all |= diff.policy_changed && nat_policy_changed(from, to);
-	if (r == 0)
-		r = forget_flows(iptables, from, to, all ? NULL : &diff, report, error);
+	r = !from || diff.policy_changed ? apply_from(iptables, from, to, report, error) :
+					   update_members(&change, error);
 	ruleset_diff_clear(&diff);
 	return r;
 }
@@ -330,13 +302,17 @@ static int print_table(const struct ruleset *wanted, enum table table, const uin
 	struct buffer *diff, struct error *error)
 {
 	struct buffer text = { 0 };
+	struct sync sync = { 0 };
 	struct xtables *xtables;
 	int r = xtables_open(&xtables, table, sets, error);
 
 	if (r < 0)
 		return r;
 	r = sync_print(xtables, wanted, &text);
-	if (r == 0 && text.length) {
+	/* In memory alone. What a rule of somebody else's holds in place would stay: no difference. */
+	if (r == 0 && text.length)
+		r = sync_table(xtables, wanted, &sync);
+	if (r == 0 && sync.changed) {
 		buffer_print(diff, "  *%s%s\n", render_table_name(table),
 			table == TABLE_FILTER6 ? " # ip6tables" : "");
 		buffer_append(diff, text.text, text.length);
@@ -350,16 +326,19 @@ static int iptables_compare(struct engine *engine, const struct ruleset *wanted,
 	struct buffer *diff, struct error *error)
 {
 	struct iptables *iptables = (struct iptables *)engine;
-	size_t before = diff->length;
+	size_t before = diff->length, rules;
 	uint16_t sets[SETS];
 	int r = wanted ? check_families(wanted, error) : 0;
 
 	if (r == 0)
 		r = iptables_sets_print(wanted, diff, error);
 	find_indexes(set_names, sets);
+	rules = diff->length;
 	for (enum table table = 0; r == 0 && table < TABLES; table++)
 		if (!change_is_skipped(iptables, wanted, table))
 			r = print_table(wanted, table, sets, diff, error);
+	if (r == 0)
+		r = iptables_sets_print_surplus(wanted, diff->length > rules, diff, error);
 	if (r < 0)
 		return r;
 	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;

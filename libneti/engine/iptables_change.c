@@ -64,10 +64,13 @@ static int try_table(struct change *change, enum table table, struct error *erro
 		change->report->commits += r == 0;
 		change->report->chains_changed += r == 0 ? sync.changed : 0;
 	}
-	if (r == 0 && *sync.kept)
-		memcpy(change->kept, sync.kept, sizeof(change->kept));
 	xtables_close(xtables);
-	return r;
+	if (r < 0 || !*sync.kept)
+		return r;
+	memcpy(change->kept, sync.kept, sizeof(change->kept));
+	log_warning(change->iptables->engine.config.log,
+		"chain %s stays: a rule that Neti did not make refers to it", sync.kept);
+	return 0;
 }
 
 /* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit
@@ -97,8 +100,5 @@ int change_tables(struct change *change, const enum table *tables, size_t n, str
 	}
 	if (lock >= 0)
 		xtables_unlock(lock);
-	if (r == 0 && *change->kept)
-		log_warning(config->log,
-			"chain %s stays: a rule that Neti did not make refers to it", change->kept);
 	return r;
 }

@@ -45,14 +45,6 @@ int opening_find(struct opening *ret, struct iptables *iptables, const struct ru
 	return r < 0 ? r : 0;
 }
 
-const struct ruleset *opening_rules(const struct opening *opening, enum table table)
-{
-	for (size_t i = 0; i < opening->n; i++)
-		if (opening->tables[i] == table)
-			return &opening->watching;
-	return opening->wanted;
-}
-
 /* What cannot be learned is no reason to leave the host open. */
 static void learn(const struct ruleset *wanted, const struct log *log,
 	struct engine_report *report)
@@ -70,18 +62,41 @@ static void learn(const struct ruleset *wanted, const struct log *log,
 			learned.refused, learned.sockets, strerrordesc_np(-learned.result));
 }
 
-int opening_change(const struct opening *opening, struct change *change, struct error *error)
+/* A kernel without ip6tables is no reason to leave the host open to IPv4. Whoever could not be
+ * watched is not closed either. */
+static int change_filters(struct change *change, const enum table *tables, size_t n, bool *six,
+	struct error *later, struct error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (tables[i] == TABLE_FILTER6 && !*six)
+			continue;
+		r = change_tables(change, &tables[i], 1, error);
+		if (r == 0 || tables[i] != TABLE_FILTER6)
+			continue;
+		*six = false;
+		if (later->result == 0)
+			*later = *error;
+		r = 0;
+	}
+	return r;
+}
+
+int opening_change(const struct opening *opening, struct change *change, struct error *later,
+	struct error *error)
 {
 	static const enum table filters[] = { TABLE_FILTER, TABLE_FILTER6 };
 	struct change watching = *change;
+	bool six = true;
 	int r;
 
-	if (opening->n == 0)
-		return change_tables(change, filters, 2, error);
-	watching.to = &opening->watching;
-	r = change_tables(&watching, opening->tables, opening->n, error);
-	if (r < 0)
-		return r;
-	learn(opening->wanted, change->iptables->engine.config.log, change->report);
-	return change_tables(change, filters, 2, error);
+	if (opening->n) {
+		watching.to = &opening->watching;
+		r = change_filters(&watching, opening->tables, opening->n, &six, later, error);
+		if (r < 0)
+			return r;
+		learn(opening->wanted, change->iptables->engine.config.log, change->report);
+	}
+	return change_filters(change, filters, 2, &six, later, error);
 }

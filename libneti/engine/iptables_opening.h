@@ -17,9 +17,8 @@ struct opening {
 
 int opening_find(struct opening *ret, struct iptables *iptables, const struct ruleset *wanted,
 	struct error *error);
-/* What may go into the table before connections were entered. */
-const struct ruleset *opening_rules(const struct opening *opening, enum table table);
-/* The filters, when the nat table is in place. */
-int opening_change(const struct opening *opening, struct change *change, struct error *error);
+/* The filters, when the nat table is in place. *later: what failed of IPv6 while IPv4 was done. */
+int opening_change(const struct opening *opening, struct change *change, struct error *later,
+	struct error *error);
 
 #endif

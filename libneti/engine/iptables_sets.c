@@ -134,16 +134,73 @@ int iptables_sets_fill(const struct ruleset *wanted, const char *const names[SET
 	return 0;
 }
 
-int iptables_sets_change(const struct address *added, size_t n_added, const struct address *removed,
-	size_t n_removed, struct engine_report *report, struct error *error)
+/* What an earlier repair left; only our own rules may hold it, and then it is right. */
+static int clear_spare(enum set set, struct error *error)
 {
-	const char *name = render_sets[SET_PEERS].name;
-	struct sets *sets;
-	int r;
+	struct set_state state;
+	int r = iptables_set_state(set, render_sets[set].spare, &state, error);
 
-	if (n_added + n_removed == 0)
-		return 0;
-	r = sets_begin(&sets, error);
+	if (r < 0 || !state.exists)
+		return r;
+	r = iptables_set_destroy(render_sets[set].spare, error);
+	return r < 0 && state.right ? 0 : r;
+}
+
+static int swap(enum set set, struct error *error)
+{
+	struct sets *sets;
+	int r = sets_begin(&sets, error);
+
+	if (r < 0)
+		return r;
+	r = sets_swap(sets, render_sets[set].name, render_sets[set].spare, error);
+	sets_end(sets);
+	return r;
+}
+
+/* The kernel exchanges sets of one type and family alone. */
+static bool can_swap(enum set set, const struct netlink_set *found)
+{
+	return strcmp(found->type, render_sets[set].type) == 0 && found->family == AF_INET;
+}
+
+int iptables_sets_choose(const struct ruleset *wanted, const char *ret_names[SETS],
+	struct engine_report *report, struct error *error)
+{
+	struct set_state states[SETS];
+	struct members_diff diff = { 0 };
+	bool any = false;
+	int r = 0;
+
+	for (enum set set = 0; r == 0 && set < SETS; set++) {
+		const struct set_shape *shape = &render_sets[set];
+		bool wrong;
+
+		r = iptables_set_state(set, shape->name, &states[set], error);
+		wrong = r == 0 && states[set].exists && !states[set].right;
+		ret_names[set] = wrong ? shape->spare : shape->name;
+		if (wrong)
+			r = clear_spare(set, error);
+		any |= wrong;
+	}
+	if (r == 0 && any)
+		r = iptables_sets_fill(wanted, ret_names, &diff, report, error);
+	members_diff_clear(&diff);
+	for (enum set set = 0; r == 0 && set < SETS; set++) {
+		if (ret_names[set] == render_sets[set].name || !can_swap(set, &states[set].found))
+			continue;
+		r = swap(set, error);
+		ret_names[set] = render_sets[set].name;
+	}
+	return r;
+}
+
+static int change(const char *name, const struct address *added, size_t n_added,
+	const struct address *removed, size_t n_removed, struct error *error)
+{
+	struct sets *sets;
+	int r = sets_begin(&sets, error);
+
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < n_added; i++)
@@ -153,8 +210,29 @@ int iptables_sets_change(const struct address *added, size_t n_added, const stru
 	if (r == 0)
 		r = sets_flush(sets, error);
 	sets_end(sets);
+	return r;
+}
+
+int iptables_sets_change(const struct address *added, size_t n_added, const struct address *removed,
+	size_t n_removed, struct engine_report *report, struct error *error)
+{
+	int r = n_added + n_removed == 0 ? 0 :
+					   change(render_sets[SET_PEERS].name, added, n_added, removed,
+						   n_removed, error);
+
 	if (r == 0)
 		report->set_changes += n_added + n_removed;
+	return r;
+}
+
+int iptables_sets_trim(const char *name, const struct members_diff *diff,
+	struct engine_report *report, struct error *error)
+{
+	int r = diff->n_surplus == 0 ? 0 :
+				       change(name, NULL, 0, diff->surplus, diff->n_surplus, error);
+
+	if (r == 0)
+		report->set_changes += diff->n_surplus;
 	return r;
 }
 
@@ -276,7 +354,8 @@ static int print_set(enum set set, const struct ruleset *wanted, struct buffer *
 	return 0;
 }
 
-static int print_surplus(const struct ruleset *wanted, struct buffer *diff, struct error *error)
+int iptables_sets_print_surplus(const struct ruleset *wanted, bool rules_go, struct buffer *diff,
+	struct error *error)
 {
 	static const char *const keep[SETS] = {
 		[SET_PEERS] = "neti-peers", [SET_DENIED] = "neti-denied"
@@ -287,7 +366,8 @@ static int print_surplus(const struct ruleset *wanted, struct buffer *diff, stru
 	for (size_t i = 0; r == 0 && i < found.n; i++) {
 		struct netlink_set set;
 
-		if (netlink_set_read(found.names[i], &set) == 0) /* else it has just gone */
+		if (netlink_set_read(found.names[i], &set) == 0 && /* else it has just gone */
+			(rules_go || set.references == 0))
 			print_found(diff, found.names[i], &set);
 	}
 	return r;
@@ -299,5 +379,5 @@ int iptables_sets_print(const struct ruleset *wanted, struct buffer *diff, struc
 
 	for (enum set set = 0; r == 0 && wanted && set < SETS; set++)
 		r = print_set(set, wanted, diff, error);
-	return r < 0 ? r : print_surplus(wanted, diff, error);
+	return r;
 }

@@ -42,6 +42,7 @@ static void read_create(const struct nlattr *nest, struct netlink_set *set)
 	set->hashsize = netlink_be32(of[IPSET_ATTR_HASHSIZE]);
 	set->maxelem = netlink_be32(of[IPSET_ATTR_MAXELEM]);
 	set->elements = netlink_be32(of[IPSET_ATTR_ELEMENTS]);
+	set->references = netlink_be32(of[IPSET_ATTR_REFERENCES]);
 	set->has_timeout = of[IPSET_ATTR_TIMEOUT] != NULL;
 	set->timeout = netlink_be32(of[IPSET_ATTR_TIMEOUT]);
 	set->has_counters = netlink_be32(of[IPSET_ATTR_CADT_FLAGS]) & IPSET_FLAG_WITH_COUNTERS;

@@ -13,7 +13,7 @@
 struct netlink_set {
 	char type[32];
 	uint8_t family;
-	uint32_t maxelem, hashsize, timeout, elements;
+	uint32_t maxelem, hashsize, timeout, elements, references;
 	bool has_timeout, has_counters, has_mask;
 };
 

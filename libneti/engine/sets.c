@@ -212,3 +212,10 @@ int sets_destroy(struct sets *sets, const char *name, struct error *error)
 	set_option(sets, IPSET_SETNAME, name);
 	return ipset_cmd(sets->session, IPSET_CMD_DESTROY, 0) < 0 ? failed(sets, name, error) : 0;
 }
+
+int sets_swap(struct sets *sets, const char *name, const char *other, struct error *error)
+{
+	set_option(sets, IPSET_SETNAME, name);
+	set_option(sets, IPSET_OPT_SETNAME2, other);
+	return ipset_cmd(sets->session, IPSET_CMD_SWAP, 0) < 0 ? failed(sets, name, error) : 0;
+}

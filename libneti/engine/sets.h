@@ -22,6 +22,8 @@ int sets_add(struct sets *sets, const char *name, const struct address *address,
 int sets_delete(struct sets *sets, const char *name, const struct address *address,
 	struct error *error);
 int sets_flush(struct sets *sets, struct error *error);
+/* Exchanges what the names mean, in one step, also for who refers to them. */
+int sets_swap(struct sets *sets, const char *name, const char *other, struct error *error);
 /* -EBUSY when a rule still refers to it. */
 int sets_destroy(struct sets *sets, const char *name, struct error *error);
 
