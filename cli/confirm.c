@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The keeper of unconfirmed rules: one process, session and lock file of its own. It makes the
- * change itself, so that there is no moment at which rules stand that nobody would undo.
+ * The keeper of unconfirmed rules: a process with a session and a lock file of its own. It makes
+ * the change itself, so that there is no moment at which rules stand that nobody would undo. A
+ * second process waits for it: whichever of the two is killed, the other one undoes.
  *
- * state_dir/unconfirmed holds its pid, is locked as long as it lives, and tells afterwards how
- * it ended.
+ * state_dir/unconfirmed holds the keeper's pid, is locked as long as one of them lives, and tells
+ * afterwards how it ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -26,6 +28,7 @@
 
 #define LOCK_NAME "unconfirmed"
 #define CONFIRMED "confirmed\n"
+#define AGAIN_S 1 /* between two attempts to undo */
 #define TIME_MAX_MS (24ull * 3600 * 1000)
 
 struct keeper {
@@ -80,15 +83,30 @@ static int remember(struct keeper *keeper)
 		       neti_settings_state_dir(netictl->settings)) < 0 ? -1 : 0;
 }
 
-static void undo(struct keeper *keeper)
+static int put_back(struct keeper *keeper)
 {
+	char *diff;
 	int result = keeper->before ? neti_engine_apply(keeper->engine, keeper->before, true) :
 				      neti_engine_flush(keeper->engine);
 
-	syslog(result < 0 ? LOG_ERR : LOG_WARNING, result < 0 ?
-		"unconfirmed rules could not be undone: %s" : "rules were not confirmed and are undone%s",
-		result < 0 ? neti_context_message(keeper->netictl->context) : "");
-	write_lock(keeper->lock, result < 0 ? "failed\n" : "undone\n");
+	if (result >= 0)
+		return 0;
+	syslog(LOG_ERR, "unconfirmed rules are still there: %s",
+		neti_context_message(keeper->netictl->context));
+	/* What somebody else's rule holds in place stays, and nothing more can be done. */
+	result = neti_engine_verify(keeper->engine, keeper->before, &diff);
+	if (result >= 0)
+		free(diff);
+	return result == 0 ? 0 : -1;
+}
+
+/* Somebody may hold the lock for longer than one attempt waits. */
+static void undo(struct keeper *keeper)
+{
+	while (put_back(keeper) < 0)
+		sleep(AGAIN_S);
+	syslog(LOG_WARNING, "rules were not confirmed and are undone");
+	write_lock(keeper->lock, "undone\n");
 }
 
 static void keep(struct keeper *keeper)
@@ -127,7 +145,7 @@ static void detach(void)
 	openlog("netictl", LOG_PID, LOG_DAEMON);
 }
 
-static int put_up(struct keeper *keeper)
+static int look(struct keeper *keeper)
 {
 	struct netictl *netictl = keeper->netictl;
 
@@ -138,15 +156,71 @@ static int put_up(struct keeper *keeper)
 			neti_context_message(netictl->context));
 		return EXIT_FAILED;
 	}
-	if (neti_engine_apply(keeper->engine, keeper->ruleset, netictl->line.accept) < 0)
-		return say_failure(netictl);
 	return EXIT_DONE;
 }
 
-static void run(struct keeper *keeper)
+/* A change that fails may have been made in part. */
+static int put_up(struct keeper *keeper)
+{
+	struct netictl *netictl = keeper->netictl;
+	int status;
+
+	if (neti_engine_apply(keeper->engine, keeper->ruleset, netictl->line.accept) >= 0)
+		return EXIT_DONE;
+	status = say_failure(netictl);
+	if (neti_context_trouble(netictl->context) != NETI_TROUBLE_HELD)
+		undo(keeper);
+	return status;
+}
+
+/* Ends the process when it is not EXIT_DONE. */
+static void report(struct keeper *keeper, char status)
+{
+	if (write(keeper->report, &status, 1) != 1 && status != EXIT_DONE)
+		_exit(EXIT_FAILED);
+	close(keeper->report);
+	if (status == EXIT_DONE)
+		return;
+	write_lock(keeper->lock, "failed\n");
+	_exit(status);
+}
+
+static void run(struct keeper *keeper, sigset_t *signals)
 {
 	char pid[16], status;
+
+	snprintf(pid, sizeof(pid), "%d\n", getpid());
+	write_lock(keeper->lock, pid);
+	status = (char)put_up(keeper);
+	detach();
+	report(keeper, status);
+	sigdelset(signals, SIGHUP); /* the terminal may go */
+	if (is_confirmed(keeper->time_ms, signals))
+		keep(keeper);
+	else
+		undo(keeper);
+	_exit(EXIT_DONE);
+}
+
+/* The signals stay blocked here: they are the keeper's, which the end of this one reaches too. */
+static void watch_over(struct keeper *keeper, pid_t pid)
+{
+	int status;
+
+	close(keeper->report);
+	detach();
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (WIFSIGNALED(status))
+		undo(keeper);
+	_exit(EXIT_DONE);
+}
+
+static void start(struct keeper *keeper)
+{
+	pid_t parent, pid;
 	sigset_t signals;
+	char status;
 
 	setsid();
 	sigemptyset(&signals);
@@ -156,31 +230,34 @@ static void run(struct keeper *keeper)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	snprintf(pid, sizeof(pid), "%d\n", getpid());
-	write_lock(keeper->lock, pid);
-	status = (char)put_up(keeper);
-	detach();
-	if (write(keeper->report, &status, 1) != 1 && status != EXIT_DONE)
-		_exit(EXIT_FAILED);
-	close(keeper->report);
-	if (status != EXIT_DONE) {
-		write_lock(keeper->lock, "failed\n");
-		_exit(status);
+	status = (char)look(keeper);
+	if (status != EXIT_DONE)
+		report(keeper, status);
+	parent = getpid();
+	pid = fork();
+	if (pid < 0) {
+		fprintf(stderr, "netictl: cannot start a process: %s\n", strerror(errno));
+		report(keeper, EXIT_FAILED);
 	}
-	sigdelset(&signals, SIGHUP); /* the terminal may go */
-	if (is_confirmed(keeper->time_ms, &signals))
-		keep(keeper);
-	else
-		undo(keeper);
-	_exit(EXIT_DONE);
+	if (pid > 0)
+		watch_over(keeper, pid);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		raise(SIGTERM);
+	run(keeper, &signals);
 }
 
 static int wait_for_report(int fd)
 {
 	char status = EXIT_FAILED;
+	ssize_t n;
 
-	while (read(fd, &status, 1) < 0 && errno == EINTR)
-		continue;
+	do
+		n = read(fd, &status, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		fprintf(stderr, "netictl: the process that changes the rules was killed: "
+				"they are undone\n");
 	return status;
 }
 
@@ -203,7 +280,7 @@ int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset)
 	}
 	keeper.report = fds[1];
 	if (child == 0)
-		run(&keeper);
+		start(&keeper);
 	close(fds[1]);
 	close(keeper.lock);
 	status = wait_for_report(fds[0]);
