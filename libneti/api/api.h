@@ -44,6 +44,7 @@ struct neti_ruleset {
 	struct neti_context *context;
 	struct ruleset *ruleset;
 	struct fleet_settings fleet;
+	uint32_t conntrack_max; /* of the settings; 0: from the machine's memory */
 };
 
 struct neti_engine {

@@ -65,6 +65,7 @@ NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_
 	neti_engine_ref(engine);
 	if (!force)
 		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL, &error);
+	engine_set_conntrack_max(engine->engine, ruleset->conntrack_max);
 	if (result == 0)
 		result = engine_apply(engine->engine, ruleset->ruleset, &report, &error);
 	return leave(engine, result < 0 ? result : was_changed(&report), &error);

@@ -29,6 +29,7 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	ruleset->fleet = *fleet;
+	ruleset->conntrack_max = settings->conntrack_max;
 	*ret = ruleset;
 	return 0;
 }

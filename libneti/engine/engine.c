@@ -56,6 +56,11 @@ struct engine *engine_close(struct engine *engine)
 	return NULL;
 }
 
+void engine_set_conntrack_max(struct engine *engine, uint32_t conntrack_max)
+{
+	engine->config.conntrack_max = conntrack_max;
+}
+
 /* A report is filled also when the call fails: what was done by then was done. */
 static int finish(struct engine_report *ret, struct engine_report *report, double start, int r)
 {

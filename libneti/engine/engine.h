@@ -41,6 +41,8 @@ struct denied {
 /* name: "iptables" (the default for NULL). Says what is missing: capability, table, set type. */
 int engine_open(struct engine **ret, const char *name, const struct engine_config *config, struct error *error);
 struct engine *engine_close(struct engine *engine);
+/* From the next apply on. */
+void engine_set_conntrack_max(struct engine *engine, uint32_t conntrack_max);
 
 /* Reads the kernel and carries out the difference alone; commits nothing when equal. */
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret, struct error *error);
