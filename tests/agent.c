@@ -368,6 +368,23 @@ START_TEST(full_tables_are_told)
 }
 END_TEST
 
+/* Files are laid over the kernel's numbers, which are the machine's. */
+START_TEST(full_table_of_connections_is_told)
+{
+	if (!begin())
+		return;
+	netns_enter(&hudson.netns);
+	netns_do("cd %s && echo 4000000 > count && echo 4194304 > max && mount --make-rprivate / &&"
+		 "for n in count max; do mount --bind $n /proc/sys/net/netfilter/nf_conntrack_$n; done",
+		netns_directory());
+	start(&hudson);
+	DISPATCH_UNTIL(hudson.troubles > 0);
+	ck_assert_msg(strstr(hudson.trouble, "table of connections is 95 % full, 4000000 of 4194304"),
+		"%s", hudson.trouble);
+	end();
+}
+END_TEST
+
 START_TEST(overlay_that_is_in_use_here_is_refused)
 {
 	if (!begin())
@@ -426,6 +443,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, removals_are_held_until_accepted);
 	tcase_add_test(tests, kernel_is_not_touched_before_the_list_is_read);
 	tcase_add_test(tests, full_tables_are_told);
+	tcase_add_test(tests, full_table_of_connections_is_told);
 	tcase_add_test(tests, overlay_that_is_in_use_here_is_refused);
 	tcase_add_test(tests, same_id_elsewhere_is_refused);
 	suite_add_tcase(suite, tests);

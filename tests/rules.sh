@@ -68,6 +68,22 @@ from_state_is_whole() {
 expect "apply --from-state puts up what stood, with the registry away" from_state_is_whole
 mv away.db registry.db
 
+# As long as somebody holds the lock nothing can be undone. The rest goes on beside it.
+busy_undo() {
+	local -x XTABLES_LOCKFILE=$PWD/busy.lock _
+	mkdir busy
+	"${busy[@]}" "$netictl" -c busy.yml apply --confirm 1s && flock busy.lock sleep 8 || return
+	for _ in $(seq 100); do
+		"${busy[@]}" iptables-legacy -S | grep -q NETI || return 0
+		sleep 0.1
+	done
+	return 1
+}
+suite_namespace busy
+sed 's/state$/busy/' hudson.yml >busy.yml
+busy_undo &
+busy_undo=$!
+
 # Confirmed or not.
 config=other.yml
 expect "apply --confirm wants a time" says 2 'not a time' ctl apply --confirm soon
@@ -93,11 +109,20 @@ expect "apply --confirm 1s" says 0 'undone in 1s' ctl apply --confirm 1s
 expect "unconfirmed rules go back to the confirmed ones" goes_back confirmed
 expect "confirm comes too late" says 1 'no rules wait' ctl confirm
 
+is_killed_and_goes_back() { # COLUMN of ps: the keeper's pid, or ppid, who watches over it
+	ctl apply --confirm 60s && stripped | same applied - || return
+	kill -KILL "$(ps -o "$1=" -p "$(cat state/unconfirmed)" | tr -d ' ')" && goes_back confirmed
+}
+expect "a keeper that is killed leaves nothing unconfirmed" is_killed_and_goes_back pid
+expect "nor does its watcher" is_killed_and_goes_back ppid
+
 dies_and_goes_back() {
 	setsid "${host[@]}" "$netictl" -c hudson.yml apply --confirm 60s
 	stripped | same applied - && kill -TERM "$(cat state/unconfirmed)" && goes_back confirmed
 }
 expect "an undoer that is told to go undoes first" dies_and_goes_back
+
+expect "undone when the lock is free again" wait "$busy_undo"
 
 expect "flush" says 0 'are gone' ctl flush
 expect "after a flush nothing comes back at boot" says 1 'state/ruleset' ctl apply --from-state
@@ -111,8 +136,28 @@ flush_is_final() {
 expect "flush ends the wait for a confirmation" flush_is_final
 
 ctl apply 2>/dev/null
-sed -i 's/neti-state 1 ./neti-state 1 x/' state/ruleset
-expect "a torn state file is named" says 1 'state/ruleset is ignored' ctl apply --from-state
+cp state/ruleset good
+is_ignored() { # WHY SED-COMMAND
+	sed "$2" good >state/ruleset
+	says 1 "state/ruleset is ignored: $1" ctl apply --from-state
+}
+expect "a torn state file is named" is_ignored 'it is torn' '$s/.....$//'
+expect "that of a newer version too" is_ignored 'another version of Neti' '1s/neti-state 1/neti-state 2/'
+expect "and a foreign one" is_ignored 'it is not a state file' '1d'
+cp good state/ruleset
+"${host[@]}" ip link set lo down
+expect "without any interface up the state can be put up" says 0 'the kernel' ctl apply --from-state
+"${host[@]}" ip link set lo up
+
+# The size of the table of connections is the machine's: files are laid over it.
+is_sized() {
+	sed '$aconntrack_max: 7777777' hudson.yml >sized.yml
+	echo 1000 | tee max >buckets
+	"${host[@]}" unshare --mount --propagation private sh -c 'for n in max buckets; do
+		mount --bind $n /proc/sys/net/netfilter/nf_conntrack_$n; done; "$0" -c sized.yml apply' "$netictl"
+	[ "$(cat max)" = 7777777 ]
+}
+expect "apply sizes the table of connections as it is set" is_sized
 
 # Who is refused.
 if suite_namespace stranger; then
