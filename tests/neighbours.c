@@ -373,6 +373,38 @@ START_TEST(test_hog_is_named)
 }
 END_TEST
 
+/* Sets before rules when adding, rules before sets when removing: where the rules cannot be
+ * changed, members have come and none has gone. */
+START_TEST(test_order_of_a_change)
+{
+	struct ruleset *before;
+	pid_t hog;
+
+	if (!netns_start(&self))
+		return;
+	engine = check_open();
+	rules = check_rules();
+	check_apply(engine, rules);
+	before = rules_copy(rules);
+	rules_member(rules, "192.168.40.9", "10.9.0.40");
+	rules_remove(rules, "192.168.17.3");
+	hog = start_hog(3600000000u, 0);
+	for (int known = 0; known < 2; known++) {
+		int r = known ? engine_update(engine, before, rules, &check_report, &check_error) :
+				engine_apply(engine, rules, &check_report, &check_error);
+
+		ck_assert_int_eq(r, -EBUSY);
+		netns_do("ipset test neti-peers 10.9.0.40 && ipset test neti-peers 10.9.0.1 &&"
+			 "ipset del neti-peers 10.9.0.40");
+	}
+	stop_hog(hog);
+	check_apply(engine, rules);
+	check_equal(engine, rules);
+	rules_free(before);
+	stop();
+}
+END_TEST
+
 /* Another tool inserts itself before our rules, which go back to their place; its own stay. */
 START_TEST(test_place_is_taken_back)
 {
@@ -409,6 +441,7 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_counters_are_exact_under_traffic);
 	tcase_add_test(tcase, test_moments_without_a_hog_are_used);
 	tcase_add_test(tcase, test_hog_is_named);
+	tcase_add_test(tcase, test_order_of_a_change);
 	tcase_add_test(tcase, test_place_is_taken_back);
 	suite_add_tcase(suite, tcase);
 	return suite;

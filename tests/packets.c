@@ -403,6 +403,21 @@ START_TEST(test_no_window)
 }
 END_TEST
 
+/* As an older version left it: a smaller set, other chains in another tree, another order. */
+static void make_older(void)
+{
+	netns_do("ipset create older hash:ip maxelem 65536; ipset add older " MEMBER ";"
+		 "ipset swap older neti-peers; ipset destroy older;"
+		 "printf '%%s\\n' '*nat' ':NETI-OVERLAY - [0:0]' ':NETI-OLD - [0:0]'"
+		 " '-A NETI-OVERLAY -d 192.168.0.0/24 -j NETI-OLD'"
+		 " '-A NETI-OLD -d " OVERLAY "/32 -j DNAT --to-destination " MEMBER "'"
+		 " COMMIT '*filter' ':NETI-INPUT - [0:0]' ':NETI-ACCEPT - [0:0]'"
+		 " '-A NETI-INPUT -m set --match-set neti-peers src -j NETI-ACCEPT'"
+		 " '-A NETI-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j NETI-ACCEPT'"
+		 " '-A NETI-INPUT -i lo -j NETI-ACCEPT' '-A NETI-INPUT -j DROP' '-A NETI-ACCEPT -j ACCEPT'"
+		 " COMMIT | iptables-legacy-restore -w -n");
+}
+
 static void probe_refusal(struct counts *counts)
 {
 	int r = netns_connect(OVERLAY, 7000, 1);
@@ -451,37 +466,49 @@ static void wait_for_probes(const struct counts *counts)
 		usleep(100);
 }
 
-START_TEST(test_no_window_while_a_set_is_replaced)
+static void (*const spoilers[])(void) = { spoil_set, make_older };
+
+START_TEST(test_no_window_while_it_is_put_right)
 {
 	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned from_member = 0, from_stranger = 0;
-	pid_t children[2];
-	int udp;
+	pid_t children[4];
+	int udp, listener;
 
 	if (!start())
 		return;
+	netns_enter(&member);
+	listener = netns_listen("0.0.0.0", 7000);
+	netns_enter(&self);
 	udp = open_udp();
 	rules_fill(rules, 2000);
 	rules_member(rules, OVERLAY, MEMBER);
 	apply();
 	for (unsigned round = 0; round < 10; round++) {
-		spoil_set();
+		spoilers[_i]();
 		drain(udp, &from_member, &from_stranger);
 		from_member = from_stranger = 0;
 		*counts = (struct counts){ 0 };
 		children[0] = prober(&member, counts, probe_member);
 		children[1] = prober(&stranger, counts, probe_stranger);
+		children[2] = prober(&self, counts, probe_overlay);
+		children[3] = fork();
+		if (children[3] == 0)
+			accept_all(listener, counts);
 		wait_for_probes(counts);
 		apply();
 		wait_for_probes(counts);
 		atomic_store(&counts->end, true);
-		waitpid(children[0], NULL, 0);
-		waitpid(children[1], NULL, 0);
+		for (size_t i = 0; i < 4; i++)
+			waitpid(children[i], NULL, 0);
 		drain(udp, &from_member, &from_stranger);
 		ck_assert_uint_eq(from_member, counts->sent_member);
 		ck_assert_uint_eq(from_stranger, 0);
+		ck_assert_uint_gt(counts->connected, 0);
+		ck_assert_uint_eq(counts->failed, 0);
 	}
+	netns_do("! iptables-legacy-save | grep 'NETI-OLD\\|NETI-ACCEPT'");
 	stop();
 }
 END_TEST
@@ -500,7 +527,7 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_ipv6);
 	tcase_add_test(tcase, test_no_window);
 	tcase_add_test(tcase, test_switching_on_and_off_refuses_no_member);
-	tcase_add_test(tcase, test_no_window_while_a_set_is_replaced);
+	tcase_add_loop_test(tcase, test_no_window_while_it_is_put_right, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

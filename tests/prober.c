@@ -296,7 +296,6 @@ static unsigned changes_of_agents(void)
 	unsigned n = (unsigned)strtoul(text, NULL, 10);
 
 	free(text);
-	printf("%u changes of the crowd, %u of the kernel\n", atomic_load(&shared->changes), n);
 	return n;
 }
 
@@ -393,7 +392,8 @@ START_TEST(killed_at_any_moment)
 	ck_assert(becomes("iptables-legacy-save -t nat | grep -qe '--to-destination " SIERRA "'", 10));
 	start_probers(probers);
 	before = atomic_load(&shared->changes);
-	for (unsigned i = 0; i < kills; i++) {
+	/* On a busy machine more lives are too short to change anything. */
+	for (unsigned i = 0; i < kills || changes_of_agents() <= kills / 2; i++) {
 		poll(NULL, 0, rand() % (i % 4 ? 400 : 800));
 		end_process(agent, SIGKILL);
 		agent = start_agent();
@@ -407,7 +407,8 @@ START_TEST(killed_at_any_moment)
 	counts = probe_end();
 	end_process(probers[0], SIGKILL);
 	judge(&counts);
-	ck_assert_uint_gt(changes_of_agents(), kills / 2);
+	printf("%u changes of the crowd, %u of the kernel\n", atomic_load(&shared->changes),
+		changes_of_agents());
 	/* The last agent has it all in order. The crowd's sessions have ended by now. */
 	ck_assert(becomes("! ipset list neti-peers | grep -q ^10.9.1.1", 15));
 	end_process(agent, SIGTERM);

@@ -173,6 +173,10 @@ if suite_namespace stranger; then
 	expect "denied --json" bash -c 'jq -e ".denied | length == 1 and .[0] == (.[0] +
 		{source: \"198.51.100.9\", protocol: \"udp\", port: 99, packets: 6}) and
 		(now - .[0].since | . >= 0 and . < 60)"' < <(ctl denied --json)
+	"${host[@]}" ipset add neti-denied 192.0.2.9,tcp:25 timeout 3000 packets 7
+	expect "denied says since when" bash -c 'jq -e "[.denied[] | select(.port == 25) | now - .since] |
+		length == 1 and .[0] >= 600 and .[0] < 660"' < <(ctl denied --json)
+	"${host[@]}" ipset del neti-denied 192.0.2.9,tcp:25
 	for port in $(seq 1000 1200); do printf '%s\n' "$port"; done |
 		"${stranger[@]}" bash -c 'while read -r port; do echo x >"/dev/udp/198.51.100.1/$port"; done'
 	expect "a port scan is counted, and bounded" bash -c '[ "$(jq ".denied | length")" = 202 ]' \
