@@ -96,7 +96,7 @@ static int iptables_open(struct engine *engine, struct error *error)
 
 static void iptables_close(struct engine *engine)
 {
-	(void)engine;
+	xtables_memory_clear(&((struct iptables *)engine)->memory);
 }
 
 static void find_indexes(const char *const names[SETS], uint16_t ret[SETS])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The only file that calls libiptc and libip6tc: one table of function pointers for each, so
+ * The only file that calls libiptc and libip6tc: one row of function pointers for each, so
  * that everything above is written once.
  */
 #include <errno.h>
@@ -15,78 +15,103 @@
 #include <unistd.h>
 
 #include "xtables.h"
+#include "xtables_backend.h"
 #include "xtables_entry.h"
 
 struct xtables {
 	enum table table;
-	const struct family *family;
-	struct xtc_handle *handle;
+	const struct xtables_backend *backend;
+	void *handle;
 	const uint16_t *sets;
 	const void **rules;
 	size_t n_rules, size;
 };
 
-struct family {
-	uint8_t family;
-	const char *program, *names; /* what to say, and where the tables in use are listed */
-	const struct xtc_ops *ops;
-	const void *(*first)(const char *chain, struct xtc_handle *handle);
-	const void *(*next)(const void *entry, struct xtc_handle *handle);
-	const char *(*target)(const void *entry, struct xtc_handle *handle);
-	int (*insert)(const char *chain, const void *entry, unsigned position,
-		struct xtc_handle *handle);
-	int (*append)(const char *chain, const void *entry, struct xtc_handle *handle);
-	int (*delete)(const char *chain, unsigned position, struct xtc_handle *handle);
-	int (*drop)(const char *chain, struct xtc_handle *handle);
-	int (*references)(unsigned *ret, const char *chain, struct xtc_handle *handle);
-};
+/* A commit zeroes the policy counters of built-in chains unless they are set. */
+static int commit(const struct xtc_ops *ops, struct xtc_handle *handle)
+{
+	struct xt_counters counters;
 
-/* The libraries' functions differ in their entry's type alone. */
+	for (const char *chain = ops->first_chain(handle); chain; chain = ops->next_chain(handle)) {
+		const char *policy = ops->get_policy(chain, &counters, handle);
+
+		if (!policy)
+			break; /* built-in chains come first */
+		ops->set_policy(chain, policy, &counters, handle);
+	}
+	errno = 0;
+	return ops->commit(handle);
+}
+
+#define FORWARD(prefix, type, name, function, parameters, arguments)                               \
+	static type prefix##_wrapped_##name parameters                                             \
+	{                                                                                          \
+		return prefix##_##function arguments;                                              \
+	}
+
+/* The libraries' functions differ in their types alone. */
 #define WRAP(prefix)                                                                               \
-	static const void *prefix##_first(const char *chain, struct xtc_handle *handle)            \
+	static void *prefix##_wrapped_init(const char *table, struct xtables_memory *memory)       \
 	{                                                                                          \
-		return prefix##_first_rule(chain, handle);                                         \
+		(void)memory;                                                                      \
+		return prefix##_init(table);                                                       \
 	}                                                                                          \
-	static const void *prefix##_next(const void *entry, struct xtc_handle *handle)             \
+	FORWARD(prefix, void, free, free, (void *handle), (handle))                                \
+	FORWARD(prefix, const char *, first_chain, first_chain, (void *handle), (handle))          \
+	FORWARD(prefix, const char *, next_chain, next_chain, (void *handle), (handle))            \
+	FORWARD(prefix, int, has, is_chain, (const char *chain, void *handle), (chain, handle))    \
+	FORWARD(prefix, int, references, get_references,                                           \
+		(unsigned *ret, const char *chain, void *handle), (ret, chain, handle))            \
+	FORWARD(prefix, const void *, first, first_rule, (const char *chain, void *handle),        \
+		(chain, handle))                                                                   \
+	FORWARD(prefix, const void *, next, next_rule, (const void *entry, void *handle),          \
+		(entry, handle))                                                                   \
+	FORWARD(prefix, const char *, target, get_target, (const void *entry, void *handle),       \
+		(entry, handle))                                                                   \
+	FORWARD(prefix, int, create, create_chain, (const char *chain, void *handle),              \
+		(chain, handle))                                                                   \
+	FORWARD(prefix, int, insert, insert_entry,                                                 \
+		(const char *chain, const void *entry, unsigned position, void *handle),           \
+		(chain, entry, position, handle))                                                  \
+	FORWARD(prefix, int, append, append_entry,                                                 \
+		(const char *chain, const void *entry, void *handle), (chain, entry, handle))      \
+	FORWARD(prefix, int, delete, delete_num_entry,                                             \
+		(const char *chain, unsigned position, void *handle), (chain, position, handle))   \
+	FORWARD(prefix, int, empty, flush_entries, (const char *chain, void *handle),              \
+		(chain, handle))                                                                   \
+	FORWARD(prefix, int, drop, delete_chain, (const char *chain, void *handle),                \
+		(chain, handle))                                                                   \
+	static int prefix##_wrapped_commit(void *handle)                                           \
 	{                                                                                          \
-		return prefix##_next_rule(entry, handle);                                          \
-	}                                                                                          \
-	static const char *prefix##_target(const void *entry, struct xtc_handle *handle)           \
-	{                                                                                          \
-		return prefix##_get_target(entry, handle);                                         \
-	}                                                                                          \
-	static int prefix##_insert(const char *chain, const void *entry, unsigned position,        \
-		struct xtc_handle *handle)                                                         \
-	{                                                                                          \
-		return prefix##_insert_entry(chain, entry, position, handle);                      \
-	}                                                                                          \
-	static int prefix##_append(const char *chain, const void *entry, struct xtc_handle *handle) \
-	{                                                                                          \
-		return prefix##_append_entry(chain, entry, handle);                                \
+		return commit(&prefix##_ops, handle);                                              \
 	}
 
 #define WRAPPED(prefix)                                                                            \
-	.ops = &prefix##_ops, .first = prefix##_first, .next = prefix##_next,                      \
-	.target = prefix##_target, .insert = prefix##_insert, .append = prefix##_append,           \
-	.delete = prefix##_delete_num_entry, .drop = prefix##_delete_chain,                        \
-	.references = prefix##_get_references
+	.init = prefix##_wrapped_init, .free = prefix##_wrapped_free,                              \
+	.first_chain = prefix##_wrapped_first_chain, .next_chain = prefix##_wrapped_next_chain,    \
+	.has = prefix##_wrapped_has, .references = prefix##_wrapped_references,                    \
+	.first = prefix##_wrapped_first, .next = prefix##_wrapped_next,                            \
+	.target = prefix##_wrapped_target, .create = prefix##_wrapped_create,                      \
+	.insert = prefix##_wrapped_insert, .append = prefix##_wrapped_append,                      \
+	.delete = prefix##_wrapped_delete, .empty = prefix##_wrapped_empty,                        \
+	.drop = prefix##_wrapped_drop, .commit = prefix##_wrapped_commit
 
 WRAP(iptc)
 WRAP(ip6tc)
 
-static const struct family families[] = {
+static const struct xtables_backend backends[] = {
 	{ AF_INET, "iptables", "/proc/thread-self/net/ip_tables_names", WRAPPED(iptc) },
 	{ AF_INET6, "ip6tables", "/proc/thread-self/net/ip6_tables_names", WRAPPED(ip6tc) },
 };
 
-static const struct family *family_of(enum table table)
+static const struct xtables_backend *backend_of(enum table table)
 {
-	return &families[render_table_family(table) == AF_INET6];
+	return &backends[render_table_family(table) == AF_INET6];
 }
 
 bool xtables_exists(enum table table)
 {
-	FILE *names = fopen(family_of(table)->names, "re");
+	FILE *names = fopen(backend_of(table)->names, "re");
 	char line[64];
 	bool found = false;
 
@@ -106,41 +131,59 @@ static int failure(void)
 	return errno ? -abs(errno) : -EIO;
 }
 
-int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
-	struct error *error)
+static int explain_open(int r, enum table table, struct error *error)
+{
+	const struct xtables_backend *backend = backend_of(table);
+	const char *name = render_table_name(table);
+
+	if (r == -EPERM)
+		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
+			"not permitted to read the %s table %s: CAP_NET_ADMIN and CAP_NET_RAW are needed",
+			backend->program, name);
+	if (r == -ENOMEM)
+		return error_memory(error);
+	return error_set(error, r, NETI_TROUBLE_UNSUPPORTED,
+		"the kernel has no %s table %s: modprobe %s_%s", backend->program, name,
+		backend->family == AF_INET6 ? "ip6table" : "iptable", name);
+}
+
+static int open_table(struct xtables **ret, enum table table, const struct xtables_backend *backend,
+	const uint16_t sets[SETS], struct xtables_memory *memory, struct error *error)
 {
 	struct xtables *xtables = calloc(1, sizeof(*xtables));
-	const struct family *family = family_of(table);
-	const char *name = render_table_name(table);
 	int r;
 
 	if (!xtables)
 		return error_memory(error);
-	*xtables = (struct xtables){ .table = table, .family = family, .sets = sets };
+	*xtables = (struct xtables){ .table = table, .backend = backend, .sets = sets };
 	errno = 0;
-	xtables->handle = family->ops->init(name);
+	xtables->handle = backend->init(render_table_name(table), memory);
 	if (xtables->handle) {
 		*ret = xtables;
 		return 0;
 	}
 	r = failure();
 	free(xtables);
-	if (r == -EPERM)
-		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
-			"not permitted to read the %s table %s: CAP_NET_ADMIN and CAP_NET_RAW are needed",
-			family->program, name);
-	if (r == -ENOMEM)
-		return error_memory(error);
-	return error_set(error, r, NETI_TROUBLE_UNSUPPORTED,
-		"the kernel has no %s table %s: modprobe %s_%s", family->program, name,
-		family->family == AF_INET6 ? "ip6table" : "iptable", name);
+	return explain_open(r, table, error);
+}
+
+int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
+	struct error *error)
+{
+	return open_table(ret, table, backend_of(table), sets, NULL, error);
+}
+
+int xtables_open_patch(struct xtables **ret, enum table table, const uint16_t sets[SETS],
+	struct xtables_memory *memory, struct error *error)
+{
+	return open_table(ret, table, &xtables_patch, sets, memory, error);
 }
 
 struct xtables *xtables_close(struct xtables *xtables)
 {
 	if (!xtables)
 		return NULL;
-	xtables->family->ops->free(xtables->handle);
+	xtables->backend->free(xtables->handle);
 	free(xtables->rules);
 	free(xtables);
 	return NULL;
@@ -153,25 +196,25 @@ enum table xtables_table(const struct xtables *xtables)
 
 bool xtables_has(struct xtables *xtables, const char *chain)
 {
-	return xtables->family->ops->is_chain(chain, xtables->handle);
+	return xtables->backend->has(chain, xtables->handle);
 }
 
 unsigned xtables_references(struct xtables *xtables, const char *chain)
 {
 	unsigned n = 0;
 
-	xtables->family->references(&n, chain, xtables->handle);
+	xtables->backend->references(&n, chain, xtables->handle);
 	return n;
 }
 
 int xtables_own_chains(struct xtables *xtables, char (**ret)[CHAIN_NAME_MAX], size_t *ret_n)
 {
-	const struct xtc_ops *ops = xtables->family->ops;
+	const struct xtables_backend *backend = xtables->backend;
 	char(*names)[CHAIN_NAME_MAX] = NULL;
 	size_t n = 0, size = 0;
 
-	for (const char *name = ops->first_chain(xtables->handle); name;
-		name = ops->next_chain(xtables->handle)) {
+	for (const char *name = backend->first_chain(xtables->handle); name;
+		name = backend->next_chain(xtables->handle)) {
 		if (!render_is_own(name))
 			continue;
 		if (n == size) {
@@ -194,7 +237,7 @@ int xtables_own_chains(struct xtables *xtables, char (**ret)[CHAIN_NAME_MAX], si
 static const char *label_of(struct xtables *xtables, const void *entry)
 {
 	int verdict;
-	const char *name = entry_target(entry, xtables->family->family, &verdict);
+	const char *name = entry_target(entry, xtables->backend->family, &verdict);
 
 	if (*name)
 		return name;
@@ -206,7 +249,7 @@ static const char *label_of(struct xtables *xtables, const void *entry)
 	case XT_RETURN:
 		return "RETURN";
 	}
-	return verdict < 0 ? "?" : xtables->family->target(entry, xtables->handle);
+	return verdict < 0 ? "?" : xtables->backend->target(entry, xtables->handle);
 }
 
 static int remember(struct xtables *xtables, const void *entry)
@@ -227,14 +270,14 @@ static int remember(struct xtables *xtables, const void *entry)
 int xtables_rules(struct xtables *xtables, const char *chain, const void *const **ret,
 	size_t *ret_n)
 {
-	const struct family *family = xtables->family;
+	const struct xtables_backend *backend = xtables->backend;
 	int r = 0;
 
 	if (!xtables_has(xtables, chain))
 		return -ENOENT;
 	xtables->n_rules = 0;
-	for (const void *entry = family->first(chain, xtables->handle); r == 0 && entry;
-		entry = family->next(entry, xtables->handle))
+	for (const void *entry = backend->first(chain, xtables->handle); r == 0 && entry;
+		entry = backend->next(entry, xtables->handle))
 		r = remember(xtables, entry);
 	*ret = xtables->rules;
 	*ret_n = xtables->n_rules;
@@ -243,7 +286,7 @@ int xtables_rules(struct xtables *xtables, const char *chain, const void *const 
 
 bool xtables_same(struct xtables *xtables, const void *entry, const struct rule *rule)
 {
-	uint8_t family = xtables->family->family;
+	uint8_t family = xtables->backend->family;
 	struct entry wanted;
 
 	entry_encode(rule, family, xtables->sets, &wanted);
@@ -252,15 +295,15 @@ bool xtables_same(struct xtables *xtables, const void *entry, const struct rule 
 
 bool xtables_chain_same(struct xtables *xtables, const struct chain *chain)
 {
-	const struct family *family = xtables->family;
+	const struct xtables_backend *backend = xtables->backend;
 	const void *entry;
 	size_t i = 0;
 
 	errno = 0;
-	entry = family->first(chain->name, xtables->handle);
+	entry = backend->first(chain->name, xtables->handle);
 	if (!entry && errno == ENOENT)
 		return false;
-	for (; entry && i < chain->length; i++, entry = family->next(entry, xtables->handle))
+	for (; entry && i < chain->length; i++, entry = backend->next(entry, xtables->handle))
 		if (!xtables_same(xtables, entry, &chain->rules[i]))
 			return false;
 	return !entry && i == chain->length;
@@ -268,7 +311,7 @@ bool xtables_chain_same(struct xtables *xtables, const struct chain *chain)
 
 int xtables_decode(struct xtables *xtables, const void *entry, struct rule *ret)
 {
-	int r = entry_decode(entry, xtables->family->family, label_of(xtables, entry), xtables->sets,
+	int r = entry_decode(entry, xtables->backend->family, label_of(xtables, entry), xtables->sets,
 		ret);
 
 	return r == 0 && !xtables_same(xtables, entry, ret) ? -EINVAL : r;
@@ -281,7 +324,7 @@ static int result(int success)
 
 int xtables_create(struct xtables *xtables, const char *chain)
 {
-	return result(xtables->family->ops->create_chain(chain, xtables->handle));
+	return result(xtables->backend->create(chain, xtables->handle));
 }
 
 int xtables_insert(struct xtables *xtables, const char *chain, size_t position,
@@ -289,8 +332,8 @@ int xtables_insert(struct xtables *xtables, const char *chain, size_t position,
 {
 	struct entry entry;
 
-	entry_encode(rule, xtables->family->family, xtables->sets, &entry);
-	return result(xtables->family->insert(chain, entry.bytes, (unsigned)position,
+	entry_encode(rule, xtables->backend->family, xtables->sets, &entry);
+	return result(xtables->backend->insert(chain, entry.bytes, (unsigned)position,
 		xtables->handle));
 }
 
@@ -298,52 +341,34 @@ int xtables_append(struct xtables *xtables, const char *chain, const struct rule
 {
 	struct entry entry;
 
-	entry_encode(rule, xtables->family->family, xtables->sets, &entry);
-	return result(xtables->family->append(chain, entry.bytes, xtables->handle));
+	entry_encode(rule, xtables->backend->family, xtables->sets, &entry);
+	return result(xtables->backend->append(chain, entry.bytes, xtables->handle));
 }
 
 int xtables_delete(struct xtables *xtables, const char *chain, size_t position)
 {
-	return result(xtables->family->delete(chain, (unsigned)position, xtables->handle));
+	return result(xtables->backend->delete(chain, (unsigned)position, xtables->handle));
 }
 
 int xtables_empty(struct xtables *xtables, const char *chain)
 {
-	return result(xtables->family->ops->flush_entries(chain, xtables->handle));
+	return result(xtables->backend->empty(chain, xtables->handle));
 }
 
 int xtables_drop(struct xtables *xtables, const char *chain)
 {
-	return result(xtables->family->drop(chain, xtables->handle));
-}
-
-/* A commit zeroes the policy counters of built-in chains unless they are set. */
-static void keep_policy_counters(struct xtables *xtables)
-{
-	const struct xtc_ops *ops = xtables->family->ops;
-	struct xt_counters counters;
-
-	for (const char *chain = ops->first_chain(xtables->handle); chain;
-		chain = ops->next_chain(xtables->handle)) {
-		const char *policy = ops->get_policy(chain, &counters, xtables->handle);
-
-		if (!policy)
-			break; /* built-in chains come first */
-		ops->set_policy(chain, policy, &counters, xtables->handle);
-	}
+	return result(xtables->backend->drop(chain, xtables->handle));
 }
 
 int xtables_commit(struct xtables *xtables, struct error *error)
 {
 	int r;
 
-	keep_policy_counters(xtables);
-	errno = 0;
-	if (xtables->family->ops->commit(xtables->handle))
+	if (xtables->backend->commit(xtables->handle))
 		return 0;
 	r = failure();
 	return error_set(error, r, NETI_TROUBLE_KERNEL, "the kernel refused the %s table %s: %s",
-		xtables->family->program, render_table_name(xtables->table), strerror(-r));
+		xtables->backend->program, render_table_name(xtables->table), strerror(-r));
 }
 
 static int open_raw(void)
