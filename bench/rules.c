@@ -308,7 +308,7 @@ static void prepare(struct bench *bench, size_t members)
 	size_t middle = members / 2;
 
 	bench->members = members;
-	bench->runs = members > 20000 ? 5 : members > 2000 ? 7 : 17;
+	bench->runs = members > 20000 ? 9 : 17;
 	bench->rules = rules_new(members > 16000 ? "10.128.0.0/15" : "192.168.0.0/18");
 	rules_fill(bench->rules, members);
 	bench->rules->policy.reject_all = true;
