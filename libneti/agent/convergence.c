@@ -17,9 +17,6 @@
 #include "state.h"
 #include "tables.h"
 
-/* Rule work stays under a twentieth of one core. */
-#define PACE 20
-#define CREDIT_MS 2000 /* four changes with 16,000 members */
 #define CHECK_MS 5000
 #define STATUS_MS 500
 #define STATE_QUIET_MS 2000
@@ -274,7 +271,7 @@ static void kernel_failed(struct convergence *convergence, const struct error *e
 {
 	int64_t wait = 500ll << (convergence->failures < 6 ? convergence->failures : 6);
 
-	convergence->not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+	convergence->pace.not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 	if (convergence->failures++ == 0 || error->trouble != NETI_TROUBLE_HELD)
 		convergence_trouble(convergence, error);
 }
@@ -487,26 +484,13 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, 0);
 	if (convergence->keeper.applied)
 		due = sooner(due, convergence->check_due);
-	if (due >= 0 && due < convergence->not_before)
-		due = convergence->not_before;
+	if (due >= 0 && due < convergence->pace.not_before)
+		due = convergence->pace.not_before;
 	if (status_is_owed(convergence))
 		due = sooner(due, convergence->status_due);
 	if (state_is_owed(convergence))
 		due = sooner(due, convergence->state_due);
 	return sooner(due, convergence->refresh.due);
-}
-
-/* Work is owed for, and the debt runs off with the time. A small one does not hold up the next
- * change; so the first ones after a quiet time go in at once, and a burst is gathered. */
-static void pace(struct convergence *convergence, int64_t debt)
-{
-	int64_t now = clock_now();
-
-	if (convergence->paid_at < now)
-		convergence->paid_at = now;
-	convergence->paid_at += debt;
-	if (convergence->not_before < convergence->paid_at - CREDIT_MS)
-		convergence->not_before = convergence->paid_at - CREDIT_MS;
 }
 
 void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
@@ -515,7 +499,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	bool applied_now = false, checked = false;
 
 	ask_addresses(convergence, now);
-	if (convergence->fleet && now >= convergence->not_before) {
+	if (convergence->fleet && now >= convergence->pace.not_before) {
 		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
 			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
@@ -531,9 +515,9 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	if (!applied_now)
 		write_files(convergence, now);
 	if (applied_now)
-		pace(convergence, (int64_t)(cost * 1000 * PACE));
+		pace_pay(&convergence->pace, cost, clock_now());
 	if (checked)
-		convergence->check_due += (int64_t)(cost * 1000 * PACE);
+		convergence->check_due += pace_debt(cost);
 	*ret_due = next_due(convergence);
 }
 

@@ -7,6 +7,7 @@
 #include "../fleet.h"
 #include "../registry/registry.h"
 #include "keeper.h"
+#include "pace.h"
 #include "refresh.h"
 #include "status.h"
 #include "worker.h"
@@ -33,8 +34,7 @@ struct convergence {
 	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
 	bool overlay_usable;	/* no address of this host lies in it */
 	unsigned failures;	/* of the kernel, in a row */
-	int64_t not_before;	/* the pace: no rule work before */
-	int64_t paid_at;	/* when all work done is paid for */
+	struct pace pace;
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
 	int64_t status_due;

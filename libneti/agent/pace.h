@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_PACE_H
+#define NETI_PACE_H
+/*
+ * How often rules may be worked on, from what the work costs: under a twentieth of one core.
+ * Pure: times are milliseconds of whatever clock the caller has.
+ */
+#include <stdint.h>
+
+struct pace {
+	int64_t not_before; /* no rule work before */
+	int64_t paid_at;    /* when all work done is paid for */
+};
+
+/* How long work of so many seconds has to be paid for. */
+int64_t pace_debt(double seconds);
+void pace_pay(struct pace *pace, double seconds, int64_t now);
+
+#endif
