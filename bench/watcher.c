@@ -78,7 +78,8 @@ static struct neti_settings *settings_new(unsigned number, const char *folder, c
 	const char *const pairs[][2] = { { "registry", registry }, { "id", values[0] },
 		{ "network", "ec2" }, { "private_ip", values[1] }, { "state_dir", values[2] },
 		{ "reject_all", "true" }, { "session_timeout", "20s" },
-		{ "overlay_exclude", "[192.168.0.0/18]" } };
+		/* Where simulated members are, which have no lease. */
+		{ "overlay_exclude", "[192.168.0.0/18, 192.168.64.0/19]" } };
 
 	snprintf(values[0], sizeof(values[0]), "watcher-%u", number);
 	snprintf(values[1], sizeof(values[1]), "10.9.%u.1", number);

@@ -16,7 +16,7 @@
 
 struct work {
 	const struct ruleset *from, *to;
-	struct address *targets; /* where paths and overrides of "to" lead: sorted */
+	struct address *targets; /* where paths and overrides of "to" lead, sorted; NULL: not asked yet */
 	size_t n_targets;
 	struct netlink_batch *batch;
 	size_t forgotten;
@@ -28,11 +28,14 @@ static int compare_addresses(const void *a, const void *b)
 	return address_compare(a, b);
 }
 
+/* Sorting them costs milliseconds in a large fleet, and most changes find no flow to ask for. */
 static int gather_targets(struct work *work)
 {
 	const struct ruleset *to = work->to;
 	size_t n = 0;
 
+	if (work->targets)
+		return 0;
 	work->targets = calloc(to->n_paths + to->policy.n_nat_overrides + 1, sizeof(*work->targets));
 	if (!work->targets)
 		return -ENOMEM;
@@ -92,18 +95,21 @@ static const struct address *find_target(const struct work *work, const struct a
 /* Only who was in the fleet can have left it: not the target of an override, nor who was reached
  * without any mapping. But what goes to an overlay address unmapped goes nowhere, as NETI-OUTPUT
  * refuses it, and so would the next connection from the same port. */
-static bool has_left(const struct work *work, const struct entry *entry)
+static int has_left(struct work *work, const struct entry *entry)
 {
 	const struct address *override = find_override(work->from, &entry->destination);
 
 	if (address_equal(&entry->answers, &entry->destination))
 		return prefix_contains(&work->to->overlay, &entry->destination);
-	return !(override && address_equal(&entry->answers, override)) &&
-	       !is_among(&entry->answers, work->to->peers, work->to->n_peers) &&
-	       !is_among(&entry->answers, work->targets, work->n_targets);
+	if ((override && address_equal(&entry->answers, override)) ||
+		is_among(&entry->answers, work->to->peers, work->to->n_peers))
+		return false;
+	if (gather_targets(work) < 0)
+		return -ENOMEM;
+	return !is_among(&entry->answers, work->targets, work->n_targets);
 }
 
-static bool is_stale(const struct work *work, const struct entry *entry)
+static int is_stale(struct work *work, const struct entry *entry)
 {
 	const struct address *target;
 
@@ -112,16 +118,17 @@ static bool is_stale(const struct work *work, const struct entry *entry)
 	target = find_target(work, &entry->destination);
 	if (target && address_equal(target, &entry->answers))
 		return false;
-	return entry->protocol != IPPROTO_TCP || has_left(work, entry);
+	return entry->protocol != IPPROTO_TCP ? true : has_left(work, entry);
 }
 
 static int on_entry(void *data, const struct entry *entry)
 {
 	struct work *work = data;
+	int stale = is_stale(work, entry);
 	void *space;
 
-	if (!is_stale(work, entry))
-		return 0;
+	if (stale <= 0)
+		return stale;
 	space = netlink_batch_next(work->batch);
 	if (!space)
 		return -EIO; /* netlink_batch_close says why */
@@ -163,10 +170,8 @@ static int read_flows(struct work *work, const struct ruleset_diff *diff)
 
 static int do_work(struct work *work, const struct forget *forget)
 {
-	int r = gather_targets(work), closed;
+	int r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_refused, work), closed;
 
-	if (r == 0)
-		r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_refused, work);
 	if (r < 0)
 		return r;
 	r = read_flows(work, forget->diff);
