@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a fleet costs: a real ZooKeeper server, thousands of simulated members in one session,
- * and agents with rules in namespaces that follow them. bench/fleet [allocation|churn|commands|MEMBERS]...
+ * and agents with rules in namespaces that follow them. bench/fleet
+ * [allocation|churn|commands|MEMBERS]...
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -21,7 +22,7 @@
 
 #define WATCHERS 2
 #define SAMPLES 40
-#define QUIET_MS 400	/* between two single changes, and some at random */
+#define QUIET_MS 700	/* between two single changes, and some at random: below the pace */
 #define DELAY_MS 200	/* the fleet's removal_delay here */
 #define BURST 1000
 #define PLACES 20000u	/* a member moves by so many private addresses */
