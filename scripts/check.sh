@@ -226,9 +226,9 @@ check_memory() {
 check_coverage() {
 	needed "build with counters" ./dev build covered
 	find build/covered -name '*.gcda' -delete
-	export GCOV_ERROR_FILE=/dev/null # some tests are somebody else, and may not count
+	build/covered/netictl --version >/dev/null # makes the files that count
+	chmod -R a+rwX build/covered		   # some tests are somebody else, and count too
 	run_suites "all suites, counted by lines and branches" build/covered
-	unset GCOV_ERROR_FILE
 	run_alone "coverage by files" scripts/coverage.sh build/covered
 	sed '/ passed, /d' "$log"
 }
