@@ -93,7 +93,8 @@ static void turn(struct loop *loop)
 		notify_alive(neti_agent_idle(loop->agent));
 		neti_agent_dispatch(loop->agent);
 		hook_turn(loop->hook);
-	} while (!(fds[1].revents & POLLIN) || take_signal(loop));
+		/* watch for a reader that is gone */
+	} while (!ferror(stdout) && (!(fds[1].revents & POLLIN) || take_signal(loop)));
 }
 
 static void on_event(void *data, const struct neti_event *event)

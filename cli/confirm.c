@@ -261,16 +261,21 @@ static int wait_for_report(int fd)
 	return status;
 }
 
-int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset)
+int confirm_time(const struct netictl *netictl, uint64_t *ret_ms)
 {
-	struct keeper keeper = { .netictl = netictl, .ruleset = ruleset };
+	if (duration_parse(netictl->line.confirm, ret_ms) == 0 && *ret_ms > 0 && *ret_ms <= TIME_MAX_MS)
+		return EXIT_DONE;
+	return say_usage("--confirm \"%s\" is not a time up to a day, such as 60s or 5m",
+		netictl->line.confirm);
+}
+
+int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, uint64_t time_ms)
+{
+	struct keeper keeper = { .netictl = netictl, .ruleset = ruleset, .time_ms = time_ms };
+	const char *time = netictl->line.confirm;
 	int fds[2], status;
 	pid_t child;
 
-	if (duration_parse(netictl->line.confirm, &keeper.time_ms) < 0 || keeper.time_ms == 0 ||
-		keeper.time_ms > TIME_MAX_MS)
-		return say_usage("--confirm \"%s\" is not a time up to a day, such as 60s or 5m",
-			netictl->line.confirm);
 	keeper.lock = take_lock(neti_settings_state_dir(netictl->settings));
 	if (keeper.lock < 0)
 		return EXIT_FAILED;
@@ -286,8 +291,8 @@ int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset)
 	status = wait_for_report(fds[0]);
 	close(fds[0]);
 	if (status == EXIT_DONE)
-		say(netictl, "the rules are up and will be undone in %s: netictl confirm keeps them",
-			netictl->line.confirm);
+		say(netictl, "the rules are up and will be undone in %s%s: netictl confirm keeps them",
+			time, time[strspn(time, "0123456789")] ? "" : "s");
 	return status;
 }
 

@@ -7,8 +7,10 @@
 #include "netictl.h"
 
 /* Applies in a process of its own, which outlives this one and its terminal, and undoes it after
- * line.confirm. Returns when the rules are up. */
-int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset);
+ * the time. Returns when the rules are up. */
+int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, uint64_t time_ms);
+/* line.confirm; EXIT_USAGE when it is no time, and that was said. */
+int confirm_time(const struct netictl *netictl, uint64_t *ret_ms);
 /* Ends the keeper of unconfirmed rules without undoing them; false when there is none. */
 bool confirm_end(const char *state_dir);
 

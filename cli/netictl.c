@@ -226,6 +226,8 @@ static int parse(struct parsed *parsed, int argc, char **argv)
 	while ((letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (letter == ':')
 			return say_usage("%s needs a value", argv[optind - 1]);
+		if (letter == '?' && optopt)
+			return say_usage("unknown option -%c: see netictl --help", optopt);
 		if (letter == '?')
 			return say_usage("unknown option %s: see netictl --help", argv[optind - 1]);
 		if (!strchr(parsed->used, letter))
@@ -293,6 +295,17 @@ static int start(const struct command *command, struct netictl *netictl)
 	return status;
 }
 
+/* What was written may still wait to be, and the disk or the reader may be gone. */
+static int finish(int status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "netictl: cannot write the result%s%s\n", errno ? ": " : "",
+		errno ? strerror(errno) : "");
+	return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct parsed parsed = { 0 };
@@ -304,25 +317,20 @@ int main(int argc, char **argv)
 		return status;
 	if (parsed.version) {
 		printf("netictl %s\n", neti_version());
-		return EXIT_DONE;
+		return finish(EXIT_DONE);
 	}
 	if (parsed.line.count == 0)
-		return parsed.help ? help_all() : say_usage("no command: see netictl --help");
+		return parsed.help ? finish(help_all()) : say_usage("no command: see netictl --help");
 	command = find_command(parsed.line.arguments[0]);
 	if (!command)
 		return say_usage("unknown command \"%s\": see netictl --help", parsed.line.arguments[0]);
 	if (parsed.help)
-		return help_command(command);
+		return finish(help_command(command));
 	parsed.line.count--;
 	parsed.line.arguments++;
 	status = check(command, &parsed);
 	if (status) /* 2 would say "critical" there */
 		return command->run == command_check ? EXIT_CHECK_UNKNOWN : status;
 	netictl.line = parsed.line;
-	status = start(command, &netictl);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "netictl: cannot write the result: %s\n", strerror(errno));
-		return EXIT_FAILED;
-	}
-	return status;
+	return finish(start(command, &netictl));
 }

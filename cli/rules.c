@@ -137,6 +137,7 @@ int command_apply(struct netictl *netictl)
 {
 	bool agent = lock_is_held(neti_settings_state_dir(netictl->settings), "lock");
 	struct neti_ruleset *ruleset;
+	uint64_t time_ms;
 	int status;
 
 	if (!netictl->line.confirm) {
@@ -144,6 +145,9 @@ int command_apply(struct netictl *netictl)
 			say(netictl, "an agent runs on this host: the settings it has read last win");
 		return apply_once(netictl);
 	}
+	status = confirm_time(netictl, &time_ms);
+	if (status != EXIT_DONE)
+		return status;
 	if (agent) {
 		fprintf(stderr, "netictl: an agent runs on this host and would put its own rules back: "
 				"stop it first\n");
@@ -151,7 +155,7 @@ int command_apply(struct netictl *netictl)
 	}
 	if (fetch(netictl, &ruleset) < 0)
 		return say_failure(netictl);
-	status = confirm_apply(netictl, ruleset);
+	status = confirm_apply(netictl, ruleset, time_ms);
 	neti_ruleset_unref(ruleset);
 	return status;
 }

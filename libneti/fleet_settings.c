@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duration.h"
 #include "fleet_settings.h"
 #include "json_text.h"
 #include "member.h"
@@ -124,32 +125,16 @@ static json_t *print_subnet(const struct fleet_settings *settings, const struct 
 	return json_string(prefix_format(&settings->overlay_subnet, text));
 }
 
-/* Milliseconds of "500ms", "5s", "2m", "1h" or a bare number of seconds; negative: not a time. */
-static double delay_of_text(const char *text)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "", 1000 }, { "m", 60e3 }, { "h", 3600e3 } };
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits == 0 || digits > 9)
-		return -1;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (strcmp(text + digits, units[i].unit) == 0)
-			return (double)strtoul(text, NULL, 10) * units[i].ms;
-	return -1;
-}
-
 static int read_delay(struct fleet_settings *settings, const struct key *key, const json_t *value,
 	struct error *error)
 {
+	uint64_t parsed = UINT64_MAX; /* stays when it is too long to count */
 	double ms = -1;
 
 	if (json_is_number(value))
 		ms = json_number_value(value) * 1000;
-	else if (json_is_string(value))
-		ms = delay_of_text(json_string_value(value));
+	else if (json_is_string(value) && duration_parse(json_string_value(value), &parsed) != -EINVAL)
+		ms = (double)parsed;
 	if (!(ms >= 0))
 		return bad(error, key, "not a time such as \"5s\"");
 	if (ms > DELAY_MAX_MS)
@@ -190,7 +175,7 @@ static int read_peered(struct fleet_settings *settings, const struct key *key, c
 	size_t n = json_array_size(value);
 
 	if (!json_is_array(value))
-		return bad(error, key, "not a list of pairs of networks");
+		return bad(error, key, "not pairs of networks such as \"ec2:vpc,vpc:lab\"");
 	if (n > FLEET_PEERED_MAX)
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%s: more than %d pairs",
 			key->name, FLEET_PEERED_MAX);

@@ -79,6 +79,9 @@ expect "unknown command" refuses 2 'frobnicate' frobnicate
 expect "unknown long option" refuses 2 '[-][-]frob' --frob list
 expect "unknown short option" refuses 2 'unknown option -z' -z list
 expect "unknown short option after another" refuses 2 'z' -qz list
+expect "a value that looks like an option" refuses 2 'unknown option -1' fleet set removal_delay -1s
+expect "--confirm is looked at before the registry" refuses 2 'is not a time' \
+	--registry zookeeper://127.0.0.1:1/x apply --confirm soon
 expect "missing value of -c" refuses 2 'needs a value' list -c
 expect "missing value of --registry" refuses 2 '[-][-]registry needs a value' list --registry
 expect "missing KEY" refuses 2 'lookup needs KEY' lookup
@@ -265,6 +268,11 @@ reload_refuses() {
 	grep 'colour' run.err && kill -0 "$agent"
 }
 
+cannot_write() {
+	"$@" >/dev/full 2>full.err
+	[ $? = 1 ] && grep 'cannot write the result' full.err
+}
+
 # A member keeps its id and its folder; what else is new counts at the next reload, too.
 reload_keeps_what_it_is() {
 	cp hudson.yml kept.yml
@@ -272,6 +280,7 @@ reload_keeps_what_it_is() {
 	reloads 'not reloaded.*becomes other only with a restart' || return
 	sed 's/^public_ip:.*/public_ip: 198.51.100.12/; s|^state_dir:.*|&-other|' kept.yml >hudson.yml
 	reloads 'settings read again' || return
+	grep 'state_dir: another one counts from the next start on' run.err || return
 	mv kept.yml hudson.yml
 	await_public 198.51.100.12 && "$netictl" "${hudson[@]}" verify && "$netictl" "${hudson[@]}" status | grep 'id *hudson' &&
 		reloads 'settings read again' && await_public 198.51.100.11
@@ -349,6 +358,9 @@ expect "and without one nobody is guessed" \
 	refuses 1 '10.0.0.11 is an address of .*id or overlay address' -c nowhere.yml lookup 10.0.0.11
 expect "it goes" sqlite3 registry.db "DELETE FROM node WHERE path LIKE '%walden'"
 expect "bad settings are not reloaded" reload_refuses
+expect "what is watched by nobody ends" cannot_write timeout 20 "$netictl" "${hudson[@]}" watch
+expect "a list that cannot be written" cannot_write "$netictl" "${hudson[@]}" list
+expect "help that cannot be written" cannot_write "$netictl" --help
 expect "a reload keeps id and state_dir" reload_keeps_what_it_is
 expect "TERM ends the agent with 0" stops TERM
 expect "its member is gone" json '.members == []' "${hudson[@]}" list

@@ -125,19 +125,42 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	return result;
 }
 
+static bool same_registry(const struct settings *a, const struct settings *b)
+{
+	char *uri_a = NULL, *uri_b = NULL;
+	struct error error;
+	bool same = settings_registry(a, &uri_a, &error) < 0 ||
+		    settings_registry(b, &uri_b, &error) < 0 || strcmp(uri_a, uri_b) == 0;
+
+	free(uri_a);
+	free(uri_b);
+	return same;
+}
+
+/* The registry is open and the lock is held, until the end. */
+static void keep_places(struct convergence *convergence, struct settings *fresh)
+{
+	struct settings *old = convergence->settings;
+	char *state_dir = old->state_dir;
+
+	if (!same_registry(old, fresh))
+		log_warning(convergence->log, "registry: another one counts from the next start on");
+	if (strcmp(old->state_dir, fresh->state_dir) != 0)
+		log_warning(convergence->log, "state_dir: another one counts from the next start on");
+	old->state_dir = fresh->state_dir;
+	fresh->state_dir = state_dir;
+}
+
 void convergence_reload(struct convergence *convergence, struct settings *fresh)
 {
 	struct settings *old = convergence->settings;
 	bool moved = !address_equal(&old->private_ip, &fresh->private_ip) ||
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
-	char *state_dir = old->state_dir;
 	struct error error;
 	bool said = false;
 
-	/* Its lock is held until the end. */
-	old->state_dir = fresh->state_dir;
-	fresh->state_dir = state_dir;
+	keep_places(convergence, fresh);
 	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
 		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
