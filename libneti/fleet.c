@@ -16,6 +16,7 @@ struct slot {
 	struct member *latest; /* in the registry, or NULL */
 	int64_t gone_since;    /* when latest became NULL */
 	bool accepted;	       /* an operator lets the removal pass the guard */
+	bool seeded;	       /* shown by fleet_seed(), not seen since */
 	bool doubted;	       /* shown from before the registry lost its data, not seen since */
 };
 
@@ -35,6 +36,7 @@ struct fleet {
 	unsigned unread;
 	struct member_list view; /* what is shown, in order */
 	bool stale;		 /* the slots moved on and the view did not (no memory) */
+	bool keeps_seed;
 	size_t held;
 };
 
@@ -107,9 +109,15 @@ int fleet_seed(struct fleet *fleet, const struct member_list *members)
 		shard->slots = slots;
 		if (member_list_add(&fleet->view, member) < 0)
 			return -ENOMEM;
-		slots[shard->length++] = (struct slot){ .shown = member_ref(member) };
+		slots[shard->length++] = (struct slot){ .shown = member_ref(member),
+			.seeded = true };
 	}
 	return 0;
+}
+
+void fleet_keep_seed(struct fleet *fleet, bool keep)
+{
+	fleet->keeps_seed = keep;
 }
 
 /*
@@ -138,7 +146,7 @@ static void settle_slot(struct slot *slot, struct member *latest, int64_t now)
 {
 	if (latest) {
 		slot->gone_since = 0;
-		slot->accepted = slot->doubted = false;
+		slot->accepted = slot->doubted = slot->seeded = false;
 	} else if (slot->latest || !slot->gone_since) {
 		slot->gone_since = now;
 	}
@@ -266,7 +274,7 @@ static int step_slot(const struct fleet *fleet, struct slot *slot, struct step *
 		return show(slot, &step->delta->added);
 	if (slot->latest)
 		return show(slot, &step->delta->moved);
-	if ((step->hold || slot->doubted) && !slot->accepted)
+	if ((step->hold || slot->doubted || (slot->seeded && fleet->keeps_seed)) && !slot->accepted)
 		return 1;
 	if (due <= step->now)
 		return show(slot, &step->delta->removed);

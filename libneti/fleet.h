@@ -37,6 +37,9 @@ void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings)
 /* Members known from before a restart, sorted, before the first shard: removals are counted
  * against them. */
 int fleet_seed(struct fleet *fleet, const struct member_list *members);
+/* Those of them that are not seen stay for as long: it is not known yet whether this is the registry
+ * that had them. */
+void fleet_keep_seed(struct fleet *fleet, bool keep);
 /* Of several entries with one overlay address the one already in the view stays, else the first
  * counts; the others are skipped. */
 int fleet_shard(struct fleet *fleet, const struct fleet_reading *reading, int64_t now);

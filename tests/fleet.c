@@ -226,6 +226,26 @@ START_TEST(operator_accepts)
 }
 END_TEST
 
+/* Whoever is not there stays until the registry is known to be the one that had him. */
+START_TEST(seed_is_kept_while_it_is_told)
+{
+	struct member_list seed = { 0 };
+
+	for (unsigned n = 0; n < 3; n++)
+		test_list_add(&seed, test_member_nth(n, "ec2"));
+	ck_assert_int_eq(fleet_seed(fleet, &seed), 0);
+	fleet_keep_seed(fleet, true);
+	registry_has(0, 2, 1000);
+	ck_assert_int_eq(step(60000), 0);
+	ck_assert_uint_eq(members(), 3);
+	ck_assert_uint_eq(fleet_held(fleet), 0);
+	fleet_keep_seed(fleet, false);
+	ck_assert_int_eq(step(60000), 1);
+	ck_assert_uint_eq(delta.removed.length, 1);
+	member_list_clear(&seed);
+}
+END_TEST
+
 START_TEST(seed_counts_for_the_guard)
 {
 	struct member_list seed = { 0 };
@@ -320,6 +340,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, share_of_a_large_fleet);
 	tcase_add_test(tests, emptied_registry);
 	tcase_add_test(tests, operator_accepts);
+	tcase_add_test(tests, seed_is_kept_while_it_is_told);
 	tcase_add_test(tests, seed_counts_for_the_guard);
 	tcase_add_test(tests, doubted_members_stay);
 	tcase_add_test(tests, smaller_counter_accepts_nothing);

@@ -49,6 +49,9 @@ static void seed_fleet(struct convergence *convergence)
 			&convergence->fleet_settings, convergence->self, &members, &error);
 	if (result == 0 && fleet_seed(convergence->fleet, &members) < 0)
 		result = error_memory(&error);
+	/* The lease tells: on_replaced() comes before on_joined() when it had to be taken anew. */
+	fleet_keep_seed(convergence->fleet,
+		convergence->options.member && !convergence->registered);
 	if (result < 0 && result != -ENOENT)
 		log_warning(convergence->log, "%s", error.text);
 	member_list_clear(&members);
@@ -164,6 +167,8 @@ static int on_joined(void *data, const struct member *self)
 	address_format(&self->overlay, convergence->status.overlay);
 	convergence->status.trouble[0] = '\0';
 	convergence->status_stale = true;
+	fleet_keep_seed(convergence->fleet, false);
+	convergence->fleet_due = 0;
 	for (int joined = convergence->registered; joined < 2; joined++) {
 		event = event_new(joined ? NETI_EVENT_JOINED : NETI_EVENT_REGISTERED, "%s %s as %s",
 			self->id, joined ? "is in the fleet" : "has its overlay address",
