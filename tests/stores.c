@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "clock.h"
+#include "registry/zookeeper_hosts.h"
 #include "registry_fixture.h"
 
 START_TEST(store_answers)
@@ -276,6 +278,56 @@ START_TEST(client_log_is_thinned_out)
 }
 END_TEST
 
+START_TEST(addresses_are_an_odd_number)
+{
+	static const struct {
+		const char *hosts, *odd;
+	} table[] = {
+		{ "127.0.0.1:1", "127.0.0.1:1" },
+		{ "127.0.0.1:1,127.0.0.2:2", "127.0.0.1:1,127.0.0.2:2,127.0.0.1:1" },
+		{ "127.0.0.1:1,127.0.0.2:2,127.0.0.3:3", "127.0.0.1:1,127.0.0.2:2,127.0.0.3:3" },
+		{ "127.0.0.1:1,no.such.host.invalid:2,127.0.0.3:3",
+			"127.0.0.1:1,no.such.host.invalid:2,127.0.0.3:3,127.0.0.1:1" },
+		{ "no.such.host.invalid:2", "no.such.host.invalid:2" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char *odd = zookeeper_hosts_odd(table[i].hosts);
+
+		ck_assert_str_eq(odd, table[i].odd);
+		free(odd);
+	}
+}
+END_TEST
+
+static unsigned refusing; /* by their ports, a bit each */
+
+static void note_refusing(void *data, enum neti_log_level level, const char *text)
+{
+	(void)data;
+	ck_assert_int_eq(level, NETI_LOG_WARNING);
+	refusing |= (strstr(text, " 127.0.0.1:1 ") ? 1 : 0) | (strstr(text, " 127.0.0.1:9 ") ? 2 : 0);
+}
+
+/* An even number of them: the client does not wait by itself, and would take a whole core. */
+START_TEST(refusing_servers_are_named_at_rest)
+{
+	struct log log = { NETI_LOG_WARNING, note_refusing, NULL };
+	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1,127.0.0.1:9/neti",
+		.session_timeout_ms = TIMEOUT_MS, .log = &log };
+	double before = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+	struct error error;
+	struct host host;
+
+	refusing = 0;
+	try_open(&host, &config);
+	ck_assert_int_eq(registry_connect(host.registry, 4000, &error), -ETIMEDOUT);
+	ck_assert_uint_eq(refusing, 3);
+	ck_assert_double_lt(clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - before, 1);
+	host_close(&host);
+}
+END_TEST
+
 static void add_sqlite(TCase *tests)
 {
 	tcase_add_test(tests, store_answers);
@@ -291,6 +343,8 @@ static void add_zookeeper(TCase *tests)
 	tcase_add_test(tests, credentials_close_the_fleet);
 	tcase_add_test(tests, unreachable_server_is_named);
 	tcase_add_test(tests, client_log_is_thinned_out);
+	tcase_add_test(tests, addresses_are_an_odd_number);
+	tcase_add_test(tests, refusing_servers_are_named_at_rest);
 }
 
 Suite *test_suite(void)

@@ -14,6 +14,7 @@
 #include "../thread.h"
 #include "close_on_exec.h"
 #include "zookeeper_client.h"
+#include "zookeeper_hosts.h"
 #include "zookeeper_log.h"
 
 struct zookeeper_client {
@@ -183,14 +184,20 @@ static void *make_handle(void *data)
 	struct opening *opening = data;
 	const struct zookeeper_client_config *config = opening->config;
 	struct open_descriptors open;
+	char *hosts;
 
 	pthread_setname_np(pthread_self(), "neti-zookeeper");
+	opening->error = ENOMEM;
+	hosts = zookeeper_hosts_odd(config->hosts);
+	if (!hosts)
+		return NULL;
 	close_on_exec_note(&open);
 	errno = 0;
-	opening->handle = zookeeper_init2(config->hosts, on_session, (int)config->timeout_ms, NULL,
+	opening->handle = zookeeper_init2(hosts, on_session, (int)config->timeout_ms, NULL,
 		opening->client, ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
 	opening->error = errno ? errno : EIO;
 	close_on_exec_pipes(&open);
+	free(hosts);
 	return NULL;
 }
 

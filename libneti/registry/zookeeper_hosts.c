@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The client wants a port behind every host.
+ * The client wants a port behind every host, and, as it turned out, an odd number of addresses.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../buffer.h"
 #include "zookeeper_hosts.h"
@@ -47,4 +51,39 @@ int zookeeper_hosts_write(char **ret, const char *address, struct error *error)
 	}
 	*ret = buffer_steal(&hosts);
 	return 0;
+}
+
+/* Counts the addresses of one HOST:PORT as the client finds them; the first of IPv4 to the text. */
+static unsigned count_addresses(char *host, struct buffer *spare)
+{
+	struct addrinfo hints = { .ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM }, *all = NULL;
+	char *colon = strrchr(host, ':'), text[INET_ADDRSTRLEN];
+	unsigned n = 0;
+
+	*colon = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &all) != 0)
+		return 0;
+	for (const struct addrinfo *one = all; one; one = one->ai_next, n++)
+		if (one->ai_family == AF_INET && spare->length == 0)
+			buffer_print(spare, ",%s:%s",
+				inet_ntop(AF_INET, &((struct sockaddr_in *)one->ai_addr)->sin_addr,
+					text, sizeof(text)),
+				colon + 1);
+	freeaddrinfo(all);
+	return n;
+}
+
+char *zookeeper_hosts_odd(const char *hosts)
+{
+	struct buffer text = { 0 }, spare = { 0 };
+	char *copy = strdup(hosts), *next = NULL;
+	unsigned n = 0;
+
+	for (char *host = copy ? strtok_r(copy, ",", &next) : NULL; host;
+		host = strtok_r(NULL, ",", &next))
+		n += count_addresses(host, &spare);
+	buffer_print(&text, "%s%s", hosts, n % 2 == 0 ? buffer_text(&spare) : "");
+	buffer_clear(&spare);
+	free(copy);
+	return buffer_steal(&text); /* NULL without memory */
 }

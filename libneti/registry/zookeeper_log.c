@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Takes "DATE:PID(0xTHREAD):ZOO_ERROR@function@line: text", tells each source line of the client
- * at most once a minute: while a server is down it would say the same thirty times a second.
+ * at most once a minute, for each server: while one is down it would say the same thirty times a
+ * second.
+ *
+ * Here it is also slowed down: should names lead to an even number of servers after all, and these
+ * refuse, it steps over the end of its list, at which it would wait, and tries them thousands of
+ * times a second.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -19,6 +24,8 @@
 #define QUIET_MS 60000
 #define LINES 16
 #define LINE_MAX_BYTES 300
+#define CIRCLE_LINES 40 /* in a second, of one thread: five servers that refuse say 30 */
+#define CIRCLE_MS 100
 
 struct place {
 	uint32_t hash;
@@ -46,10 +53,19 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* For those who look for it: what matters of it the store says itself, in one sentence. */
 static enum neti_log_level level_of(const char *message)
 {
+	if (strstr(message, ": Socket "))
+		return NETI_LOG_WARNING; /* but which server it was knows the client alone */
 	return strstr(message, ":ZOO_ERROR@") ? NETI_LOG_INFO : NETI_LOG_DEBUG;
 }
 
-/* The place is "function@line"; *ret_text is what follows it. */
+static uint32_t hash_on(uint32_t hash, const char *from, const char *to)
+{
+	for (; from < to; from++)
+		hash = (hash ^ (unsigned char)*from) * 16777619u;
+	return hash;
+}
+
+/* The place is "function@line", and of a server "Socket HOST:PORT"; *ret_text is what follows. */
 static uint32_t place_of(const char *message, const char **ret_text)
 {
 	const char *at = strchr(message, '@'), *text;
@@ -61,9 +77,10 @@ static uint32_t place_of(const char *message, const char **ret_text)
 	text = strstr(at, ": ");
 	if (!text)
 		return hash;
-	for (; at < text; at++)
-		hash = (hash ^ (unsigned char)*at) * 16777619u;
 	*ret_text = text + 2;
+	hash = hash_on(hash, at, text);
+	if (strncmp(*ret_text, "Socket ", 7) == 0)
+		hash = hash_on(hash, *ret_text, *ret_text + 7 + strcspn(*ret_text + 7, " "));
 	return hash;
 }
 
@@ -112,8 +129,25 @@ static void note_locked(struct slot *slot, const char *message)
 	eventfd_write(slot->ready, 1);
 }
 
+/* Runs on the client's own thread: there is no other place to hold it. */
+static void slow_down(void)
+{
+	static const struct timespec wait = { .tv_nsec = CIRCLE_MS * 1000000 };
+	static __thread int64_t second;
+	static __thread unsigned lines;
+	int64_t now = clock_now();
+
+	if (now - second >= 1000) {
+		second = now;
+		lines = 0;
+	}
+	if (++lines > CIRCLE_LINES)
+		nanosleep(&wait, NULL);
+}
+
 static void note(size_t slot, const char *message)
 {
+	slow_down();
 	pthread_mutex_lock(&lock);
 	note_locked(&slots[slot], message);
 	pthread_mutex_unlock(&lock);
@@ -137,6 +171,7 @@ FUNCTION(7)
 static void note_nothing(const char *message)
 {
 	(void)message;
+	slow_down();
 }
 
 void (*zookeeper_log_function(int slot))(const char *message)
