@@ -41,11 +41,21 @@ NETI_EXPORT void neti_engine_unref(struct neti_engine *engine)
 	free(engine);
 }
 
-/* Every call ends here; it began with a reference, as the caller's log may let go of the engine. */
-static int leave(struct neti_engine *engine, int result, const struct error *error)
+/* The caller's log may let go of what a call works on: it is held until the end. A ruleset is the
+ * caller's as it is, and only counted. */
+static void enter(struct neti_engine *engine, const struct neti_ruleset *ruleset)
+{
+	neti_engine_ref(engine);
+	if (ruleset)
+		neti_ruleset_ref((struct neti_ruleset *)ruleset);
+}
+
+static int leave(struct neti_engine *engine, const struct neti_ruleset *ruleset, int result,
+	const struct error *error)
 {
 	if (result < 0)
 		context_fail(engine->context, error);
+	neti_ruleset_unref((struct neti_ruleset *)ruleset);
 	neti_engine_unref(engine);
 	return result;
 }
@@ -62,13 +72,13 @@ NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_
 	struct error error;
 	int result = 0;
 
-	neti_engine_ref(engine);
+	enter(engine, ruleset);
 	if (!force)
 		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL, &error);
 	engine_set_conntrack_max(engine->engine, ruleset->conntrack_max);
 	if (result == 0)
 		result = engine_apply(engine->engine, ruleset->ruleset, &report, &error);
-	return leave(engine, result < 0 ? result : was_changed(&report), &error);
+	return leave(engine, ruleset, result < 0 ? result : was_changed(&report), &error);
 }
 
 NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
@@ -79,7 +89,7 @@ NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti
 	char *text = NULL;
 	int result;
 
-	neti_engine_ref(engine);
+	enter(engine, ruleset);
 	result = engine_compare(engine->engine, ruleset ? ruleset->ruleset : NULL, &diff, &error);
 	if (result >= 0)
 		text = buffer_steal(&diff);
@@ -88,7 +98,7 @@ NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti
 	buffer_clear(&diff);
 	if (result >= 0)
 		*ret_diff = text;
-	return leave(engine, result, &error);
+	return leave(engine, ruleset, result, &error);
 }
 
 NETI_EXPORT int neti_engine_flush(struct neti_engine *engine)
@@ -97,9 +107,9 @@ NETI_EXPORT int neti_engine_flush(struct neti_engine *engine)
 	struct error error;
 	int result;
 
-	neti_engine_ref(engine);
+	enter(engine, NULL);
 	result = engine_flush(engine->engine, &report, &error);
-	return leave(engine, result < 0 ? result : was_changed(&report), &error);
+	return leave(engine, NULL, result < 0 ? result : was_changed(&report), &error);
 }
 
 struct neti_denied {
@@ -121,7 +131,7 @@ NETI_EXPORT int neti_engine_denied(struct neti_engine *engine, struct neti_denie
 		free(denied);
 	else
 		*ret_denied = denied;
-	return leave(engine, result < 0 ? result : 0, &error);
+	return leave(engine, NULL, result < 0 ? result : 0, &error);
 }
 
 NETI_EXPORT void neti_denied_unref(struct neti_denied *denied)

@@ -67,12 +67,9 @@ static int try_table_by(bool patch, struct change *change, enum table table, str
 		change->report->chains_changed += r == 0 ? sync.changed : 0;
 	}
 	xtables_close(xtables);
-	if (r < 0 || !*sync.kept)
-		return r;
-	memcpy(change->kept, sync.kept, sizeof(change->kept));
-	log_warning(change->iptables->engine.config.log,
-		"chain %s stays: a rule that Neti did not make refers to it", sync.kept);
-	return 0;
+	if (r == 0 && *sync.kept)
+		memcpy(change->kept, sync.kept, sizeof(change->kept));
+	return r;
 }
 
 /* Members who come, move and go are most of all changes, and most of these leave the tree's
@@ -98,8 +95,10 @@ static int change_table(struct change *change, enum table table, struct error *e
 int change_tables(struct change *change, const enum table *tables, size_t n, struct error *error)
 {
 	const struct engine_config *config = &change->iptables->engine.config;
+	char before[sizeof(change->kept)];
 	int r = 0, lock = -1;
 
+	memcpy(before, change->kept, sizeof(before));
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (change_is_skipped(change->iptables, change->to, tables[i]))
 			continue;
@@ -111,5 +110,8 @@ int change_tables(struct change *change, const enum table *tables, size_t n, str
 	}
 	if (lock >= 0)
 		xtables_unlock(lock);
+	if (strcmp(change->kept, before) != 0) /* not before: the log may do anything */
+		log_warning(config->log,
+			"chain %s stays: a rule that Neti did not make refers to it", change->kept);
 	return r;
 }

@@ -167,7 +167,7 @@ static bool can_swap(enum set set, const struct netlink_set *found)
 int iptables_sets_choose(const struct ruleset *wanted, const char *ret_names[SETS],
 	struct engine_report *report, struct error *error)
 {
-	struct set_state states[SETS];
+	struct set_state states[SETS], spares[SETS];
 	struct members_diff diff = { 0 };
 	bool any = false;
 	int r = 0;
@@ -181,13 +181,16 @@ int iptables_sets_choose(const struct ruleset *wanted, const char *ret_names[SET
 		ret_names[set] = wrong ? shape->spare : shape->name;
 		if (wrong)
 			r = clear_spare(set, error);
+		if (wrong && r == 0) /* then our rules ask it: exchanged, they would ask the wrong one */
+			r = iptables_set_state(set, shape->spare, &spares[set], error);
 		any |= wrong;
 	}
 	if (r == 0 && any)
 		r = iptables_sets_fill(wanted, ret_names, &diff, report, error);
 	members_diff_clear(&diff);
 	for (enum set set = 0; r == 0 && set < SETS; set++) {
-		if (ret_names[set] == render_sets[set].name || !can_swap(set, &states[set].found))
+		if (ret_names[set] == render_sets[set].name || spares[set].exists ||
+			!can_swap(set, &states[set].found))
 			continue;
 		r = swap(set, error);
 		ret_names[set] = render_sets[set].name;
