@@ -192,6 +192,39 @@ START_TEST(log_lets_go_of_the_registry)
 }
 END_TEST
 
+static void log_asks_again(void *data, enum neti_log_level level, const char *text)
+{
+	char overlay[NETI_ADDRESS_MAX];
+
+	(void)data;
+	(void)level;
+	(void)text;
+	calls++;
+	ck_assert_int_eq(neti_registry_register(registry, "other", 0, overlay), -EDEADLK);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), -EDEADLK);
+}
+
+/* The call that is under way goes on as if nobody had asked: a call that looks is opened anew for
+ * one that makes. */
+START_TEST(log_asks_the_same_registry)
+{
+	struct neti_members *members;
+	char overlay[NETI_ADDRESS_MAX];
+
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	ck_assert_int_eq(neti_registry_register(registry, NULL, 0, overlay), 1);
+	neti_registry_unref(registry);
+	ck_assert_int_eq(neti_registry_open(&registry, settings), 0);
+	neti_context_set_log(context, NETI_LOG_DEBUG, log_asks_again, NULL);
+	ck_assert_int_eq(neti_registry_list(registry, 0, &members), 0);
+	neti_context_set_log(context, NETI_LOG_ERROR, NULL, NULL);
+	ck_assert_int_ge(calls, 1);
+	neti_members_unref(members);
+	ck_assert_int_eq(neti_registry_fleet_init(registry), 0);
+	neti_registry_unref(registry);
+}
+END_TEST
+
 /* ... and the settings that are being read. */
 START_TEST(log_lets_go_of_the_settings)
 {
@@ -303,6 +336,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, callback_lets_go_of_all);
 	tcase_add_test(tests, callback_stops_and_starts);
 	tcase_add_test(tests, log_lets_go_of_the_registry);
+	tcase_add_test(tests, log_asks_the_same_registry);
 	tcase_add_test(tests, log_lets_go_of_the_settings);
 	tcase_add_test(tests, nobody_dispatches);
 	suite_add_tcase(suite, tests);

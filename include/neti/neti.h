@@ -21,7 +21,8 @@
  *           registry two of its client's, "neti-zookeeper"; all block every signal, and none
  *           calls back: callbacks, the log's too, run inside the calls alone, on the caller's
  *           thread, with no lock held.
- * Callbacks may call anything, and may unref anything, also what they are called from.
+ * Callbacks may call anything, and may unref anything, also what they are called from. A call on
+ *           the very registry whose call they run in answers -EDEADLK.
  * fork()    A child must not use what was made before: calls on an agent or registry answer
  *           -ECHILD there. Unref gives back memory and leaves the parent's place in the fleet,
  *           session and rules alone.

@@ -76,6 +76,9 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 	static const struct registry_handler quiet;
 	int result = check_process(neti_registry_ref(registry), error);
 
+	if (registry->calls++ > 0 && result == 0)
+		return error_set(error, -EDEADLK, NETI_TROUBLE_SYSTEM,
+			"a call on this registry is under way: this one came from its log callback");
 	if (result < 0 || (registry->registry && (registry->makes || !make)))
 		return result;
 	if (registry->registry)
@@ -92,6 +95,7 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 /* And ends here, whatever the entry said. */
 int registry_leave(struct neti_registry *registry, int result, const struct error *error)
 {
+	registry->calls--;
 	if (result < 0)
 		context_fail(registry->context, error);
 	neti_registry_unref(registry);
