@@ -64,6 +64,7 @@ static int take_lock(const char *state_dir)
 		close(lock);
 		return -1;
 	}
+	write_lock(lock, ""); /* the pid of one who is gone is nobody to send a signal to */
 	return lock;
 }
 
@@ -205,14 +206,16 @@ static void run(struct keeper *keeper, sigset_t *signals)
 /* The signals stay blocked here: they are the keeper's, which the end of this one reaches too. */
 static void watch_over(struct keeper *keeper, pid_t pid)
 {
-	int status;
+	int status = 0;
 
 	close(keeper->report);
 	detach();
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status)) {
+		write_lock(keeper->lock, ""); /* its pid may be somebody else's soon */
 		undo(keeper);
+	}
 	_exit(EXIT_DONE);
 }
 
@@ -230,6 +233,7 @@ static void start(struct keeper *keeper)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored, nobody could be waited for */
 	status = (char)look(keeper);
 	if (status != EXIT_DONE)
 		report(keeper, status);
@@ -324,15 +328,15 @@ static pid_t read_pid(const char *path)
 bool confirm_end(const char *state_dir)
 {
 	char path[PATH_MAX];
+	bool told;
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
 	pid = lock_is_held(state_dir, LOCK_NAME) ? read_pid(path) : 0;
-	if (pid <= 0 || kill(pid, SIGUSR1) < 0)
-		return false;
+	told = pid > 0 && kill(pid, SIGUSR1) == 0;
 	for (int i = 0; i < 200 && lock_is_held(state_dir, LOCK_NAME); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	return true;
+	return told;
 }
 
 int command_confirm(struct netictl *netictl)
