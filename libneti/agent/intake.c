@@ -167,7 +167,8 @@ static int on_joined(void *data, const struct member *self)
 	address_format(&self->overlay, convergence->status.overlay);
 	convergence->status.trouble[0] = '\0';
 	convergence->status_stale = true;
-	fleet_keep_seed(convergence->fleet, false);
+	if (convergence->fleet)
+		fleet_keep_seed(convergence->fleet, false);
 	convergence->fleet_due = 0;
 	for (int joined = convergence->registered; joined < 2; joined++) {
 		event = event_new(joined ? NETI_EVENT_JOINED : NETI_EVENT_REGISTERED, "%s %s as %s",

@@ -47,7 +47,9 @@ int status_lock(const char *state_dir, struct error *error)
 		close(fd);
 		return result;
 	}
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0) {
+	/* The pid is for people alone: a full disk is no reason not to keep the rules. */
+	if ((ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0) && errno != ENOSPC &&
+		errno != EDQUOT) {
 		result = error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot write %s: %s", path,
 			strerrordesc_np(errno));
 		close(fd);
