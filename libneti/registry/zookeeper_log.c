@@ -4,9 +4,9 @@
  * at most once a minute, for each server: while one is down it would say the same thirty times a
  * second.
  *
- * Here it is also slowed down: should names lead to an even number of servers after all, and these
- * refuse, it steps over the end of its list, at which it would wait, and tries them thousands of
- * times a second.
+ * Here it is also slowed down: by itself it waits a sixtieth of the session time-out after each round
+ * of its list, and not at all where it steps over the end of one with an even number of servers. A
+ * fleet without servers would ask for them hundreds of thousands of times a second.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -24,8 +24,10 @@
 #define QUIET_MS 60000
 #define LINES 16
 #define LINE_MAX_BYTES 300
-#define CIRCLE_LINES 40 /* in a second, of one thread: five servers that refuse say 30 */
-#define CIRCLE_MS 100
+#define TRIES 10 /* that failed in a row, without a wait of ours: one of the others may serve */
+#define WAIT_STEP_MS 20
+#define WAIT_MOST_MS 1000
+#define ROW_MS 5000 /* what comes later begins another row */
 
 struct place {
 	uint32_t hash;
@@ -50,10 +52,15 @@ static struct slot {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+static bool is_failed_try(const char *message)
+{
+	return strstr(message, ": Socket ") != NULL;
+}
+
 /* For those who look for it: what matters of it the store says itself, in one sentence. */
 static enum neti_log_level level_of(const char *message)
 {
-	if (strstr(message, ": Socket "))
+	if (is_failed_try(message))
 		return NETI_LOG_WARNING; /* but which server it was knows the client alone */
 	return strstr(message, ":ZOO_ERROR@") ? NETI_LOG_INFO : NETI_LOG_DEBUG;
 }
@@ -129,25 +136,29 @@ static void note_locked(struct slot *slot, const char *message)
 	eventfd_write(slot->ready, 1);
 }
 
-/* Runs on the client's own thread: there is no other place to hold it. */
-static void slow_down(void)
+/* Longer each time. Runs on the client's own thread: there is no other place to hold it. */
+static void slow_down(const char *message)
 {
-	static const struct timespec wait = { .tv_nsec = CIRCLE_MS * 1000000 };
-	static __thread int64_t second;
-	static __thread unsigned lines;
+	static __thread int64_t last;
+	static __thread int tries;
 	int64_t now = clock_now();
+	int ms;
 
-	if (now - second >= 1000) {
-		second = now;
-		lines = 0;
+	if (!is_failed_try(message))
+		return;
+	tries = now - last > ROW_MS ? 1 : tries + 1;
+	last = now;
+	ms = tries > TRIES ? (tries - TRIES) * WAIT_STEP_MS : 0;
+	if (ms > WAIT_MOST_MS) {
+		ms = WAIT_MOST_MS;
+		tries--;
 	}
-	if (++lines > CIRCLE_LINES)
-		nanosleep(&wait, NULL);
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000l }, NULL);
 }
 
 static void note(size_t slot, const char *message)
 {
-	slow_down();
+	slow_down(message);
 	pthread_mutex_lock(&lock);
 	note_locked(&slots[slot], message);
 	pthread_mutex_unlock(&lock);
@@ -170,8 +181,7 @@ FUNCTION(7)
 
 static void note_nothing(const char *message)
 {
-	(void)message;
-	slow_down();
+	slow_down(message);
 }
 
 void (*zookeeper_log_function(int slot))(const char *message)
