@@ -187,18 +187,21 @@ static void count_fill(void *data, enum neti_log_level level, const char *text)
 	fill_warnings += strstr(text, "are leased") != NULL;
 }
 
+/* The whole of a subnet, and then half of a wider one: what is excluded is not there to give. */
 START_TEST(filling_subnet_is_spoken_of)
 {
-	struct fleet_settings settings = initial("10.9.0.0/26"), grown;
+	struct fleet_settings settings = initial(_i ? "10.9.0.0/25" : "10.9.0.0/26"), grown;
 	struct log log = { NETI_LOG_WARNING, count_fill, NULL };
+	struct prefix exclude;
 	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
-		.initial = &settings, .log = &log };
+		.initial = &settings, .log = &log, .exclude = &exclude, .n_exclude = _i ? 1 : 0 };
 	unsigned before;
 	struct error error;
 	struct host host;
 	char id[32];
 
 	NEED_STORE();
+	prefix_parse("10.9.0.64/26", &exclude);
 	fill_warnings = 0;
 	try_open(&host, &config);
 	for (unsigned i = 0; i < 50; i++) {
@@ -282,7 +285,7 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, concurrent_registrations_share_nothing);
 	tcase_add_test(tests, full_subnet);
 	tcase_add_test(tests, nearly_full_subnet);
-	tcase_add_test(tests, filling_subnet_is_spoken_of);
+	tcase_add_loop_test(tests, filling_subnet_is_spoken_of, 0, 2);
 	tcase_add_test(tests, excluded_addresses_are_not_given);
 	tcase_add_test(tests, live_lease_is_not_released);
 }

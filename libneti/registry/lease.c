@@ -212,10 +212,25 @@ static void address_gone(struct lease_take *take)
 	finish(take, -EADDRINUSE, NULL, &error);
 }
 
-static void warn_of_fill(const struct registry *registry, size_t leases)
+/* How many addresses there are to give. */
+static uint64_t count_addresses(const struct registry *registry)
 {
 	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 	uint64_t count = prefix_count(subnet);
+
+	for (size_t i = 0; i < registry->n_exclude; i++) {
+		const struct prefix *excluded = &registry->exclude[i];
+
+		if (prefix_contains(subnet, &excluded->address) && prefix_count(excluded) < count)
+			count -= prefix_count(excluded);
+	}
+	return count;
+}
+
+static void warn_of_fill(const struct registry *registry, size_t leases)
+{
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
+	uint64_t count = count_addresses(registry);
 	char text[PREFIX_TEXT_MAX];
 
 	if (leases >= count / 100 * FILL_PERCENT + count % 100 * FILL_PERCENT / 100)
