@@ -114,7 +114,7 @@ example_is_harmless() {
 	local said status=0
 	said=$(hudson netictl plan 2>&1) || status=$?
 	echo "exit $status: $said"
-	[ "$status" = 2 ] && grep -q 'is not set' <<<"$said" && ! has_rules
+	[ "$status" = 2 ] && grep -q 'no registry is set' <<<"$said" && ! has_rules
 }
 
 example_compiles() {
