@@ -11,7 +11,7 @@
 #include "netictl.h"
 #include "status.h"
 
-#define STUCK_SECONDS 60   /* the agent writes its status every 10 s */
+#define STUCK_SECONDS 8    /* the agent writes its status every 3 s */
 #define BEHIND_SECONDS 60
 #define DRIFT_SECONDS 300  /* a repair is worth a look for so long */
 #define TABLE_WARNING 80   /* per cent */
@@ -65,6 +65,7 @@ __attribute__((format(printf, 3, 4))) static void find(struct verdict *verdict, 
 static void judge_agent(struct verdict *verdict, const json_t *status)
 {
 	const char *registry = text(status, "registry"), *trouble = text(status, "trouble");
+	bool outside = json_is_false(json_object_get(status, "joined"));
 
 	if (number(status, "age") > STUCK_SECONDS)
 		find(verdict, STATE_CRITICAL, "the agent has told nothing for %lld s",
@@ -75,6 +76,10 @@ static void judge_agent(struct verdict *verdict, const json_t *status)
 		find(verdict, STATE_CRITICAL, "the registry refuses this host");
 	else if (strcmp(registry, "connected") != 0)
 		find(verdict, STATE_WARNING, "registry %s, the rules stay as they are", registry);
+	else if (json_is_false(json_object_get(status, "ready")))
+		find(verdict, STATE_WARNING, "the members are being read");
+	if (outside && !*trouble)
+		find(verdict, STATE_WARNING, "this host is not in the fleet yet");
 }
 
 static void judge_rules(struct verdict *verdict, const json_t *status)

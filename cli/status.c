@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "netictl.h"
 #include "status.h"
 
@@ -39,6 +40,23 @@ static void make_age(json_t *json, const char *at_name, const char *age_name)
 	json_object_set_new(json, age_name, at ? json_integer(time(NULL) - at) : json_null());
 }
 
+/* The wall clock can be set, also back; the clock of the machine's uptime cannot, and begins anew
+ * with it: a beat from before is older than any. */
+static void make_written_age(json_t *json)
+{
+	json_t *beat = json_object_get(json, "beat");
+	int64_t beat_age = clock_ms_of(CLOCK_BOOTTIME) - json_integer_value(beat);
+	json_int_t age;
+
+	make_age(json, "written_at", "age");
+	age = json_integer_value(json_object_get(json, "age"));
+	if (json_is_integer(beat) && beat_age < 0)
+		beat_age = INT32_MAX * INT64_C(1000);
+	if (json_is_integer(beat) && beat_age / 1000 > age)
+		json_object_set_new(json, "age", json_integer(beat_age / 1000));
+	json_object_del(json, "beat");
+}
+
 json_t *status_read(const char *state_dir)
 {
 	char path[PATH_MAX];
@@ -49,7 +67,7 @@ json_t *status_read(const char *state_dir)
 	make_age(json_object_get(json, "applied"), "at", "age");
 	make_age(json, "behind_since", "behind");
 	make_age(json, "repaired_at", "repaired");
-	make_age(json, "written_at", "age");
+	make_written_age(json);
 	return json;
 }
 

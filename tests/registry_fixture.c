@@ -119,10 +119,13 @@ static int on_joined(void *data, const struct member *self)
 	return 0;
 }
 
-static void on_trouble(void *data, const struct error *error)
+static void on_trouble(void *data, enum registry_trouble which, const struct error *error)
 {
 	struct host *host = data;
 
+	host->stands[which] = error != NULL;
+	if (!error)
+		return;
 	host->troubles++;
 	host->trouble = *error;
 }

@@ -48,6 +48,7 @@ struct host {
 	struct member_list shards[FLEET_SHARDS_MAX];
 	size_t skipped;
 	unsigned reads, joins, troubles, fleets;
+	bool stands[REGISTRY_TROUBLES];
 	uint64_t revision; /* of the shard read last */
 	enum store_state state;
 	unsigned expiries, suspensions, replaced;

@@ -154,7 +154,7 @@ expect "the file for Prometheus is written" wait_for_metrics
 kill -STOP "$agent"
 cp state/status healthy
 with() { # JQ-FILTER
-	jq --argjson now "$(date +%s)" ".written_at = \$now | $1" healthy >state/status
+	jq --argjson now "$(date +%s)" ".written_at = \$now | del(.beat) | $1" healthy >state/status
 }
 judges() { # STATUS PATTERN JQ-FILTER
 	with "$3" && says "$1" "$2" ctl check

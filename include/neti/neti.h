@@ -331,7 +331,8 @@ enum neti_event_type {
 	NETI_EVENT_APPLIED = 6, /* the kernel holds a revision: revision, seconds */
 	NETI_EVENT_HELD = 7,	/* removals held back, or no longer: count */
 	NETI_EVENT_DRIFT = 8,	/* somebody changed our rules; they were repaired: text */
-	NETI_EVENT_TROUBLE = 9 /* something does not heal by itself: text, trouble */
+	NETI_EVENT_TROUBLE = 9 /* something is not well: text, trouble; or is again: text, and trouble
+				* NETI_TROUBLE_NONE */
 };
 
 typedef void (*neti_event_function)(void *data, const struct neti_event *event);

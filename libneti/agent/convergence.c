@@ -11,29 +11,39 @@
 #include "../clock.h"
 #include "../engine/conntrack.h"
 #include "convergence.h"
+#include "files.h"
 #include "intake.h"
-#include "metrics.h"
 #include "open_registry.h"
 #include "state.h"
-#include "tables.h"
 
 #define CHECK_MS 5000
-#define STATUS_MS 500
-#define STATE_QUIET_MS 2000
-#define STATE_MS 60000 /* with 16,000 members 180 ms on a busy machine, and a change waits */
-#define FILE_RETRY_MS 10000
-#define HEARTBEAT_MS 10000 /* status and metrics are written, changed or not */
 #define RETRY_MAX_MS 30000
 
-void convergence_trouble(struct convergence *convergence, const struct error *error)
+static void tell_trouble(struct convergence *convergence, enum neti_trouble code,
+	const char *prefix, const char *sentence)
 {
-	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s", error->text);
+	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s%s", prefix, sentence);
 
 	if (event)
-		event->trouble = error->trouble;
+		event->trouble = code;
 	events_post(convergence->events, event);
-	snprintf(convergence->status.trouble, sizeof(convergence->status.trouble), "%s", error->text);
 	convergence->status_stale = true;
+}
+
+void convergence_trouble(struct convergence *convergence, enum trouble_cause cause,
+	const struct error *error)
+{
+	if (trouble_set(&convergence->status.troubles, cause, error->text))
+		tell_trouble(convergence, error->trouble, "", error->text);
+}
+
+void convergence_well(struct convergence *convergence, enum trouble_cause cause)
+{
+	char sentence[ERROR_TEXT_MAX];
+
+	strcpy(sentence, convergence->status.troubles.text[cause]);
+	if (trouble_clear(&convergence->status.troubles, cause))
+		tell_trouble(convergence, NETI_TROUBLE_NONE, "over: ", sentence);
 }
 
 /*
@@ -167,7 +177,9 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 	convergence->rules_stale = true;
 	settings_free(old);
 	if (moved && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0))
-		convergence_trouble(convergence, &error);
+		convergence_trouble(convergence, TROUBLE_SETTINGS, &error);
+	else
+		convergence_well(convergence, TROUBLE_SETTINGS);
 }
 
 void convergence_close(struct convergence *convergence)
@@ -233,17 +245,6 @@ static void note_held(struct convergence *convergence)
 	events_post(convergence->events, event);
 }
 
-/* It waits for the disk, so it is written when the fleet is quiet; but not much later. */
-static void state_changed(struct convergence *convergence, int64_t now)
-{
-	if (!convergence->state_stale)
-		convergence->state_since = now;
-	convergence->state_stale = true;
-	convergence->state_due = now + STATE_QUIET_MS;
-	if (convergence->state_due > convergence->state_since + STATE_MS)
-		convergence->state_due = convergence->state_since + STATE_MS;
-}
-
 /* What the other hosts can read of this one. The kernel holds the newest revision also when the
  * change was none for it: a member that came back within its delay, say. */
 static void note_revision(struct convergence *convergence)
@@ -282,7 +283,7 @@ static void step_fleet(struct convergence *convergence, int64_t now)
 	convergence->status.ready = true;
 	if (result == 1) {
 		convergence->rules_stale = true;
-		state_changed(convergence, now);
+		files_state_changed(convergence, now);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);
@@ -296,7 +297,7 @@ static void kernel_failed(struct convergence *convergence, const struct error *e
 
 	convergence->pace.not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 	if (convergence->failures++ == 0 || error->trouble != NETI_TROUBLE_HELD)
-		convergence_trouble(convergence, error);
+		convergence_trouble(convergence, TROUBLE_KERNEL, error);
 }
 
 static void applied(struct convergence *convergence, const struct engine_report *report)
@@ -305,7 +306,7 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	struct neti_event *event;
 
 	convergence->rules_stale = false;
-	state_changed(convergence, clock_now());
+	files_state_changed(convergence, clock_now());
 	convergence->failures = 0;
 	status->peers = convergence->keeper.applied->n_peers;
 	status->revision = fleet_revision(convergence->fleet);
@@ -313,7 +314,7 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	status->applied_seconds = report->seconds;
 	status->commits++;
 	status->commit_seconds += report->seconds;
-	status->trouble[0] = '\0';
+	convergence_well(convergence, TROUBLE_KERNEL);
 	convergence->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
 		"the kernel holds revision %llu: %zu peers, %zu set changes, %zu chains, "
@@ -371,112 +372,6 @@ static void check_rules(struct convergence *convergence, int64_t now)
 	buffer_clear(&diff);
 }
 
-/* A disk that is full, or a folder that is gone: told once, tried again and again. */
-static void file_failed(struct convergence *convergence, const struct error *error)
-{
-	if (!convergence->files_failed)
-		convergence_trouble(convergence, error);
-	convergence->files_failed = true;
-}
-
-static size_t count_skipped(const struct convergence *convergence)
-{
-	return (convergence->fleet ? fleet_skipped(convergence->fleet) : 0) +
-	       registry_strays(convergence->registry);
-}
-
-/* A watcher leaves no file behind, and who makes no rules has none to put up again. */
-static bool status_is_owed(const struct convergence *convergence)
-{
-	return convergence->status_stale &&
-	       (convergence->options.member || convergence->options.rules);
-}
-
-static bool state_is_owed(const struct convergence *convergence)
-{
-	return convergence->state_stale && convergence->options.rules;
-}
-
-static bool status_is_due(const struct convergence *convergence, int64_t now)
-{
-	return now >= convergence->status_due + HEARTBEAT_MS ||
-	       (convergence->status_stale && now >= convergence->status_due);
-}
-
-/* Read at the heartbeat alone: the set may be long. */
-static void count_denied(struct convergence *convergence)
-{
-	struct status *status = &convergence->status;
-	struct denied *denied = NULL;
-	struct error error;
-	size_t n = 0;
-
-	if (!convergence->keeper.applied ||
-		engine_denied(convergence->keeper.engine, &denied, &n, &error) < 0)
-		return;
-	status->denied_sources = n;
-	status->denied_packets = 0;
-	for (size_t i = 0; i < n; i++)
-		status->denied_packets += denied[i].packets;
-	free(denied);
-}
-
-static void write_status(struct convergence *convergence, int64_t now)
-{
-	const struct settings *settings = convergence->settings;
-	struct status *status = &convergence->status;
-	struct error error;
-
-	if (now >= convergence->denied_due) {
-		convergence->denied_due = now + HEARTBEAT_MS;
-		count_denied(convergence);
-	}
-	convergence->status_stale = false;
-	convergence->status_due = now + STATUS_MS;
-	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-	status->skipped = count_skipped(convergence);
-	status->n_skipped_entries =
-		registry_skipped(convergence->registry, status->skipped_entries);
-	tables_look(convergence);
-	if (status_write(settings->state_dir, status, &error) < 0) {
-		file_failed(convergence, &error);
-		convergence->status_stale = true;
-		convergence->status_due = now + FILE_RETRY_MS;
-	}
-	if (settings->metrics_file && metrics_write(settings->metrics_file, status, &error) < 0)
-		log_warning(convergence->log, "metrics_file: %s", error.text);
-}
-
-static void write_state(struct convergence *convergence, int64_t now)
-{
-	const char *folder = convergence->settings->state_dir;
-	struct error error;
-
-	convergence->state_stale = false;
-	if (state_save(folder, &convergence->fleet_settings,
-		    fleet_members(convergence->fleet), &error) == 0 &&
-		(!convergence->keeper.applied ||
-			state_save_ruleset(folder, convergence->keeper.applied, &error) == 0)) {
-		convergence->files_failed = false;
-		return;
-	}
-	file_failed(convergence, &error);
-	convergence->state_stale = true;
-	convergence->state_since = now;
-	convergence->state_due = now + FILE_RETRY_MS;
-}
-
-static void write_files(struct convergence *convergence, int64_t now)
-{
-	if (!convergence->options.member && !convergence->options.rules)
-		return;
-	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
-	if (status_is_due(convergence, now))
-		write_status(convergence, now);
-	if (state_is_owed(convergence) && now >= convergence->state_due)
-		write_state(convergence, now);
-}
-
 static void ask_addresses(struct convergence *convergence, int64_t now)
 {
 	struct settings *fresh;
@@ -509,10 +404,7 @@ static int64_t next_due(const struct convergence *convergence)
 		due = sooner(due, convergence->check_due);
 	if (due >= 0 && due < convergence->pace.not_before)
 		due = convergence->pace.not_before;
-	if (status_is_owed(convergence))
-		due = sooner(due, convergence->status_due);
-	if (state_is_owed(convergence))
-		due = sooner(due, convergence->state_due);
+	due = sooner(due, files_due(convergence));
 	return sooner(due, convergence->refresh.due);
 }
 
@@ -536,7 +428,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 	/* Files wait for the next turn, which looks first for another change. */
 	if (!applied_now)
-		write_files(convergence, now);
+		files_write(convergence, now);
 	if (applied_now)
 		pace_pay(&convergence->pace, cost, clock_now());
 	if (checked)
@@ -546,9 +438,7 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 
 void convergence_end(struct convergence *convergence)
 {
-	convergence->state_due = convergence->status_due = 0;
-	convergence->status_stale = true;
 	convergence->status.session[0] = '\0';
 	snprintf(convergence->status.registry, sizeof(convergence->status.registry), "left");
-	write_files(convergence, 0);
+	files_write_last(convergence);
 }

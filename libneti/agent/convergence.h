@@ -38,9 +38,8 @@ struct convergence {
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
 	int64_t status_due;
-	int64_t denied_due;
+	int64_t metrics_due;
 	int64_t state_due, state_since;
-	bool files_failed; /* and that was told */
 };
 
 int convergence_open(struct convergence *convergence, const struct settings *settings,
@@ -48,8 +47,10 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	struct error *error);
 /* One round: whatever is due. *ret_due is when to come again. */
 void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
-/* Tells the caller and the status file of something that does not heal by itself. */
-void convergence_trouble(struct convergence *convergence, const struct error *error);
+/* Tells the caller and the status file what is not well, and when that is over. */
+void convergence_trouble(struct convergence *convergence, enum trouble_cause cause,
+	const struct error *error);
+void convergence_well(struct convergence *convergence, enum trouble_cause cause);
 void convergence_reload(struct convergence *convergence, struct settings *fresh); /* steals */
 void convergence_end(struct convergence *convergence); /* the last words before the close */
 void convergence_close(struct convergence *convergence);

@@ -67,7 +67,7 @@ static void check_overlay(struct convergence *convergence)
 	convergence->status.addresses = prefix_count(subnet) - 2; /* network, broadcast */
 	convergence->overlay_usable = identity_check_overlay(subnet, &error) == 0;
 	if (!convergence->overlay_usable)
-		convergence_trouble(convergence, &error);
+		convergence_trouble(convergence, TROUBLE_OVERLAY, &error);
 	if (settings->overlay_subnet_given && prefix_compare(&settings->overlay_subnet, subnet) != 0)
 		log_warning(convergence->log,
 			"overlay_subnet: the fleet's %s counts, not this host's %s",
@@ -107,13 +107,17 @@ static int make_fleet(struct convergence *convergence)
 static void on_fleet(void *data, const struct fleet_settings *settings)
 {
 	struct convergence *convergence = data;
+	bool was_foreign = convergence->foreign;
 	struct error error;
 
 	convergence->foreign = convergence->fleet && check_same_fleet(convergence, settings, &error) < 0;
 	if (convergence->foreign) {
-		convergence_trouble(convergence, &error);
+		convergence_trouble(convergence, TROUBLE_FOREIGN, &error);
 		return;
 	}
+	convergence_well(convergence, TROUBLE_FOREIGN);
+	if (was_foreign) /* what came meanwhile was not taken in */
+		registry_read_again(convergence->registry);
 	convergence->fleet_settings = *settings;
 	convergence->rules_stale = true;
 	check_overlay(convergence);
@@ -165,7 +169,6 @@ static int on_joined(void *data, const struct member *self)
 	convergence->status.id = copy->id;
 	convergence->status.network = copy->network;
 	address_format(&self->overlay, convergence->status.overlay);
-	convergence->status.trouble[0] = '\0';
 	convergence->status_stale = true;
 	if (convergence->fleet)
 		fleet_keep_seed(convergence->fleet, false);
@@ -182,9 +185,18 @@ static int on_joined(void *data, const struct member *self)
 	return 0;
 }
 
-static void on_trouble(void *data, const struct error *error)
+static void on_trouble(void *data, enum registry_trouble which, const struct error *error)
 {
-	convergence_trouble(data, error);
+	static const enum trouble_cause causes[REGISTRY_TROUBLES] = {
+		[REGISTRY_TROUBLE_FLEET] = TROUBLE_FLEET,
+		[REGISTRY_TROUBLE_SHARDS] = TROUBLE_SHARDS,
+		[REGISTRY_TROUBLE_ENTRY] = TROUBLE_ENTRY,
+	};
+
+	if (error)
+		convergence_trouble(data, causes[which], error);
+	else
+		convergence_well(data, causes[which]);
 }
 
 struct registry_handler intake_handler(struct convergence *convergence)

@@ -60,6 +60,20 @@ static void print_registry(const struct status *status, struct buffer *text)
 			strcmp(states[i], status->registry) == 0);
 }
 
+static void print_trouble(const struct troubles *troubles, struct buffer *text)
+{
+	bool any = false;
+
+	family(text, "trouble_cause", "gauge", "1 for each cause of trouble that stands.");
+	for (enum trouble_cause cause = 0; cause < TROUBLE_CAUSES; cause++) {
+		bool stands = *troubles->text[cause] != '\0';
+
+		buffer_print(text, "neti_trouble_cause{cause=\"%s\"} %d\n", trouble_name(cause), stands);
+		any |= stands;
+	}
+	gauge(text, "trouble", any, "1 while any of them stands.");
+}
+
 static void print_applied(const struct status *status, int64_t now, struct buffer *text)
 {
 	gauge(text, "registry_revision", (int64_t)status->newest,
@@ -112,8 +126,7 @@ int metrics_print(const struct status *status, int64_t now, struct buffer *text)
 	gauge(text, "skipped_entries", (int64_t)status->skipped,
 		"Registry entries that are no members.");
 	gauge(text, "held_removals", (int64_t)status->held, "Removals that are held back.");
-	gauge(text, "trouble", *status->trouble != '\0',
-		"1 while something does not heal by itself.");
+	print_trouble(&status->troubles, text);
 	gauge(text, "denied_sources", (int64_t)status->denied_sources,
 		"Sources and ports that were, or would have been, refused within the last hour.");
 	gauge(text, "denied_packets", (int64_t)status->denied_packets,

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "../file.h"
 #include "../json_text.h"
 #include "status.h"
@@ -83,6 +84,17 @@ static json_t *skipped_entries_of(const struct status *status)
 	return list;
 }
 
+static json_t *troubles_of(const struct troubles *troubles)
+{
+	json_t *json = json_object();
+
+	for (enum trouble_cause cause = 0; cause < TROUBLE_CAUSES; cause++)
+		if (*troubles->text[cause])
+			json_object_set_new(json, trouble_name(cause),
+				json_string(troubles->text[cause]));
+	return json;
+}
+
 static void add_number(json_t *json, const char *name, int64_t number)
 {
 	json_object_set_new(json, name, json_integer(number));
@@ -90,7 +102,11 @@ static void add_number(json_t *json, const char *name, int64_t number)
 
 json_t *status_json(const struct status *status)
 {
-	json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
+	struct buffer trouble = { 0 };
+	json_t *json;
+
+	trouble_print(&status->troubles, &trouble);
+	json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
 			 "s:s, s:o}",
 		"pid", getpid(), "id", status->id, "network", status->network, "overlay",
 		status->overlay, "session", status->session, "registry", status->registry, "ready",
@@ -98,10 +114,13 @@ json_t *status_json(const struct status *status)
 		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied", "revision",
 		(json_int_t)status->revision, "at", (json_int_t)status->applied_at, "seconds",
 		status->applied_seconds, "repairs", (json_int_t)status->repairs, "trouble",
-		status->trouble, "tables", tables_of(status));
-
+		buffer_text(&trouble), "tables", tables_of(status));
+	buffer_clear(&trouble);
 	if (!json)
 		return NULL;
+	json_object_set_new(json, "joined",
+		status->member ? json_boolean(status->joined) : json_null());
+	json_object_set_new(json, "troubles", troubles_of(&status->troubles));
 	json_object_set_new(json, "denied", json_pack("{s:I, s:I}", "sources",
 		(json_int_t)status->denied_sources, "packets", (json_int_t)status->denied_packets));
 	add_number(json, "session_timeout_ms", status->session_timeout_ms);
@@ -110,6 +129,7 @@ json_t *status_json(const struct status *status)
 	add_number(json, "behind_since", status->behind_since);
 	add_number(json, "repaired_at", status->repaired_at);
 	add_number(json, "written_at", time(NULL));
+	add_number(json, "beat", clock_ms_of(CLOCK_BOOTTIME));
 	return json;
 }
 

@@ -13,6 +13,7 @@
 #include "../error.h"
 #include "../registry/registry.h"
 #include "fill.h"
+#include "trouble.h"
 
 struct status {
 	const char *id;
@@ -21,6 +22,8 @@ struct status {
 	char session[24]; /* "" when there is none */
 	char registry[16]; /* connecting, connected, suspended, expired, refused */
 	bool ready;	   /* the whole list was read */
+	bool member;	   /* this host wants to be one */
+	bool joined;	   /* and its entry stands */
 	size_t members;
 	size_t skipped;
 	const char *skipped_entries[REGISTRY_SKIPPED_NAMED]; /* sentences; the registry's */
@@ -41,7 +44,7 @@ struct status {
 	uint64_t denied_packets;
 	uint64_t repairs;
 	int64_t repaired_at; /* seconds of the epoch, 0: never */
-	char trouble[ERROR_TEXT_MAX]; /* the last that stands, or "" */
+	struct troubles troubles;
 };
 
 /* Takes the lock; the descriptor keeps it until it is closed. -EBUSY: says which process has it. */

@@ -37,7 +37,6 @@ struct layout {
 	int made;	/* how that went: the first failure */
 	bool pieces;	/* the whole cannot be made in one: parts of it are there */
 	int64_t retry_at;
-	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
 	struct error error; /* result < 0: why the settings cannot be read or made */
 };
 
@@ -78,12 +77,12 @@ struct membership {
 	uint64_t revision, published, publishing;
 	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	int64_t retry_at, publish_at, renew_at;
-	char trouble[ERROR_TEXT_MAX]; /* last told; "" none */
 };
 
 struct roster_shard {
 	struct registry *registry;
 	bool dirty, reading;
+	bool failed;	/* at the last read */
 	size_t skipped; /* at the last read: bad entries are logged when that changes */
 	uint64_t revision; /* at the last read; it only grows */
 	size_t members;	   /* at the last read */
@@ -130,6 +129,7 @@ struct registry {
 	struct membership membership;
 	struct roster roster;
 	struct skipped_list skipped;
+	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
 	struct dispute *disputes;
 	struct gather *gathers; /* those with answers on the way */
 };
@@ -142,10 +142,10 @@ uint64_t registry_random(uint64_t limit); /* below the limit */
 int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms);
 bool registry_connected(const struct registry *registry);
 void registry_kick(struct registry *registry);
-/* To the handler, and only when the text differs from what was told last; a call that waits
- * says it itself. */
-void registry_trouble(struct registry *registry, const struct error *error,
-	char told[ERROR_TEXT_MAX]);
+/* To the handler, and only when it differs from what was told last; NULL: it is over. A call that
+ * waits says it itself. */
+void registry_trouble(struct registry *registry, enum registry_trouble which,
+	const struct error *error);
 struct node_path registry_path(const struct registry *registry, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int registry_create(struct registry *registry, const char *path, const char *bytes,

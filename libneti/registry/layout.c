@@ -56,7 +56,7 @@ static void fail(struct registry *registry, int result, const char *doing)
 	if (registry_lost(result))
 		return;
 	registry_explain(registry, result, doing, &layout->error);
-	registry_trouble(registry, &layout->error, layout->trouble);
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 	layout->retry_at = registry_now() + 5 * REGISTRY_RETRY_MS;
 }
 
@@ -218,7 +218,7 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 	layout->known = true;
 	layout->missing = false;
 	layout->error.result = 0;
-	layout->trouble[0] = '\0';
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, NULL);
 	if (!first && same(&layout->settings, settings))
 		return;
 	layout->settings = *settings;
@@ -252,7 +252,7 @@ static void parse(struct registry *registry, const struct store_answer *answer)
 	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
 	error_set(&layout->error, error.result, error.trouble,
 		"registry %s, fleet settings: %.300s", registry->uri, error.text);
-	registry_trouble(registry, &layout->error, layout->trouble);
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 }
 
 static void read_done(void *data, const struct store_answer *answer)
@@ -282,7 +282,7 @@ static void read_done(void *data, const struct store_answer *answer)
 	error_set(&layout->error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
 		"there is no fleet at %s: make it with netictl fleet init, or register a host",
 		registry->uri);
-	registry_trouble(registry, &layout->error, layout->trouble);
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 }
 
 void layout_kick(struct registry *registry)

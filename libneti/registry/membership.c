@@ -35,7 +35,7 @@ static void again(struct registry *registry, int64_t ms)
 static void trouble(struct registry *registry, const struct error *error, int64_t ms)
 {
 	again(registry, ms);
-	registry_trouble(registry, error, registry->membership.trouble);
+	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, error);
 }
 
 /* Whatever a step's answer says that the step knows nothing special about. */
@@ -147,7 +147,7 @@ static void hold(struct registry *registry)
 	membership->busy = false;
 	strcpy(membership->held, membership->name);
 	membership->takeover = false;
-	membership->trouble[0] = '\0';
+	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, NULL);
 	if (!membership->renew_at)
 		membership->renew_at = registry_now() + RENEW_MS;
 	if (membership->dirty) /* other addresses were asked for meanwhile */
@@ -550,6 +550,11 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 	membership->retry_at = 0;
 	registry_kick(registry);
 	return 0;
+}
+
+bool registry_joined(const struct registry *registry)
+{
+	return *registry->membership.held != '\0' && !registry->membership.dirty;
 }
 
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held)

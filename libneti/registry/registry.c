@@ -65,14 +65,16 @@ bool registry_lost(int result)
 	return result == -ECONNRESET || result == -ESTALE || result == -ENOTCONN;
 }
 
-void registry_trouble(struct registry *registry, const struct error *error,
-	char told[ERROR_TEXT_MAX])
+void registry_trouble(struct registry *registry, enum registry_trouble which,
+	const struct error *error)
 {
-	if (strcmp(told, error->text) == 0)
+	const char *text = error ? error->text : "";
+
+	if (strcmp(registry->told[which], text) == 0)
 		return;
-	strcpy(told, error->text);
+	strcpy(registry->told[which], text);
 	if (registry->handler.trouble)
-		registry->handler.trouble(registry->handler.data, error);
+		registry->handler.trouble(registry->handler.data, which, error);
 }
 
 struct node_path registry_path(const struct registry *registry, const char *format, ...)
@@ -167,7 +169,7 @@ static void refused(struct registry *registry)
 
 	error_set(&error, -EACCES, NETI_TROUBLE_DENIED, "registry %s: %s", registry->uri,
 		*registry->detail ? registry->detail : "access is denied");
-	registry_trouble(registry, &error, registry->layout.trouble);
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &error);
 }
 
 static void on_state(void *data, enum store_state state, const char *detail)

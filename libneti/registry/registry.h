@@ -29,6 +29,14 @@ struct registry_config {
 	size_t n_exclude;
 };
 
+/* What may be wrong for long, each by itself. */
+enum registry_trouble {
+	REGISTRY_TROUBLE_FLEET,	 /* the fleet's settings cannot be read or made; access refused */
+	REGISTRY_TROUBLE_SHARDS, /* members cannot be read */
+	REGISTRY_TROUBLE_ENTRY,	 /* this host has no lease or no entry */
+	REGISTRY_TROUBLES
+};
+
 /* Any of them may be NULL. */
 struct registry_handler {
 	void (*state)(void *data, enum store_state state, const char *detail);
@@ -42,9 +50,8 @@ struct registry_handler {
 	/* This host's entry stands (again, after an expiry); below 0: it is told again. */
 	int (*joined)(void *data, const struct member *self);
 	/* Something an operator has to end: a conflict, exhausted subnet, refused credentials.
-	 * Told once while it lasts; it is tried again all the same, and "joined" follows when it
-	 * worked. */
-	void (*trouble)(void *data, const struct error *error);
+	 * Told once while it lasts, and tried again all the same; error NULL: it is over. */
+	void (*trouble)(void *data, enum registry_trouble which, const struct error *error);
 	void *data;
 };
 
@@ -64,6 +71,7 @@ size_t registry_strays(const struct registry *registry);
 
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
 int registry_watch(struct registry *registry); /* fleet settings and every shard */
+void registry_read_again(struct registry *registry); /* every shard, once more */
 /*
  * Takes the lease, then holds the entry. self->overlay may be unset; when it is set and the
  * registry knows no lease of the id (it was emptied), that address is asked for. Called again
@@ -72,6 +80,8 @@ int registry_watch(struct registry *registry); /* fleet settings and every shard
  */
 int registry_join(struct registry *registry, const struct member *self, bool takeover,
 	struct error *error);
+/* Whether the entry stands, as far as it is known. */
+bool registry_joined(const struct registry *registry);
 /* Into the entry's data, the latest: at once, then at most every ten seconds; in a large fleet at
  * a random moment, so that all of it writes some 200 times a second. */
 int registry_publish(struct registry *registry, uint64_t revision, uint64_t held);

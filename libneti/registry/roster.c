@@ -4,6 +4,7 @@
  * is under way make one more, however many they are.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,32 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	member_list_clear(&members);
 }
 
+static void read_failed(struct registry *registry, struct roster_shard *shard, int result)
+{
+	unsigned number = (unsigned)(shard - registry->roster.shards);
+	char doing[32];
+	struct error error;
+
+	shard->failed = true;
+	read_again(&registry->roster, shard);
+	snprintf(doing, sizeof(doing), "reading shard %02x", number);
+	registry_explain(registry, result, doing, &error);
+	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, &error);
+}
+
+static void read_worked(struct registry *registry, struct roster_shard *shard)
+{
+	const struct roster *roster = &registry->roster;
+
+	if (!shard->failed)
+		return;
+	shard->failed = false;
+	for (unsigned i = 0; i < roster->n; i++)
+		if (roster->shards[i].failed)
+			return;
+	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
+}
+
 static void shard_read(void *data, const struct store_answer *answer)
 {
 	struct roster_shard *shard = data;
@@ -159,6 +186,7 @@ static void shard_read(void *data, const struct store_answer *answer)
 	if (number >= roster->n) /* the fleet was made again, with fewer shards */
 		return;
 	if (answer->result == 0) {
+		read_worked(registry, shard);
 		tell(registry, number, answer);
 	} else if (answer->result == -ENOENT && !layout_may_make(registry)) {
 		tell(registry, number, &(struct store_answer){ 0 });
@@ -169,9 +197,7 @@ static void shard_read(void *data, const struct store_answer *answer)
 	} else if (registry_lost(answer->result)) {
 		shard->dirty = true;
 	} else {
-		log_warning(&registry->log, "registry %s: shard %02x cannot be read: %s",
-			registry->uri, number, strerror(-answer->result));
-		read_again(roster, shard);
+		read_failed(registry, shard, answer->result);
 	}
 }
 
@@ -277,6 +303,11 @@ void roster_lost(struct registry *registry)
 	registry->roster.beside_dirty = true;
 	dispute_lost(registry);
 	registry->roster.retry_at = 0;
+}
+
+void registry_read_again(struct registry *registry)
+{
+	roster_lost(registry);
 }
 
 void roster_read_again(struct registry *registry, unsigned shard)

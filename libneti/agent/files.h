@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_FILES_H
+#define NETI_FILES_H
+/*
+ * When the agent's files are written: status and metrics at every heartbeat and soon after a
+ * change, the state when the fleet is quiet. A file that cannot be written is told, tried again,
+ * and stops nothing.
+ */
+#include "convergence.h"
+
+/* What a restart would need is not what is on the disk. */
+void files_state_changed(struct convergence *convergence, int64_t now);
+void files_write(struct convergence *convergence, int64_t now); /* those that are due */
+int64_t files_due(const struct convergence *convergence); /* -1: nothing to write */
+void files_write_last(struct convergence *convergence);
+
+#endif
