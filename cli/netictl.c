@@ -20,7 +20,7 @@ const struct command commands[] = {
 	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj", command_list },
 	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj", command_lookup },
 	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
-	{ "plan", "", "what apply would change, as a diff", 0, 0, "Tj", command_plan },
+	{ "plan", "", "what apply would change, as a diff", 0, 0, "STj", command_plan },
 	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
 	{ "confirm", "", "keep what apply --confirm has put up", 0, 0, "", command_confirm },
 	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "j", command_verify },

@@ -8,6 +8,10 @@
 #include "netictl.h"
 #include "progress.h"
 
+/* What neti_ruleset_restore() and neti_ruleset_fetch() say. */
+enum { RESTORED_WHOLE = 1, RESTORED_POLICY = 2, RESTORED_TORN = 3 };
+enum { FETCHED_OVERLAP = 1 };
+
 /* The registry is closed when this returns: nothing waits for it any longer. */
 static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 {
@@ -16,8 +20,7 @@ static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 	int result;
 
 	if (netictl->line.from_state)
-		return neti_ruleset_load(ret, netictl->context,
-			neti_settings_state_dir(netictl->settings));
+		return neti_ruleset_restore(ret, netictl->settings);
 	result = neti_registry_open(&registry, netictl->settings);
 	if (result < 0)
 		return result;
@@ -26,6 +29,12 @@ static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 	progress_stop(progress);
 	neti_registry_unref(registry);
 	return result;
+}
+
+/* A ruleset that is not all that it should be: the context has the sentence. */
+static bool is_less(const struct netictl *netictl, int fetched)
+{
+	return fetched == (netictl->line.from_state ? RESTORED_TORN : FETCHED_OVERLAP);
 }
 
 struct both {
@@ -50,10 +59,12 @@ static void close_both(struct both *both)
 static int compare(struct netictl *netictl, const char *equal)
 {
 	struct both both = { 0 };
-	int status = EXIT_DONE, result;
+	int status = EXIT_DONE, result = open_both(netictl, &both);
 	char *diff;
 
-	if (open_both(netictl, &both) < 0) {
+	if (is_less(netictl, result))
+		say_failure(netictl);
+	if (result < 0) {
 		status = say_failure(netictl);
 	} else if ((result = neti_engine_verify(both.engine, both.ruleset, &diff)) < 0) {
 		status = say_failure(netictl);
@@ -80,6 +91,8 @@ static int print_text(struct netictl *netictl)
 
 	if (result < 0)
 		return say_failure(netictl);
+	if (is_less(netictl, result))
+		say_failure(netictl);
 	result = neti_ruleset_print(ruleset, &text);
 	neti_ruleset_unref(ruleset);
 	if (result < 0)
@@ -104,24 +117,56 @@ int command_verify(struct netictl *netictl)
 	return compare(netictl, "no drift: the kernel matches");
 }
 
-/* What was put up from the state is the last good ruleset already. */
-static int apply(struct netictl *netictl, struct both *both)
+static int apply_now(struct netictl *netictl, struct both *both)
 {
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
-	bool from_state = netictl->line.from_state;
-	int result = neti_engine_apply(both->engine, both->ruleset, netictl->line.accept || from_state);
+	int result = neti_engine_apply(both->engine, both->ruleset, netictl->line.accept);
 
-	if (result >= 0 && !from_state && neti_ruleset_save(both->ruleset, state_dir) < 0)
-		return -1;
-	return result;
+	return result >= 0 && neti_ruleset_save(both->ruleset, state_dir) < 0 ? -1 : result;
 }
 
+static bool has_rules(struct neti_engine *engine)
+{
+	char *diff = NULL;
+	int result = neti_engine_verify(engine, NULL, &diff);
+
+	free(diff);
+	return result != 0;
+}
+
+/* At boot: nothing is saved anew, and the guard has nothing to count. A policy without peers is
+ * for a kernel without rules of Neti: it would take the peers away. */
+static int apply_from_state(struct netictl *netictl)
+{
+	struct both both = { 0 };
+	int kept = open_both(netictl, &both), status = EXIT_DONE;
+
+	if (kept < 0 || kept == RESTORED_TORN)
+		status = say_failure(netictl);
+	if (kept < 0)
+		goto out;
+	if (kept != RESTORED_WHOLE && has_rules(both.engine)) {
+		fputs("netictl: nothing is put up: the rules in the kernel stay\n", stderr);
+		status = EXIT_FAILED;
+	} else if (neti_engine_apply(both.engine, both.ruleset, true) < 0) {
+		status = say_failure(netictl);
+	} else {
+		say(netictl, kept == RESTORED_WHOLE ?
+				     "the kernel holds what this host held last" :
+				     "this host refuses strangers, and knows no members yet");
+	}
+out:
+	close_both(&both);
+	return status;
+}
+
+/* By hand an overlay that overlaps the host's own networks is a mistake, and nothing is done. */
 static int apply_once(struct netictl *netictl)
 {
 	struct both both = { 0 };
 	int status = EXIT_DONE, result;
 
-	if (open_both(netictl, &both) < 0 || (result = apply(netictl, &both)) < 0) {
+	if (open_both(netictl, &both) != 0 || (result = apply_now(netictl, &both)) < 0) {
 		status = say_failure(netictl);
 		if (neti_context_trouble(netictl->context) == NETI_TROUBLE_HELD)
 			say(netictl, "\"netictl apply --accept\" lets them go");
@@ -138,12 +183,12 @@ int command_apply(struct netictl *netictl)
 	bool agent = lock_is_held(neti_settings_state_dir(netictl->settings), "lock");
 	struct neti_ruleset *ruleset;
 	uint64_t time_ms;
-	int status;
+	int status, result;
 
 	if (!netictl->line.confirm) {
 		if (agent)
 			say(netictl, "an agent runs on this host: the settings it has read last win");
-		return apply_once(netictl);
+		return netictl->line.from_state ? apply_from_state(netictl) : apply_once(netictl);
 	}
 	status = confirm_time(netictl, &time_ms);
 	if (status != EXIT_DONE)
@@ -153,10 +198,13 @@ int command_apply(struct netictl *netictl)
 				"stop it first\n");
 		return EXIT_FAILED;
 	}
-	if (fetch(netictl, &ruleset) < 0)
-		return say_failure(netictl);
-	status = confirm_apply(netictl, ruleset, time_ms);
-	neti_ruleset_unref(ruleset);
+	result = fetch(netictl, &ruleset);
+	if (result != (netictl->line.from_state ? RESTORED_WHOLE : 0))
+		status = say_failure(netictl);
+	else
+		status = confirm_apply(netictl, ruleset, time_ms);
+	if (result >= 0)
+		neti_ruleset_unref(ruleset);
 	return status;
 }
 

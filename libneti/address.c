@@ -188,3 +188,42 @@ uint64_t prefix_index(const struct prefix *prefix, const struct address *address
 		index = index << 8 | (uint8_t)(address->bytes[i] ^ prefix->address.bytes[i]);
 	return index;
 }
+
+int prefix_list_add(struct prefix_list *list, const struct prefix *prefix)
+{
+	struct prefix *items = reallocarray(list->items, list->length + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	items[list->length++] = *prefix;
+	list->items = items;
+	return 0;
+}
+
+int prefix_list_copy(struct prefix_list *ret, const struct prefix_list *list)
+{
+	struct prefix_list copy = { 0 };
+
+	for (size_t i = 0; list && i < list->length; i++)
+		if (prefix_list_add(&copy, &list->items[i]) < 0) {
+			prefix_list_clear(&copy);
+			return -ENOMEM;
+		}
+	*ret = copy;
+	return 0;
+}
+
+bool prefix_list_equal(const struct prefix_list *a, const struct prefix_list *b)
+{
+	size_t i = 0;
+
+	while (i < a->length && i < b->length && prefix_compare(&a->items[i], &b->items[i]) == 0)
+		i++;
+	return i == a->length && i == b->length;
+}
+
+void prefix_list_clear(struct prefix_list *list)
+{
+	free(list->items);
+	*list = (struct prefix_list){ 0 };
+}

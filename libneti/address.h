@@ -49,4 +49,15 @@ uint64_t prefix_count(const struct prefix *prefix);
 struct address prefix_nth(const struct prefix *prefix, uint64_t n);
 uint64_t prefix_index(const struct prefix *prefix, const struct address *address);
 
+/* All zero: empty. */
+struct prefix_list {
+	struct prefix *items;
+	size_t length;
+};
+
+int prefix_list_add(struct prefix_list *list, const struct prefix *prefix); /* -ENOMEM */
+int prefix_list_copy(struct prefix_list *ret, const struct prefix_list *list); /* -ENOMEM */
+bool prefix_list_equal(const struct prefix_list *a, const struct prefix_list *b);
+void prefix_list_clear(struct prefix_list *list);
+
 #endif

@@ -5,8 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -196,79 +194,4 @@ int identity_for_registry(struct settings *settings, struct error *error)
 	if (settings->registry || settings->network || settings->identity == IDENTITY_HOST)
 		return 0;
 	return identity_complete(settings, error);
-}
-
-static bool read_sockaddr(const struct sockaddr *from, struct address *ret)
-{
-	struct address address = { 0 };
-
-	if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
-		return false;
-	address.family = (uint8_t)from->sa_family;
-	if (address.family == AF_INET)
-		memcpy(address.bytes,
-			&((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-	else
-		memcpy(address.bytes,
-			&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
-			16);
-	*ret = address;
-	return true;
-}
-
-static unsigned mask_length(const struct sockaddr *mask, const struct address *address)
-{
-	struct address bits;
-	unsigned length = 0;
-
-	if (!read_sockaddr(mask, &bits))
-		return address_bits(address);
-	for (unsigned i = 0; i < address_bits(address) / 8; i++)
-		length += (unsigned)__builtin_popcount(bits.bytes[i]);
-	return length;
-}
-
-/* The address itself, and the far end of a point-to-point link; each with its subnet. */
-static int check_end(const struct ifaddrs *interface, const struct sockaddr *end,
-	const struct prefix *overlay, struct error *error)
-{
-	char subnet_text[PREFIX_TEXT_MAX], overlay_text[PREFIX_TEXT_MAX];
-	char address_text[ADDRESS_TEXT_MAX];
-	struct address address;
-	struct prefix subnet;
-
-	if (!read_sockaddr(end, &address) || !address_is_unicast(&address))
-		return 0;
-	subnet = prefix_of(&address, mask_length(interface->ifa_netmask, &address));
-	if (!prefix_overlaps(overlay, &subnet))
-		return 0;
-	return error_set(error, -EADDRINUSE, NETI_TROUBLE_SETTINGS,
-		"overlay_subnet %s is not free on this host: interface %s has %s in %s",
-		prefix_format(overlay, overlay_text), interface->ifa_name,
-		address_format(&address, address_text),
-		prefix_format(&subnet, subnet_text));
-}
-
-static int check_interface(const struct ifaddrs *interface, const struct prefix *overlay,
-	struct error *error)
-{
-	int result = check_end(interface, interface->ifa_addr, overlay, error);
-
-	if (result == 0 && interface->ifa_flags & IFF_POINTOPOINT)
-		result = check_end(interface, interface->ifa_dstaddr, overlay, error);
-	return result;
-}
-
-int identity_check_overlay(const struct prefix *overlay, struct error *error)
-{
-	struct ifaddrs *interfaces;
-	int result = 0;
-
-	if (getifaddrs(&interfaces) < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
-			"the addresses of this host cannot be listed: %m");
-	for (struct ifaddrs *i = interfaces; result == 0 && i; i = i->ifa_next)
-		result = check_interface(i, overlay, error);
-	freeifaddrs(interfaces);
-	return result;
 }

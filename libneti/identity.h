@@ -3,7 +3,7 @@
 #define NETI_IDENTITY_H
 /*
  * Who this host is, where the settings leave it open: machine-id, the source address of
- * the default route; and whether the overlay subnet is free on this host.
+ * the default route.
  */
 #include "settings.h"
 
@@ -13,11 +13,6 @@
 int identity_complete(struct settings *settings, struct error *error);
 /* The same where the settings name the registry by network, and leave that open. */
 int identity_for_registry(struct settings *settings, struct error *error);
-/*
- * -EADDRINUSE when an address of this host, or the subnet behind one of its interfaces,
- * overlaps the prefix; 127.0.0.0/8 and ::1 do not count.
- */
-int identity_check_overlay(const struct prefix *overlay, struct error *error);
 /* The id in a machine-id(5) file. The caller frees. */
 int identity_machine_id(const char *path, char **ret, struct error *error);
 /* The address the kernel would send from on its default route; no packet leaves. */

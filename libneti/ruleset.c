@@ -41,6 +41,14 @@ static size_t sort_addresses(struct address *addresses, size_t n)
 	return kept + 1;
 }
 
+static bool is_own(const struct ruleset *ruleset, const struct address *overlay)
+{
+	for (size_t i = 0; i < ruleset->own.length; i++)
+		if (prefix_contains(&ruleset->own.items[i], overlay))
+			return true;
+	return false;
+}
+
 static void add_member(struct ruleset *ruleset, const struct fleet_settings *fleet,
 	const struct member *self, const struct member *member)
 {
@@ -50,14 +58,15 @@ static void add_member(struct ruleset *ruleset, const struct fleet_settings *fle
 	if (road.family != ruleset->overlay.address.family ||
 		!prefix_contains(&ruleset->overlay, &member->overlay))
 		return;
-	ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
+	if (!is_own(ruleset, &member->overlay))
+		ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
 	if (!is_self(self, member))
 		ruleset->peers[ruleset->n_peers++] = road;
 }
 
 int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	const struct fleet_settings *fleet, const struct member *self,
-	const struct member_list *members)
+	const struct member_list *members, const struct prefix_list *own)
 {
 	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 
@@ -66,7 +75,8 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	ruleset->overlay = fleet->overlay_subnet;
 	ruleset->paths = calloc(members->length + 1, sizeof(*ruleset->paths));
 	ruleset->peers = calloc(members->length + 1, sizeof(*ruleset->peers));
-	if (!ruleset->paths || !ruleset->peers || policy_copy(&ruleset->policy, policy) < 0) {
+	if (!ruleset->paths || !ruleset->peers || policy_copy(&ruleset->policy, policy) < 0 ||
+		prefix_list_copy(&ruleset->own, own) < 0) {
 		ruleset_free(ruleset);
 		return -ENOMEM;
 	}
@@ -78,6 +88,31 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	return 0;
 }
 
+int ruleset_build_policy(struct ruleset **ret, const struct policy *policy,
+	const struct prefix *overlay)
+{
+	static const struct member_list nobody;
+	struct prefix whole = *overlay;
+	const struct prefix_list own = { &whole, 1 };
+	struct fleet_settings fleet;
+
+	fleet_settings_default(&fleet, overlay);
+	return ruleset_build(ret, policy, &fleet, NULL, &nobody, &own);
+}
+
+int ruleset_add_peers(struct ruleset *ruleset, const struct address *peers, size_t n)
+{
+	struct address *all = reallocarray(ruleset->peers, ruleset->n_peers + n + 1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	if (n)
+		memcpy(all + ruleset->n_peers, peers, n * sizeof(*peers));
+	ruleset->peers = all;
+	ruleset->n_peers = sort_addresses(all, ruleset->n_peers + n);
+	return 0;
+}
+
 struct ruleset *ruleset_free(struct ruleset *ruleset)
 {
 	if (!ruleset)
@@ -85,6 +120,7 @@ struct ruleset *ruleset_free(struct ruleset *ruleset)
 	free(ruleset->paths);
 	free(ruleset->peers);
 	policy_clear(&ruleset->policy);
+	prefix_list_clear(&ruleset->own);
 	free(ruleset);
 	return NULL;
 }
@@ -171,6 +207,7 @@ int ruleset_diff(struct ruleset_diff *ret, const struct ruleset *from, const str
 		return -ENOMEM;
 	}
 	diff.policy_changed = prefix_compare(&from->overlay, &to->overlay) != 0 ||
+			      !prefix_list_equal(&from->own, &to->own) ||
 			      !policy_equal(&from->policy, &to->policy);
 	*ret = diff;
 	return 0;

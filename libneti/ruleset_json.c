@@ -64,11 +64,13 @@ static json_t *policy_json(const struct policy *policy)
 
 int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json)
 {
-	json_t *root = json_pack("{s:o, s:o, s:o, s:o}", "overlay", prefix_json(&ruleset->overlay),
+	json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "overlay", prefix_json(&ruleset->overlay),
 		"policy", policy_json(&ruleset->policy), "peers",
 		ARRAY(ruleset->peers, ruleset->n_peers, address_json(&ruleset->peers[i])), "paths",
 		ARRAY(ruleset->paths, ruleset->n_paths,
-			pair_json(&ruleset->paths[i].overlay, &ruleset->paths[i].target)));
+			pair_json(&ruleset->paths[i].overlay, &ruleset->paths[i].target)),
+		"own", ARRAY(ruleset->own.items, ruleset->own.length,
+			prefix_json(&ruleset->own.items[i])));
 	int result = json_text(json, root, JSON_COMPACT);
 
 	json_decref(root);
@@ -194,6 +196,9 @@ static bool is_in_order(const struct ruleset *ruleset)
 			(i && address_compare(&ruleset->paths[i - 1].overlay,
 				       &ruleset->paths[i].overlay) >= 0))
 			return false;
+	for (size_t i = 0; i < ruleset->own.length; i++)
+		if (ruleset->own.items[i].address.family != family)
+			return false;
 	for (size_t i = 0; i < ruleset->n_peers; i++)
 		if (ruleset->peers[i].family != family ||
 			(i && address_compare(&ruleset->peers[i - 1], &ruleset->peers[i]) >= 0))
@@ -213,6 +218,9 @@ static int read_root(json_t *root, struct ruleset *ruleset)
 	if (result == 0)
 		result = read_array(root, "paths", sizeof(*ruleset->paths), read_path,
 			&ruleset->paths, &ruleset->n_paths);
+	if (result == 0 && json_object_get(root, "own")) /* written by 0.1 it is not there */
+		result = read_array(root, "own", sizeof(*ruleset->own.items), read_whole_prefix,
+			&ruleset->own.items, &ruleset->own.length);
 	return result == 0 && !is_in_order(ruleset) ? -EBADMSG : result;
 }
 

@@ -294,45 +294,6 @@ START_TEST(bad_machine_id)
 }
 END_TEST
 
-START_TEST(overlay_is_free)
-{
-	if (!own_network())
-		test_skip("no network namespace can be made: %s", strerror(errno));
-	add_address("lo", "127.0.0.1", "255.0.0.0");
-	add_address("lo:1", "192.168.64.1", "255.255.192.0");
-	add_address("lo:2", "10.0.0.1", "255.0.0.0");
-	ck_assert_msg(identity_check_overlay(&settings->overlay_subnet, &error) == 0,
-		"%s", error.text);
-}
-END_TEST
-
-START_TEST(overlay_is_taken)
-{
-	static const struct {
-		const char *address, *mask, *sentence;
-	} cases[] = {
-		{ "192.168.5.1", "255.255.255.0",
-			"overlay_subnet 192.168.0.0/18 is not free on this host: "
-			"interface lo:1 has "
-			"192.168.5.1 in 192.168.5.0/24" },
-		{ "192.168.63.254", "255.255.255.255",
-			"overlay_subnet 192.168.0.0/18 is not free on this host: "
-			"interface lo:1 has "
-			"192.168.63.254 in 192.168.63.254/32" },
-		{ "192.168.200.1", "255.255.0.0",
-			"overlay_subnet 192.168.0.0/18 is not free on this host: "
-			"interface lo:1 has "
-			"192.168.200.1 in 192.168.0.0/16" },
-	};
-
-	if (!own_network())
-		test_skip("no network namespace can be made: %s", strerror(errno));
-	add_address("lo:1", cases[_i].address, cases[_i].mask);
-	expect(cases[_i].sentence,
-		identity_check_overlay(&settings->overlay_subnet, &error), -EADDRINUSE);
-}
-END_TEST
-
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("identity");
@@ -348,8 +309,6 @@ Suite *test_suite(void)
 	tcase_add_test(tests, address_changes_in_ec2);
 	tcase_add_test(tests, machine_id);
 	tcase_add_test(tests, bad_machine_id);
-	tcase_add_test(tests, overlay_is_free);
-	tcase_add_loop_test(tests, overlay_is_taken, 0, 3);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -40,7 +40,7 @@ static struct ruleset *build(void)
 {
 	struct ruleset *built;
 
-	ck_assert_int_eq(ruleset_build(&built, &policy, &fleet, self, &list), 0);
+	ck_assert_int_eq(ruleset_build(&built, &policy, &fleet, self, &list, NULL), 0);
 	return built;
 }
 

@@ -48,9 +48,9 @@ expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|po
 expect "registry" layer 'libneti/registry/.*' "libneti/registry/[^/]+\.h|$leaf"
 expect "engine" layer 'libneti/engine/.*' "libneti/engine/[^/]+\.h|$leaf"
 expect "agent: the layers below by their front doors" layer 'libneti/agent/.*' \
-	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack)\.h|$leaf"
+	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack|host_networks)\.h|$leaf"
 expect "api" layer 'libneti/api/.*' \
-	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/engine\.h|$leaf"
+	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/(engine|host_networks)\.h|$leaf"
 # Times and commands in words are read as the settings read them.
 expect "the tool: what any program may, and three leaves" layer 'cli/.*' \
 	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|words)\.h'

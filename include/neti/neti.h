@@ -256,7 +256,8 @@ struct neti_ruleset;
  * a list of members. */
 int neti_ruleset_build(struct neti_ruleset **ret_ruleset, struct neti_settings *settings,
 	const struct neti_members *members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
-/* The same from what a registry holds now, with the fleet's own settings. */
+/* The same from what a registry holds now, with the fleet's own settings. 1: the message names a
+ * network of this host that overlaps the overlay; addresses there have no path. */
 int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset) NETI_NONNULL(1);
@@ -271,6 +272,12 @@ int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
 	const char *folder) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+/* What a host holds until it has read its registry, with the policy and the state_dir of the
+ * settings. 1: what it held last. 2: nothing is kept, and 3: what is kept cannot be used (the
+ * message says why): its policy alone, without peers. -ENOENT: nothing to put up, as reject_all is
+ * false, or the ruleset was forgotten. */
+int neti_ruleset_restore(struct neti_ruleset **ret_ruleset, struct neti_settings *settings)
+	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_ruleset_forget(struct neti_context *context, const char *folder) NETI_NONNULL(1, 2);
 /* Peers and paths that differ, a line each, "+" and "-"; NULL is an empty ruleset. 1 when they
  * differ, 0 and "" when not. The caller frees. */

@@ -12,6 +12,7 @@
 #include "../engine/conntrack.h"
 #include "convergence.h"
 #include "files.h"
+#include "host.h"
 #include "intake.h"
 #include "open_registry.h"
 #include "state.h"
@@ -117,6 +118,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		.status = { .registry = "connecting" },
 	};
 	refresh_init(&convergence->refresh, clock_now());
+	host_open(convergence, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
@@ -185,6 +187,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 void convergence_close(struct convergence *convergence)
 {
 	refresh_clear(&convergence->refresh);
+	host_close(convergence);
 	if (convergence->registry)
 		registry_close(convergence->registry);
 	if (convergence->keeper.engine)
@@ -315,6 +318,8 @@ static void applied(struct convergence *convergence, const struct engine_report 
 	status->commits++;
 	status->commit_seconds += report->seconds;
 	convergence_well(convergence, TROUBLE_KERNEL);
+	if (convergence->keeper.applied->policy.reject_all != status->refusing)
+		convergence->policy_due = 0;
 	convergence->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
 		"the kernel holds revision %llu: %zu peers, %zu set changes, %zu chains, "
@@ -334,7 +339,7 @@ static void apply_rules(struct convergence *convergence, int64_t now)
 	struct error error;
 
 	if (ruleset_build(&wanted, &convergence->settings->policy, &convergence->fleet_settings,
-		    convergence->self, fleet_members(convergence->fleet)) < 0) {
+		    convergence->self, fleet_members(convergence->fleet), &convergence->own) < 0) {
 		error_memory(&error);
 		kernel_failed(convergence, &error, now);
 		return;
@@ -386,7 +391,7 @@ static void ask_addresses(struct convergence *convergence, int64_t now)
 static bool may_apply(const struct convergence *convergence)
 {
 	return convergence->options.rules && convergence->rules_stale &&
-	       convergence->status.ready && convergence->overlay_usable;
+	       convergence->status.ready;
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -405,6 +410,7 @@ static int64_t next_due(const struct convergence *convergence)
 	if (due >= 0 && due < convergence->pace.not_before)
 		due = convergence->pace.not_before;
 	due = sooner(due, files_due(convergence));
+	due = sooner(due, host_due(convergence));
 	return sooner(due, convergence->refresh.due);
 }
 
@@ -414,8 +420,10 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	bool applied_now = false, checked = false;
 
 	ask_addresses(convergence, now);
-	if (convergence->fleet && now >= convergence->pace.not_before) {
-		if (convergence->fleet_due >= 0 && now >= convergence->fleet_due)
+	host_turn(convergence, now);
+	if (now >= convergence->pace.not_before) {
+		if (convergence->fleet && convergence->fleet_due >= 0 &&
+			now >= convergence->fleet_due)
 			step_fleet(convergence, now);
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);

@@ -32,11 +32,12 @@ struct convergence {
 	bool status_stale;
 	bool state_stale;
 	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
-	bool overlay_usable;	/* no address of this host lies in it */
+	struct prefix_list own; /* networks of this host that overlap the overlay */
 	unsigned failures;	/* of the kernel, in a row */
 	struct pace pace;
 	int64_t fleet_due;	/* -1: none */
 	int64_t check_due;
+	int64_t networks_due, policy_due; /* -1: never */
 	int64_t status_due;
 	int64_t metrics_due;
 	int64_t state_due, state_since;

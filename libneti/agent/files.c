@@ -102,13 +102,14 @@ static void look_around(struct convergence *convergence)
 
 static void write_status(struct convergence *convergence, int64_t now)
 {
+	bool changed = convergence->status_stale;
 	struct error error;
 	int result;
 
+	convergence->status_stale = false; /* first: what comes up meanwhile is news */
 	look_around(convergence);
-	if (convergence->status_stale || now >= convergence->metrics_due)
+	if (changed || now >= convergence->metrics_due)
 		write_metrics(convergence, now);
-	convergence->status_stale = false;
 	convergence->status_due = now + STATUS_MS;
 	result = status_write(convergence->settings->state_dir, &convergence->status, &error);
 	note_result(convergence, TROUBLE_STATUS, result, &error);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "../clock.h"
-#include "../identity.h"
 #include "intake.h"
 #include "state.h"
 
@@ -62,12 +61,9 @@ static void check_overlay(struct convergence *convergence)
 	const struct prefix *subnet = &convergence->fleet_settings.overlay_subnet;
 	const struct settings *settings = convergence->settings;
 	char text[PREFIX_TEXT_MAX], own[PREFIX_TEXT_MAX];
-	struct error error;
 
 	convergence->status.addresses = prefix_count(subnet) - 2; /* network, broadcast */
-	convergence->overlay_usable = identity_check_overlay(subnet, &error) == 0;
-	if (!convergence->overlay_usable)
-		convergence_trouble(convergence, TROUBLE_OVERLAY, &error);
+	convergence->networks_due = 0;
 	if (settings->overlay_subnet_given && prefix_compare(&settings->overlay_subnet, subnet) != 0)
 		log_warning(convergence->log,
 			"overlay_subnet: the fleet's %s counts, not this host's %s",

@@ -41,7 +41,7 @@ int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, stru
 {
 	int result = -ESTALE;
 
-	if (!keeper->applied && guard_first(keeper, fleet, wanted, error) < 0)
+	if ((!keeper->applied || !keeper->counted) && guard_first(keeper, fleet, wanted, error) < 0)
 		return error->result;
 	if (keeper->applied)
 		result = engine_update(keeper->engine, keeper->applied, wanted, ret, error);
@@ -51,7 +51,26 @@ int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, stru
 	keeper->applied = result < 0 ? NULL : wanted;
 	if (result >= 0)
 		keeper->held = 0;
+	keeper->counted |= result >= 0;
 	return result;
+}
+
+int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error)
+{
+	struct address *peers = NULL;
+	size_t n = 0;
+	int result = engine_peers(keeper->engine, &peers, &n, error);
+
+	if (result == 0 && ruleset_add_peers(wanted, peers, n) < 0)
+		result = error_memory(error);
+	free(peers);
+	if (result == 0)
+		result = engine_apply(keeper->engine, wanted, NULL, error);
+	if (result < 0)
+		return result;
+	ruleset_free(keeper->applied);
+	keeper->applied = wanted;
+	return 0;
 }
 
 int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error)
@@ -116,7 +135,7 @@ int keeper_filter(struct keeper *keeper, const struct policy *policy,
 
 	if (result < 0)
 		return result;
-	if (ruleset_build(&ruleset, policy, fleet, self, members) < 0) {
+	if (ruleset_build(&ruleset, policy, fleet, self, members, NULL) < 0) {
 		free(peers);
 		return error_memory(error);
 	}

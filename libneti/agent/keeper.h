@@ -11,6 +11,7 @@ struct keeper {
 	struct engine *engine;
 	const struct log *log;
 	struct ruleset *applied; /* what the kernel holds; NULL: not known */
+	bool counted; /* the guard counted the first change that the registry asked for */
 	uint64_t accepted;	 /* the operator's "accept" that was seen last */
 	size_t held;		 /* removals the guard holds back from the first apply */
 };
@@ -23,6 +24,9 @@ void keeper_close(struct keeper *keeper);
  * other failure the kernel's content is not known, and the next apply looks at all of it. */
 int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
 	struct engine_report *ret, struct error *error);
+/* Before the registry was read: the ruleset, and whatever peers the kernel has. Steals it on
+ * success. */
+int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error);
 /* 1 when the kernel had drifted (the diff says how) and was repaired, 0 when it held. */
 int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error);
 /* Of the members known from before, leaves those that the kernel still lets in. */

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../file.h"
+#include "../policy.h"
 #include "../registry/entry.h"
 #include "../ruleset_json.h"
 #include "state.h"
@@ -18,6 +20,7 @@
 #define FLEET_NAME "fleet"
 #define RULESET_NAME "ruleset"
 #define STATE_VERSION 1
+#define FORGOTTEN "null" /* a ruleset's body after a flush */
 
 /* FNV-1a, 64 bits: it has to notice a torn file, not an enemy. */
 static uint64_t checksum(const char *bytes, size_t length)
@@ -183,6 +186,9 @@ int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error
 	size_t length;
 	int result = load(state_dir, RULESET_NAME, &text, &body, &length, error);
 
+	if (result == 0 && strcmp(body, FORGOTTEN) == 0)
+		result = error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+			"%s/" RULESET_NAME " holds nothing: the rules were flushed", state_dir);
 	if (result == 0 && ruleset_from_json(ret, body, length, error) < 0)
 		result = error->result == -ENOMEM ? error->result :
 						    bad(state_dir, RULESET_NAME,
@@ -193,5 +199,32 @@ int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error
 
 int state_forget_ruleset(const char *state_dir, struct error *error)
 {
-	return file_remove(state_dir, RULESET_NAME, error);
+	struct buffer body = { 0 };
+	int result;
+
+	if (access(state_dir, F_OK) < 0)
+		return 0;
+	buffer_print(&body, FORGOTTEN);
+	result = save(state_dir, RULESET_NAME, &body, error);
+	buffer_clear(&body);
+	return result;
+}
+
+int state_restore(const struct settings *settings, struct ruleset **ret, struct error *error)
+{
+	int result = state_load_ruleset(settings->state_dir, ret, error);
+	bool flushed = error->trouble == NETI_TROUBLE_NOT_FOUND;
+
+	if (result == 0) {
+		policy_clear(&(*ret)->policy);
+		if (policy_copy(&(*ret)->policy, &settings->policy) == 0)
+			return 1;
+		*ret = ruleset_free(*ret);
+		return error_memory(error);
+	}
+	if (result == -ENOMEM || !settings->policy.reject_all || (result == -ENOENT && flushed))
+		return result;
+	if (ruleset_build_policy(ret, &settings->policy, &settings->overlay_subnet) < 0)
+		return error_memory(error);
+	return result == -ENOENT ? 2 : 3;
 }

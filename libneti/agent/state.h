@@ -18,6 +18,15 @@ int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 /* The last good ruleset, for "apply --from-state" at boot. Errors as above. */
 int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, struct error *error);
 int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error *error);
-int state_forget_ruleset(const char *state_dir, struct error *error); /* 0 also when there is none */
+/* From now on there is none to put up again, and a boot leaves the host as it is. */
+int state_forget_ruleset(const char *state_dir, struct error *error);
+
+/*
+ * What shall stand until the registry has been read, under the settings' own policy: 1, what this
+ * host held last; 2, its policy alone, as nothing is kept; 3, its policy alone, as what is kept
+ * cannot be used (the error says why). -ENOENT when strangers are not to be refused anyway, or
+ * the ruleset was to be forgotten.
+ */
+int state_restore(const struct settings *settings, struct ruleset **ret, struct error *error);
 
 #endif

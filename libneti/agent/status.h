@@ -21,6 +21,7 @@ struct status {
 	char overlay[NETI_ADDRESS_MAX];
 	char session[24]; /* "" when there is none */
 	char registry[16]; /* connecting, connected, suspended, expired, refused */
+	bool refusing;	   /* the kernel refuses strangers */
 	bool ready;	   /* the whole list was read */
 	bool member;	   /* this host wants to be one */
 	bool joined;	   /* and its entry stands */

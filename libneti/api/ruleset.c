@@ -6,13 +6,14 @@
 #include <stdlib.h>
 
 #include "../agent/state.h"
+#include "../engine/host_networks.h"
 #include "../file.h"
 #include "api.h"
 #include "identity.h"
 
 static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	const struct settings *settings, const struct fleet_settings *fleet,
-	const struct member_list *members, struct error *error)
+	const struct member_list *members, const struct prefix_list *own, struct error *error)
 {
 	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct member self = {
@@ -22,7 +23,8 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 		.public_address = settings->public_ip,
 	};
 
-	if (!ruleset || ruleset_build(&ruleset->ruleset, &settings->policy, fleet, &self, members) < 0) {
+	if (!ruleset || ruleset_build(&ruleset->ruleset, &settings->policy, fleet, &self, members,
+				own) < 0) {
 		free(ruleset);
 		return error_memory(error);
 	}
@@ -48,7 +50,8 @@ NETI_EXPORT int neti_ruleset_build(struct neti_ruleset **ret_ruleset,
 	fleet_settings_default(&fleet, &complete->overlay_subnet);
 	result = identity_complete(complete, &error);
 	if (result == 0)
-		result = new_ruleset(ret_ruleset, context, complete, &fleet, &members->list, &error);
+		result = new_ruleset(ret_ruleset, context, complete, &fleet, &members->list, NULL,
+			&error);
 	settings_free(complete);
 	return result < 0 ? context_fail(context, &error) : 0;
 }
@@ -56,7 +59,9 @@ NETI_EXPORT int neti_ruleset_build(struct neti_ruleset **ret_ruleset,
 NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
 {
 	struct member_list members = { 0 };
+	struct prefix_list own = { 0 };
 	struct fleet_settings fleet;
+	bool overlaps = false;
 	struct error error;
 	int result = registry_enter(registry, false, &error);
 
@@ -65,15 +70,19 @@ NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct net
 	if (result == 0)
 		result = registry_fleet(registry->registry, &fleet, registry->timeout_ms, &error);
 	if (result >= 0)
-		result = identity_check_overlay(&fleet.overlay_subnet, &error);
+		result = host_networks_overlapping(&fleet.overlay_subnet, &own, &error);
+	overlaps = result == 1;
+	if (overlaps)
+		context_fail(registry->context, &error);
 	if (result >= 0)
 		result = registry_members(registry->registry, &members, false, registry->timeout_ms,
 			&error);
 	if (result >= 0)
 		result = new_ruleset(ret_ruleset, registry->context, registry->settings, &fleet,
-			&members, &error);
+			&members, &own, &error);
 	member_list_clear(&members);
-	return registry_leave(registry, result, &error);
+	prefix_list_clear(&own);
+	return registry_leave(registry, result < 0 ? result : overlaps, &error);
 }
 
 NETI_EXPORT struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset)
@@ -118,6 +127,31 @@ NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti
 	ruleset->context = neti_context_ref(context);
 	*ret_ruleset = ruleset;
 	return 0;
+}
+
+NETI_EXPORT int neti_ruleset_restore(struct neti_ruleset **ret_ruleset,
+	struct neti_settings *settings)
+{
+	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct neti_context *context = settings->context;
+	struct error error = { 0 };
+	int result;
+
+	if (!ruleset)
+		return context_fail_memory(context);
+	result = state_restore(settings->settings, &ruleset->ruleset, &error);
+	if (error.result < 0)
+		context_fail(context, &error);
+	if (result < 0) {
+		free(ruleset);
+		return result;
+	}
+	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
+	ruleset->references = 1;
+	ruleset->context = neti_context_ref(context);
+	ruleset->conntrack_max = settings->settings->conntrack_max;
+	*ret_ruleset = ruleset;
+	return result;
 }
 
 NETI_EXPORT int neti_ruleset_forget(struct neti_context *context, const char *folder)

@@ -131,6 +131,11 @@ void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES]
 	engine->ops->levels(engine, ret);
 }
 
+int engine_enforces(struct engine *engine, struct error *error)
+{
+	return engine->ops->enforces(engine, error);
+}
+
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)
 {
 	const struct engine_ops *ops = find(name);

@@ -60,6 +60,8 @@ struct engine_level {
 	uint64_t entries, max;
 };
 void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
+/* Whether the kernel refuses strangers now, by whatever ruleset: 1, 0, or -errno. */
+int engine_enforces(struct engine *engine, struct error *error);
 /* Takes away all own chains, jump rules and sets, and nothing else. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
 /* How many entries the peer set has now, 0 when there is none. For the removal guard. */

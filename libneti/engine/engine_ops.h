@@ -21,6 +21,7 @@ struct engine_ops {
 	int (*flush)(struct engine *engine, struct engine_report *report, struct error *error);
 	int (*peers)(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error);
 	int (*denied)(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error);
+	int (*enforces)(struct engine *engine, struct error *error);
 	void (*levels)(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
 	int (*render)(const struct ruleset *ruleset, struct buffer *text);
 };

@@ -408,6 +408,32 @@ static void iptables_levels(struct engine *engine, struct engine_level ret[ENGIN
 		conntrack->max = 0;
 }
 
+static int table_enforces(enum table table, struct error *error)
+{
+	static const uint16_t no_sets[SETS];
+	struct xtables *xtables;
+	int r;
+
+	if (!xtables_exists(table))
+		return 0;
+	r = xtables_open(&xtables, table, no_sets, error);
+	if (r < 0)
+		return r;
+	r = sync_is_asked(xtables);
+	if (r == 1)
+		r = sync_enforces(xtables);
+	xtables_close(xtables);
+	return r < 0 ? change_failed(table, r, error) : r;
+}
+
+static int iptables_enforces(struct engine *engine, struct error *error)
+{
+	struct iptables *iptables = (struct iptables *)engine;
+	int r = table_enforces(TABLE_FILTER, error);
+
+	return r == 1 && !change_ipv6_is_off(iptables) ? table_enforces(TABLE_FILTER6, error) : r;
+}
+
 const struct engine_ops iptables_engine = {
 	.name = "iptables",
 	.size = sizeof(struct iptables),
@@ -419,6 +445,7 @@ const struct engine_ops iptables_engine = {
 	.flush = iptables_flush,
 	.peers = iptables_peers,
 	.denied = iptables_denied,
+	.enforces = iptables_enforces,
 	.levels = iptables_levels,
 	.render = render_text,
 };

@@ -14,7 +14,7 @@
 #define ATTEMPTS 10 /* at a table that somebody else keeps changing without the lock */
 
 /* IPv6 switched off as a whole has no packets either. */
-static bool ipv6_is_off(struct iptables *iptables)
+bool change_ipv6_is_off(struct iptables *iptables)
 {
 	if (access("/proc/thread-self/net/if_inet6", F_OK) == 0)
 		return false;
@@ -29,7 +29,7 @@ bool change_is_skipped(struct iptables *iptables, const struct ruleset *wanted, 
 {
 	if (!wanted || (table == TABLE_FILTER6 && !wanted->policy.reject_all))
 		return !xtables_exists(table);
-	return table == TABLE_FILTER6 && ipv6_is_off(iptables);
+	return table == TABLE_FILTER6 && change_ipv6_is_off(iptables);
 }
 
 int change_failed(enum table table, int r, struct error *error)

@@ -30,6 +30,7 @@ struct change {
 int change_tables(struct change *change, const enum table *tables, size_t n, struct error *error);
 /* The table has no work, and reading one that is not in use would bring it into being. */
 bool change_is_skipped(struct iptables *iptables, const struct ruleset *wanted, enum table table);
+bool change_ipv6_is_off(struct iptables *iptables); /* in the kernel, or by sysctl */
 int change_failed(enum table table, int r, struct error *error);
 
 #endif

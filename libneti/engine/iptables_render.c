@@ -331,6 +331,8 @@ static int visit_filter(const struct ruleset *ruleset, enum table table, struct 
 	if (r < 0 || table == TABLE_FILTER6)
 		return r;
 	start(chain, CHAIN_OUTPUT);
+	for (size_t i = 0; i < ruleset->own.length; i++)
+		add(chain, RULE_RETURN)->destination = ruleset->own.items[i];
 	add(chain, RULE_REJECT);
 	return chain->result < 0 ? chain->result : visit(data, chain);
 }

@@ -348,3 +348,16 @@ int sync_enforces(struct xtables *xtables)
 		return r == -ENOENT ? 0 : r;
 	return n && xtables_same(xtables, rules[n - 1], &last);
 }
+
+int sync_is_asked(struct xtables *xtables)
+{
+	static const struct rule jump = { .set = SET_NONE, .target = RULE_JUMP, .chain = CHAIN_INPUT };
+	const void *const *rules;
+	bool asked = false;
+	size_t n;
+	int r = xtables_rules(xtables, "INPUT", &rules, &n);
+
+	for (size_t i = 0; r == 0 && i < n && !asked; i++)
+		asked = xtables_same(xtables, rules[i], &jump);
+	return r < 0 ? r : asked;
+}

@@ -20,6 +20,8 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 	const struct ruleset_diff *diff, struct sync *sync);
 /* Whether the table's own INPUT chain ends in dropping what it did not let in. */
 int sync_enforces(struct xtables *xtables);
+/* Whether INPUT leads to that chain. */
+int sync_is_asked(struct xtables *xtables);
 int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buffer *diff);
 
 #endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The host's own networks and its own policy.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../clock.h"
+#include "../engine/host_networks.h"
+#include "host.h"
+#include "state.h"
+
+#define LOOK_MS 5000
+/* A registry that is there is read by then: its members are let in by the first apply of all. */
+#define GRACE_MS 1000
+
+void host_open(struct convergence *convergence, int64_t now)
+{
+	convergence->networks_due = -1;
+	convergence->policy_due = convergence->options.rules ? now + GRACE_MS : -1;
+}
+
+void host_close(struct convergence *convergence)
+{
+	prefix_list_clear(&convergence->own);
+}
+
+static void look_at_networks(struct convergence *convergence, int64_t now)
+{
+	const struct prefix *overlay = &convergence->fleet_settings.overlay_subnet;
+	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+	struct prefix_list own = { 0 };
+	struct error error;
+	int result = host_networks_overlapping(overlay, &own, &error);
+
+	convergence->networks_due = now + LOOK_MS +
+		pace_debt(clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin);
+	if (result < 0) { /* disturbed by a change: the next look will do */
+		log_debug(convergence->log, "%s", error.text);
+		return;
+	}
+	if (result == 0)
+		convergence_well(convergence, TROUBLE_OVERLAY);
+	else
+		convergence_trouble(convergence, TROUBLE_OVERLAY, &error);
+	if (!prefix_list_equal(&own, &convergence->own))
+		convergence->rules_stale = true;
+	prefix_list_clear(&convergence->own);
+	convergence->own = own;
+}
+
+/* Where a kernel has peers and nothing was kept, their paths would be lost. */
+static int check_replaceable(struct engine *engine, struct error *error)
+{
+	struct address *peers = NULL;
+	size_t n = 0;
+	int result = engine_peers(engine, &peers, &n, error);
+
+	free(peers);
+	if (result == 0 && n > 0)
+		result = error_set(error, -EBUSY, NETI_TROUBLE_KERNEL,
+			"rules of an earlier agent stay until the registry is read");
+	return result;
+}
+
+/* What was kept, with the peers that the kernel has by now: none is removed before the fleet is
+ * known. */
+static int put_up(struct convergence *convergence, struct error *error)
+{
+	const struct settings *settings = convergence->settings;
+	struct ruleset *wanted = NULL;
+	int kept = state_restore(settings, &wanted, error), result;
+
+	if (kept == 3)
+		log_warning(convergence->log, "%s", error->text);
+	if (kept == -ENOENT && ruleset_build_policy(&wanted, &settings->policy,
+				       &settings->overlay_subnet) == 0)
+		kept = 2;
+	if (kept < 0)
+		return kept == -ENOENT ? error_memory(error) : kept;
+	result = kept == 1 ? 0 : check_replaceable(convergence->keeper.engine, error);
+	if (result == 0)
+		result = keeper_start(&convergence->keeper, wanted, error);
+	if (result < 0) {
+		ruleset_free(wanted);
+		return result;
+	}
+	convergence->failures = 0;
+	convergence_well(convergence, TROUBLE_KERNEL);
+	log_warning(convergence->log, "the registry is not read yet: %s",
+		kept == 1 ? "the rules that this host held last are in force" :
+			    "this host refuses strangers, and knows no members");
+	return 0;
+}
+
+static bool is_to_refuse(const struct convergence *convergence)
+{
+	return convergence->settings->policy.reject_all;
+}
+
+/* An apply is under way, which will tell. */
+static bool waits_for_apply(const struct convergence *convergence)
+{
+	return convergence->status.ready && convergence->rules_stale && !convergence->failures;
+}
+
+static void look_at_policy(struct convergence *convergence, int64_t now)
+{
+	struct engine *engine = convergence->keeper.engine;
+	struct error error, told;
+	int enforces;
+
+	convergence->policy_due = now + (waits_for_apply(convergence) ? GRACE_MS : LOOK_MS);
+	if (waits_for_apply(convergence))
+		return;
+	enforces = engine_enforces(engine, &error);
+	if (enforces == 0 && is_to_refuse(convergence) && !convergence->status.ready &&
+		!convergence->keeper.applied) {
+		enforces = put_up(convergence, &error);
+		if (enforces == 0)
+			enforces = engine_enforces(engine, &error);
+	} else if (enforces == 0) {
+		error_set(&error, -EPERM, NETI_TROUBLE_KERNEL, "its rules are not in force");
+	}
+	convergence->status_stale |= convergence->status.refusing != (enforces == 1);
+	convergence->status.refusing = enforces == 1;
+	if (enforces == 1 || !is_to_refuse(convergence)) {
+		convergence_well(convergence, TROUBLE_OPEN);
+		return;
+	}
+	error_set(&told, error.result, error.trouble,
+		"this host is open, though reject_all is set: %.400s", error.text);
+	convergence_trouble(convergence, TROUBLE_OPEN, &told);
+}
+
+void host_turn(struct convergence *convergence, int64_t now)
+{
+	if (convergence->networks_due >= 0 && now >= convergence->networks_due)
+		look_at_networks(convergence, now);
+	if (convergence->policy_due >= 0 && now >= convergence->policy_due)
+		look_at_policy(convergence, now);
+}
+
+int64_t host_due(const struct convergence *convergence)
+{
+	int64_t a = convergence->networks_due, b = convergence->policy_due;
+
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}

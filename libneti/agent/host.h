@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_HOST_H
+#define NETI_HOST_H
+/*
+ * What this host keeps to whatever the registry says: its own networks stay its own, and with
+ * reject_all it is closed to strangers from the first start on. Looked at every few seconds.
+ */
+#include "convergence.h"
+
+void host_open(struct convergence *convergence, int64_t now);
+void host_close(struct convergence *convergence);
+void host_turn(struct convergence *convergence, int64_t now);
+int64_t host_due(const struct convergence *convergence); /* -1: never */
+
+#endif
