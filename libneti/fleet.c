@@ -8,21 +8,20 @@
 #include <string.h>
 
 #include "fleet.h"
+#include "fleet_slot.h"
+#include "fleet_view.h"
 
 #define PATCH_MAX 64 /* changes put into the view one by one */
-
-struct slot {
-	struct member *shown;  /* in the view, or NULL */
-	struct member *latest; /* in the registry, or NULL */
-	int64_t gone_since;    /* when latest became NULL */
-	bool accepted;	       /* an operator lets the removal pass the guard */
-	bool seeded;	       /* shown by fleet_seed(), not seen since */
-	bool doubted;	       /* shown from before the registry lost its data, not seen since */
-};
+/* Removals count as at once when their members vanished within so long, also where the removal
+ * delay is shorter: the sessions of hosts that lose the registry together end one after another,
+ * a third of the time-out and a tick apart. */
+#define AT_ONCE_S 5
 
 struct shard {
 	struct slot *slots; /* sorted by overlay address */
 	size_t length;
+	size_t held;  /* removals that the guard holds */
+	size_t loose; /* that wait for nothing but the removal delay */
 	size_t skipped;
 	uint64_t revision;
 	bool read;
@@ -37,7 +36,11 @@ struct fleet {
 	struct member_list view; /* what is shown, in order */
 	bool stale;		 /* the slots moved on and the view did not (no memory) */
 	bool keeps_seed;
-	size_t held;
+	struct proof proof;
+	struct removals {
+		int64_t second; /* in which they vanished */
+		size_t n;	/* that were let go without an operator */
+	} recent[AT_ONCE_S];
 };
 
 int fleet_new(struct fleet **ret, const struct fleet_settings *settings)
@@ -48,6 +51,7 @@ int fleet_new(struct fleet **ret, const struct fleet_settings *settings)
 		return -ENOMEM;
 	fleet->settings = *settings;
 	fleet->n_shards = fleet->unread = settings->shards;
+	fleet->proof.ms = FLEET_PROOF_MS;
 	fleet->shards = calloc(settings->shards, sizeof(*fleet->shards));
 	if (!fleet->shards) {
 		free(fleet);
@@ -80,7 +84,8 @@ struct fleet *fleet_free(struct fleet *fleet)
 
 void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings)
 {
-	/* A registry that was emptied and made again counts from the beginning. */
+	/* A registry that was emptied and made again, or restored from a copy, counts on from a
+	 * smaller number: that says nothing, and the next larger one is an accept again. */
 	bool accepted = settings->accepted > fleet->settings.accepted;
 
 	fleet->settings = *settings;
@@ -115,6 +120,33 @@ int fleet_seed(struct fleet *fleet, const struct member_list *members)
 	return 0;
 }
 
+static void count_removals(struct shard *shard)
+{
+	shard->held = shard->loose = 0;
+	for (size_t i = 0; i < shard->length; i++) {
+		shard->held += shard->slots[i].held;
+		shard->loose += slot_is_loose(&shard->slots[i]);
+	}
+}
+
+void fleet_seed_doubts(struct fleet *fleet, const struct member_list *held,
+	const struct member_list *doubted, bool accepted)
+{
+	for (unsigned i = 0; i < fleet->n_shards; i++) {
+		struct shard *shard = &fleet->shards[i];
+
+		for (size_t n = 0; n < shard->length; n++) {
+			struct slot *slot = &shard->slots[n];
+			bool was_held = slot->shown && fleet_view_has(held, slot->shown);
+
+			slot->held = was_held && !accepted;
+			slot->accepted = was_held && accepted;
+			slot->doubted = slot->shown && fleet_view_has(doubted, slot->shown);
+		}
+		count_removals(shard);
+	}
+}
+
 void fleet_keep_seed(struct fleet *fleet, bool keep)
 {
 	fleet->keeps_seed = keep;
@@ -142,26 +174,9 @@ static size_t run_length(const struct member_list *members, size_t from)
 	return to - from;
 }
 
-static void settle_slot(struct slot *slot, struct member *latest, int64_t now)
-{
-	if (latest) {
-		slot->gone_since = 0;
-		slot->accepted = slot->doubted = slot->seeded = false;
-	} else if (slot->latest || !slot->gone_since) {
-		slot->gone_since = now;
-	}
-	member_unref(slot->latest);
-	slot->latest = latest ? member_ref(latest) : NULL;
-}
-
-static bool slot_is_pending(const struct slot *slot)
-{
-	return !slot->shown || !slot->latest || !member_same(slot->shown, slot->latest);
-}
-
 /* One pass over the old slots and the new content, both sorted; slots has room for all. */
-static void merge_shard(struct shard *shard, const struct member_list *members, struct slot *slots,
-	int64_t now)
+static void merge_shard(const struct fleet *fleet, struct shard *shard,
+	const struct member_list *members, struct slot *slots, int64_t now)
 {
 	size_t i = 0, j = 0, n = 0;
 
@@ -174,8 +189,8 @@ static void merge_shard(struct shard *shard, const struct member_list *members, 
 		size_t run = order >= 0 ? run_length(members, j) : 0;
 
 		slots[n] = order <= 0 ? *old : (struct slot){ 0 };
-		settle_slot(&slots[n], run ? choose(&members->items[j], run, order == 0 ? old : NULL) : NULL,
-			now);
+		slot_settle(&slots[n], &fleet->proof,
+			run ? choose(&members->items[j], run, order == 0 ? old : NULL) : NULL, now);
 		shard->skipped += run > 1 ? run - 1 : 0;
 		if (slots[n].shown || slots[n].latest) {
 			shard->pending |= slot_is_pending(&slots[n]);
@@ -187,6 +202,59 @@ static void merge_shard(struct shard *shard, const struct member_list *members, 
 	free(shard->slots);
 	shard->slots = slots;
 	shard->length = n;
+	count_removals(shard);
+}
+
+bool fleet_guard_holds(const struct fleet_settings *settings, size_t removals, size_t members)
+{
+	size_t share = members * settings->max_removals_percent / 100;
+
+	return removals > settings->max_removals && removals > share;
+}
+
+/* Vanished members that left already, and count with those that vanish now. */
+static size_t count_recent(const struct fleet *fleet, int64_t now)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < AT_ONCE_S; i++)
+		if (fleet->recent[i].second * 1000 > now - AT_ONCE_S * 1000)
+			n += fleet->recent[i].n;
+	return n;
+}
+
+static void note_recent(struct fleet *fleet, const struct slot *slot)
+{
+	int64_t second = slot->gone_since / 1000;
+	struct removals *removals = &fleet->recent[second % AT_ONCE_S];
+
+	if (removals->second < second)
+		*removals = (struct removals){ .second = second };
+	if (removals->second == second)
+		removals->n++;
+}
+
+static void hold_shard(struct shard *shard)
+{
+	for (size_t i = 0; i < shard->length; i++)
+		shard->slots[i].held |= slot_is_loose(&shard->slots[i]);
+	count_removals(shard);
+}
+
+/* More than may go at once: all of them are held, one by one. It does not matter to them how
+ * many others there are later: of a network that heals in steps the last ones live as well as the
+ * first. Judged at every reading: the next step may come when half of them are back. */
+static void guard(struct fleet *fleet, int64_t now)
+{
+	size_t left = count_recent(fleet, now), removals = left;
+
+	for (unsigned i = 0; i < fleet->n_shards; i++)
+		removals += fleet->shards[i].held + fleet->shards[i].loose;
+	if (!fleet_guard_holds(&fleet->settings, removals, fleet->view.length + left))
+		return;
+	for (unsigned i = 0; i < fleet->n_shards; i++)
+		if (fleet->shards[i].loose)
+			hold_shard(&fleet->shards[i]);
 }
 
 int fleet_shard(struct fleet *fleet, const struct fleet_reading *reading, int64_t now)
@@ -202,12 +270,13 @@ int fleet_shard(struct fleet *fleet, const struct fleet_reading *reading, int64_
 	if (!slots)
 		return -ENOMEM;
 	/* 0 stands for "not gone", so a clock that starts at 0 is moved on by one. */
-	merge_shard(shard, members, slots, now > 0 ? now : 1);
+	merge_shard(fleet, shard, members, slots, now > 0 ? now : 1);
 	shard->skipped += reading->bad;
 	shard->revision = reading->revision;
 	if (!shard->read)
 		fleet->unread--;
 	shard->read = true;
+	guard(fleet, now);
 	return 0;
 }
 
@@ -216,39 +285,9 @@ bool fleet_ready(const struct fleet *fleet)
 	return fleet->unread == 0;
 }
 
-struct vanished {
-	size_t all, doubted;
-};
-
-static struct vanished count_vanished(const struct fleet *fleet)
-{
-	struct vanished vanished = { 0 };
-
-	for (unsigned i = 0; i < fleet->n_shards; i++) {
-		const struct shard *shard = &fleet->shards[i];
-
-		for (size_t n = 0; shard->pending && n < shard->length; n++) {
-			const struct slot *slot = &shard->slots[n];
-			bool gone = !slot->latest && !slot->accepted;
-
-			vanished.all += gone;
-			vanished.doubted += gone && slot->doubted;
-		}
-	}
-	return vanished;
-}
-
-bool fleet_guard_holds(const struct fleet_settings *settings, size_t removals, size_t members)
-{
-	size_t share = members * settings->max_removals_percent / 100;
-
-	return removals > settings->max_removals && removals > share;
-}
-
 struct step {
 	int64_t now;
 	int64_t next;
-	bool hold;
 	struct fleet_delta *delta;
 };
 
@@ -263,8 +302,17 @@ static int show(struct slot *slot, struct member_list *list)
 	return 0;
 }
 
+static int leave(struct fleet *fleet, struct slot *slot, struct member_list *list)
+{
+	int result = show(slot, list);
+
+	if (result == 0 && !slot->accepted)
+		note_recent(fleet, slot);
+	return result;
+}
+
 /* Returns whether the slot stays pending, or -ENOMEM. */
-static int step_slot(const struct fleet *fleet, struct slot *slot, struct step *step)
+static int step_slot(struct fleet *fleet, struct slot *slot, struct step *step)
 {
 	int64_t due = slot->gone_since + fleet->settings.removal_delay_ms;
 
@@ -274,16 +322,16 @@ static int step_slot(const struct fleet *fleet, struct slot *slot, struct step *
 		return show(slot, &step->delta->added);
 	if (slot->latest)
 		return show(slot, &step->delta->moved);
-	if ((step->hold || slot->doubted || (slot->seeded && fleet->keeps_seed)) && !slot->accepted)
+	if (slot->held || (slot->seeded && fleet->keeps_seed && !slot->accepted))
 		return 1;
 	if (due <= step->now)
-		return show(slot, &step->delta->removed);
+		return leave(fleet, slot, &step->delta->removed);
 	if (step->next < 0 || due < step->next)
 		step->next = due;
 	return 1;
 }
 
-static int step_shard(const struct fleet *fleet, struct shard *shard, struct step *step)
+static int step_shard(struct fleet *fleet, struct shard *shard, struct step *step)
 {
 	size_t kept = 0;
 	bool pending = false;
@@ -298,6 +346,7 @@ static int step_shard(const struct fleet *fleet, struct shard *shard, struct ste
 	}
 	shard->length = kept;
 	shard->pending = pending;
+	count_removals(shard);
 	return result < 0 ? result : 0;
 }
 
@@ -324,62 +373,6 @@ static int rebuild_view(struct fleet *fleet)
 	return 0;
 }
 
-static size_t view_index(const struct member_list *view, const struct member *member)
-{
-	size_t low = 0, high = view->length;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (member_compare_overlay(view->items[middle], member) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void take_out(struct member_list *view, size_t i)
-{
-	member_unref(view->items[i]);
-	view->length--;
-	memmove(&view->items[i], &view->items[i + 1], (view->length - i) * sizeof(*view->items));
-}
-
-static int put_in(struct member_list *view, struct member *member)
-{
-	size_t i = view_index(view, member);
-	int result = member_list_add(view, member);
-
-	if (result < 0)
-		return result;
-	memmove(&view->items[i + 1], &view->items[i],
-		(view->length - 1 - i) * sizeof(*view->items));
-	view->items[i] = member;
-	return 0;
-}
-
-/* Few changes of a large view: it is not read and sorted again. */
-static int patch_view(struct fleet *fleet, const struct fleet_delta *delta)
-{
-	struct member_list *view = &fleet->view;
-	int result = 0;
-
-	for (size_t i = 0; i < delta->removed.length; i++)
-		take_out(view, view_index(view, delta->removed.items[i]));
-	for (size_t i = 0; i < delta->moved.length; i++) {
-		struct member **item = &view->items[view_index(view, delta->moved.items[i])];
-
-		member_unref(*item);
-		*item = member_ref(delta->moved.items[i]);
-	}
-	for (size_t i = 0; i < delta->added.length && result == 0; i++)
-		result = put_in(view, delta->added.items[i]);
-	if (result == 0)
-		fleet->stale = false;
-	return result;
-}
-
 static size_t delta_size(const struct fleet_delta *delta)
 {
 	return delta->added.length + delta->moved.length + delta->removed.length;
@@ -387,9 +380,13 @@ static size_t delta_size(const struct fleet_delta *delta)
 
 static int update_view(struct fleet *fleet, const struct fleet_delta *delta, bool was_stale)
 {
+	int result;
+
 	if (was_stale || delta_size(delta) > PATCH_MAX)
 		return rebuild_view(fleet);
-	return patch_view(fleet, delta);
+	result = fleet_view_patch(&fleet->view, delta);
+	fleet->stale = result < 0;
+	return result;
 }
 
 int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next)
@@ -397,14 +394,11 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 	struct fleet_delta delta = { 0 };
 	struct step step = { .now = now, .next = -1, .delta = &delta };
 	bool was_stale = fleet->stale, changed;
-	struct vanished vanished;
 	int result = 0;
 
 	if (!fleet_ready(fleet))
 		return -ENODATA;
-	vanished = count_vanished(fleet);
-	step.hold = fleet_guard_holds(&fleet->settings, vanished.all, fleet->view.length);
-	fleet->held = step.hold ? vanished.all : vanished.doubted;
+	guard(fleet, now); /* the limits may be others now */
 	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
 		if (fleet->shards[i].pending)
 			result = step_shard(fleet, &fleet->shards[i], &step);
@@ -435,21 +429,107 @@ const struct member_list *fleet_members(const struct fleet *fleet)
 
 size_t fleet_held(const struct fleet *fleet)
 {
-	return fleet->held;
+	size_t held = 0;
+
+	for (unsigned i = 0; i < fleet->n_shards; i++)
+		held += fleet->shards[i].held;
+	return held;
+}
+
+static int list_doubts(const struct fleet *fleet, const struct shard *shard, int64_t now,
+	struct member_list *held, struct member_list *doubted)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < shard->length && result == 0; i++) {
+		const struct slot *slot = &shard->slots[i];
+
+		if (slot->held)
+			result = member_list_add(held, slot->shown);
+		if (slot->shown && slot->doubted && !slot_is_proved(slot, &fleet->proof, now) && result == 0)
+			result = member_list_add(doubted, slot->shown);
+	}
+	return result;
+}
+
+int fleet_doubts(const struct fleet *fleet, int64_t now, struct member_list *ret_held,
+	struct member_list *ret_doubted)
+{
+	struct member_list held = { 0 }, doubted = { 0 };
+	int result = 0;
+
+	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
+		result = list_doubts(fleet, &fleet->shards[i], now, &held, &doubted);
+	if (result < 0) {
+		member_list_clear(&held);
+		member_list_clear(&doubted);
+		return result;
+	}
+	member_list_sort(&held);
+	member_list_sort(&doubted);
+	*ret_held = held;
+	*ret_doubted = doubted;
+	return 0;
+}
+
+/* Runs over every slot that is shown. */
+static void each_slot(struct fleet *fleet, void (*run)(struct fleet *fleet, struct slot *slot,
+	int64_t now), int64_t now)
+{
+	for (unsigned i = 0; i < fleet->n_shards; i++) {
+		struct shard *shard = &fleet->shards[i];
+
+		for (size_t n = 0; n < shard->length; n++)
+			if (shard->slots[n].shown)
+				run(fleet, &shard->slots[n], now);
+		count_removals(shard);
+	}
+}
+
+/* What was not read yet is not known to be missing, unless it was held before a restart. */
+static void accept_slot(struct fleet *fleet, struct slot *slot, int64_t now)
+{
+	(void)fleet;
+	(void)now;
+	slot->accepted |= slot->held || slot->gone_since;
+	slot->held = false;
 }
 
 void fleet_accept(struct fleet *fleet)
 {
-	for (unsigned i = 0; i < fleet->n_shards; i++)
-		for (size_t n = 0; n < fleet->shards[i].length; n++)
-			fleet->shards[i].slots[n].accepted = !fleet->shards[i].slots[n].latest;
+	each_slot(fleet, accept_slot, 0);
+}
+
+static void doubt_slot(struct fleet *fleet, struct slot *slot, int64_t now)
+{
+	(void)fleet;
+	(void)now;
+	slot->doubted = true;
+	slot->seen_since = 0; /* what was read before the doubt proves nothing */
+	slot->held |= slot->gone_since && !slot->accepted;
 }
 
 void fleet_doubt(struct fleet *fleet)
 {
-	for (unsigned i = 0; i < fleet->n_shards; i++)
-		for (size_t n = 0; n < fleet->shards[i].length; n++)
-			fleet->shards[i].slots[n].doubted = fleet->shards[i].slots[n].shown;
+	each_slot(fleet, doubt_slot, 0);
+}
+
+static void prove_slot(struct fleet *fleet, struct slot *slot, int64_t now)
+{
+	if (slot->doubted && slot_is_proved(slot, &fleet->proof, now))
+		slot->doubted = false;
+}
+
+void fleet_unfollow(struct fleet *fleet, int64_t now)
+{
+	each_slot(fleet, prove_slot, now);
+	fleet->proof.since = INT64_MAX;
+}
+
+void fleet_follow(struct fleet *fleet, int64_t proof_ms, int64_t now)
+{
+	fleet->proof.ms = proof_ms > FLEET_PROOF_MS ? proof_ms : FLEET_PROOF_MS;
+	fleet->proof.since = now;
 }
 
 size_t fleet_skipped(const struct fleet *fleet)

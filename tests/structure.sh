@@ -41,8 +41,8 @@ expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
 	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings)\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
-expect "fleet and ruleset do not know each other" layer 'libneti/fleet\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|fleet|fleet_settings|log|member)\.h|include/neti/neti\.h'
+expect "fleet and ruleset do not know each other" layer 'libneti/fleet(_slot|_view)?\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|fleet(_slot|_view|_settings)?|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
 	'libneti/(address|buffer|duration|error|fleet_settings|log|member|policy|ruleset|settings)\.h|include/neti/neti\.h'
 expect "registry" layer 'libneti/registry/.*' "libneti/registry/[^/]+\.h|$leaf"
