@@ -137,6 +137,27 @@ START_TEST(foreign_and_newer_are_ignored)
 }
 END_TEST
 
+START_TEST(doubts_are_loaded)
+{
+	struct member_list none = { 0 }, held = { 0 }, doubted = { 0 };
+	struct fleet_settings settings;
+
+	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
+	ck_assert_uint_eq(held.length + doubted.length, 0);
+	ck_assert_int_eq(state_save_doubts(folder, &fleet, &members, &none, &error), 0);
+	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
+	ck_assert_uint_eq(held.length, N);
+	ck_assert_uint_eq(doubted.length, 0);
+	ck_assert_uint_eq(settings.accepted, 7);
+	member_list_clear(&held);
+	ck_assert_int_eq(state_save_doubts(folder, &fleet, &none, &members, &error), 0);
+	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
+	ck_assert_uint_eq(held.length, 0);
+	ck_assert_uint_eq(doubted.length, N);
+	member_list_clear(&doubted);
+}
+END_TEST
+
 /* The old one stays, and the disk is left as full as it was. */
 START_TEST(full_disk)
 {
@@ -187,6 +208,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, saved_is_loaded);
 	tcase_add_test(tests, torn_is_ignored);
 	tcase_add_test(tests, foreign_and_newer_are_ignored);
+	tcase_add_test(tests, doubts_are_loaded);
 	tcase_add_test(tests, full_disk);
 	tcase_add_test(tests, second_agent_is_told_who_has_it);
 	suite_add_tcase(suite, tests);

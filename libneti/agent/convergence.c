@@ -284,9 +284,12 @@ static void step_fleet(struct convergence *convergence, int64_t now)
 		convergence->view_changed(convergence->view_data);
 	convergence->status_stale |= !convergence->status.ready;
 	convergence->status.ready = true;
+	/* Also while as many are held as before: they may be others. */
+	convergence->doubts_stale |= fleet_held(convergence->fleet) || convergence->status.held;
+	if (result == 1 || convergence->doubts_stale)
+		files_state_changed(convergence, now);
 	if (result == 1) {
 		convergence->rules_stale = true;
-		files_state_changed(convergence, now);
 		post_delta(convergence, &delta);
 	}
 	fleet_delta_clear(&delta);

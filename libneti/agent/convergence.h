@@ -31,6 +31,7 @@ struct convergence {
 	bool rules_stale;	/* view, policy or subnet is not what was applied */
 	bool status_stale;
 	bool state_stale;
+	bool doubts_stale;	/* who is held or doubted is not what the state says */
 	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
 	struct prefix_list own; /* networks of this host that overlap the overlay */
 	unsigned failures;	/* of the kernel, in a row */

@@ -117,14 +117,31 @@ static void write_status(struct convergence *convergence, int64_t now)
 		convergence->status_due = now + RETRY_MS;
 }
 
+static int save_doubts(struct convergence *convergence, int64_t now, struct error *error)
+{
+	struct member_list held, doubted;
+	int result;
+
+	if (fleet_doubts(convergence->fleet, now, &held, &doubted) < 0)
+		return error_memory(error);
+	result = state_save_doubts(convergence->settings->state_dir, &convergence->fleet_settings,
+		&held, &doubted, error);
+	convergence->doubts_stale = result < 0;
+	member_list_clear(&held);
+	member_list_clear(&doubted);
+	return result;
+}
+
 static void write_state(struct convergence *convergence, int64_t now)
 {
 	const char *folder = convergence->settings->state_dir;
 	const struct ruleset *applied = convergence->keeper.applied;
 	struct error error;
-	int result = state_save(folder, &convergence->fleet_settings,
-		fleet_members(convergence->fleet), &error);
+	int result = save_doubts(convergence, now, &error);
 
+	if (result == 0)
+		result = state_save(folder, &convergence->fleet_settings,
+			fleet_members(convergence->fleet), &error);
 	if (result == 0 && applied)
 		result = state_save_ruleset(folder, applied, &error);
 	note_result(convergence, TROUBLE_STATE, result, &error);

@@ -10,6 +10,16 @@
 #include "intake.h"
 #include "state.h"
 
+/* Twice the time-out that the servers grant is longer than they wait for anybody's. */
+static void follow(struct convergence *convergence, bool connected)
+{
+	if (convergence->fleet && connected)
+		fleet_follow(convergence->fleet,
+			2 * (int64_t)registry_timeout(convergence->registry), clock_now());
+	else if (convergence->fleet)
+		fleet_unfollow(convergence->fleet, clock_now());
+}
+
 static void on_state(void *data, enum store_state state, const char *detail)
 {
 	static const char *const names[] = {
@@ -28,8 +38,26 @@ static void on_state(void *data, enum store_state state, const char *detail)
 		snprintf(status->session, sizeof(status->session), "0x%llx",
 			(unsigned long long)session);
 	convergence->status_stale = true;
+	follow(convergence, state == STORE_CONNECTED);
 	events_post(convergence->events, event_new(NETI_EVENT_REGISTRY, "registry %s%s%s",
 						 names[state], detail ? ": " : "", detail ? detail : ""));
+}
+
+/* Whose removal an earlier agent held, and whom it doubted; what it held may be accepted since. */
+static int seed_doubts(struct convergence *convergence, struct error *error)
+{
+	struct member_list held, doubted;
+	struct fleet_settings then;
+	int result = state_load_doubts(convergence->settings->state_dir, &then, &held, &doubted,
+		error);
+
+	if (result < 0)
+		return result;
+	fleet_seed_doubts(convergence->fleet, &held, &doubted,
+		convergence->fleet_settings.accepted > then.accepted);
+	member_list_clear(&held);
+	member_list_clear(&doubted);
+	return 0;
 }
 
 /* Members that an earlier agent let in, as far as the kernel still does. */
@@ -48,6 +76,8 @@ static void seed_fleet(struct convergence *convergence)
 			&convergence->fleet_settings, convergence->self, &members, &error);
 	if (result == 0 && fleet_seed(convergence->fleet, &members) < 0)
 		result = error_memory(&error);
+	if (result == 0)
+		result = seed_doubts(convergence, &error);
 	/* The lease tells: on_replaced() comes before on_joined() when it had to be taken anew. */
 	fleet_keep_seed(convergence->fleet,
 		convergence->options.member && !convergence->registered);
@@ -95,9 +125,11 @@ static int make_fleet(struct convergence *convergence)
 {
 	int result = fleet_new(&convergence->fleet, &convergence->fleet_settings);
 
-	if (result == 0)
-		seed_fleet(convergence);
-	return result;
+	if (result < 0)
+		return result;
+	seed_fleet(convergence);
+	follow(convergence, true);
+	return 0;
 }
 
 static void on_fleet(void *data, const struct fleet_settings *settings)
@@ -114,6 +146,8 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	convergence_well(convergence, TROUBLE_FOREIGN);
 	if (was_foreign) /* what came meanwhile was not taken in */
 		registry_read_again(convergence->registry);
+	convergence->keeper.accepted |= convergence->fleet &&
+					settings->accepted > convergence->fleet_settings.accepted;
 	convergence->fleet_settings = *settings;
 	convergence->rules_stale = true;
 	check_overlay(convergence);
@@ -130,6 +164,7 @@ static void on_replaced(void *data)
 
 	if (convergence->fleet)
 		fleet_doubt(convergence->fleet);
+	convergence->doubts_stale = true;
 	convergence->fleet_due = 0;
 }
 

@@ -26,14 +26,19 @@ void keeper_close(struct keeper *keeper)
 	*keeper = (struct keeper){ 0 };
 }
 
-/* The first apply after a start finds what an earlier agent left: the guard counts against it. */
+/* The first apply after a start finds what an earlier agent left: the guard counts against it.
+ * What is held once stays held, until all of it is wanted again or accepted. */
 static int guard_first(struct keeper *keeper, const struct fleet_settings *fleet,
 	const struct ruleset *wanted, struct error *error)
 {
-	if (keeper->held && fleet->accepted != keeper->accepted)
+	struct fleet_settings limits = *fleet;
+
+	if (keeper->held && keeper->accepted)
 		return 0;
-	keeper->accepted = fleet->accepted;
-	return guard_check(keeper->engine, fleet, wanted, &keeper->held, error);
+	keeper->accepted = false;
+	if (keeper->held)
+		limits.max_removals = limits.max_removals_percent = 0;
+	return guard_check(keeper->engine, &limits, wanted, &keeper->held, error);
 }
 
 int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
@@ -49,9 +54,11 @@ int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, stru
 		result = engine_apply(keeper->engine, wanted, ret, error);
 	ruleset_free(keeper->applied);
 	keeper->applied = result < 0 ? NULL : wanted;
-	if (result >= 0)
+	if (result >= 0) {
 		keeper->held = 0;
-	keeper->counted |= result >= 0;
+		keeper->accepted = false;
+		keeper->counted = true;
+	}
 	return result;
 }
 

@@ -12,7 +12,7 @@ struct keeper {
 	const struct log *log;
 	struct ruleset *applied; /* what the kernel holds; NULL: not known */
 	bool counted; /* the guard counted the first change that the registry asked for */
-	uint64_t accepted;	 /* the operator's "accept" that was seen last */
+	bool accepted;		 /* an operator lets go what is held back from the first apply */
 	size_t held;		 /* removals the guard holds back from the first apply */
 };
 

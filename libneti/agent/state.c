@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * State files: a line that says what it is and what its bytes add up to, then the body. That of
- * "fleet" is the fleet's settings as in the registry and the members' entries as in the
- * registry, a line each; that of "ruleset" is JSON.
+ * "fleet", "held" and "doubted" is the fleet's settings as in the registry and the members' entries
+ * as in the registry, a line each; that of "ruleset" is JSON.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 
 #define FLEET_NAME "fleet"
 #define RULESET_NAME "ruleset"
+#define HELD_NAME "held"
+#define DOUBTED_NAME "doubted"
 #define STATE_VERSION 1
 #define FORGOTTEN "null" /* a ruleset's body after a flush */
 
@@ -62,15 +65,38 @@ static int save(const char *state_dir, const char *name, const struct buffer *bo
 	return result;
 }
 
-int state_save(const char *state_dir, const struct fleet_settings *fleet,
-	const struct member_list *members, struct error *error)
+static int save_members(const char *state_dir, const char *name,
+	const struct fleet_settings *fleet, const struct member_list *members, struct error *error)
 {
 	struct buffer body = { 0 };
 	int result = print_body(&body, fleet, members, error);
 
 	if (result == 0)
-		result = save(state_dir, FLEET_NAME, &body, error);
+		result = save(state_dir, name, &body, error);
 	buffer_clear(&body);
+	return result;
+}
+
+int state_save(const char *state_dir, const struct fleet_settings *fleet,
+	const struct member_list *members, struct error *error)
+{
+	return save_members(state_dir, FLEET_NAME, fleet, members, error);
+}
+
+static int save_or_remove(const char *state_dir, const char *name,
+	const struct fleet_settings *fleet, const struct member_list *members, struct error *error)
+{
+	return members->length ? save_members(state_dir, name, fleet, members, error) :
+				 file_remove(state_dir, name, error);
+}
+
+int state_save_doubts(const char *state_dir, const struct fleet_settings *fleet,
+	const struct member_list *held, const struct member_list *doubted, struct error *error)
+{
+	int result = save_or_remove(state_dir, HELD_NAME, fleet, held, error);
+
+	if (result == 0)
+		result = save_or_remove(state_dir, DOUBTED_NAME, fleet, doubted, error);
 	return result;
 }
 
@@ -143,33 +169,36 @@ static int read_entry(const char *line, const struct fleet_settings *fleet, stru
 	return result < 0 ? error_memory(error) : 0;
 }
 
-static int read_body(const char *state_dir, char *body, struct fleet_settings *fleet,
+static int read_body(const char *path, char *body, struct fleet_settings *fleet,
 	struct member_list *members, struct error *error)
 {
 	char *next, *line = strtok_r(body, "\n", &next);
 
 	if (!line || fleet_settings_parse(fleet, line, strlen(line), error) < 0)
-		return bad(state_dir, FLEET_NAME, "its fleet settings cannot be read", error);
+		return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM,
+			"%s is ignored: its fleet settings cannot be read", path);
 	while ((line = strtok_r(NULL, "\n", &next)))
 		if (read_entry(line, fleet, members, error) < 0)
 			return error->result == -ENOMEM ? error->result :
-							  bad(state_dir, FLEET_NAME,
-								  "an entry cannot be read", error);
+							  error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM,
+								  "%s is ignored: an entry cannot be read",
+								  path);
 	member_list_sort(members);
 	return 0;
 }
 
-int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
+static int load_members(const char *state_dir, const char *name, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error)
 {
 	struct member_list members = { 0 };
 	struct fleet_settings fleet;
-	char *text = NULL, *body = NULL;
+	char *text = NULL, *body = NULL, path[PATH_MAX];
 	size_t length;
-	int result = load(state_dir, FLEET_NAME, &text, &body, &length, error);
+	int result = load(state_dir, name, &text, &body, &length, error);
 
+	snprintf(path, sizeof(path), "%s/%s", state_dir, name);
 	if (result == 0)
-		result = read_body(state_dir, body, &fleet, &members, error);
+		result = read_body(path, body, &fleet, &members, error);
 	free(text);
 	if (result < 0) {
 		member_list_clear(&members);
@@ -177,6 +206,31 @@ int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	}
 	*ret_fleet = fleet;
 	*ret_members = members;
+	return 0;
+}
+
+int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_members, struct error *error)
+{
+	return load_members(state_dir, FLEET_NAME, ret_fleet, ret_members, error);
+}
+
+int state_load_doubts(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_held, struct member_list *ret_doubted, struct error *error)
+{
+	struct member_list held = { 0 }, doubted = { 0 };
+	struct fleet_settings fleet = { 0 };
+	int result = load_members(state_dir, DOUBTED_NAME, &fleet, &doubted, error);
+
+	if (result == 0 || result == -ENOENT)
+		result = load_members(state_dir, HELD_NAME, &fleet, &held, error);
+	if (result < 0 && result != -ENOENT) {
+		member_list_clear(&doubted);
+		return result;
+	}
+	*ret_fleet = fleet;
+	*ret_held = held;
+	*ret_doubted = doubted;
 	return 0;
 }
 
