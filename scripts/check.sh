@@ -186,7 +186,7 @@ check_packages() {
 # --- what takes long ------------------------------------------------------------------------------
 
 # Where threads of ours and of the stores' clients meet. Not chaos: its allocator is its own.
-threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents
+threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents tests/faults_guard
 	tests/guest tests/layout tests/leases tests/membership tests/outages tests/stores)
 
 # Addresses are not spread: with more bits than the thread sanitizer knows it does not start.
@@ -206,7 +206,7 @@ together=(tests/address tests/api tests/conntrack tests/drift tests/duration tes
 	tests/neighbours tests/opening tests/outages tests/render tests/ruleset tests/settings
 	tests/settings_bad tests/settings_hard tests/settings_manual tests/state tests/stores)
 # Tests that give up rights, or leave a machine changed: each has a process of its own.
-apart=(tests/engine tests/faults tests/faults_agents)
+apart=(tests/engine tests/faults tests/faults_agents tests/faults_guard)
 memcheck=(valgrind --quiet --leak-check=full --error-exitcode=9
 	"--errors-for-leak-kinds=definite,indirect,possible")
 

@@ -272,13 +272,28 @@ void zookeeper_server_restart(struct zookeeper_server *server)
 	await(server);
 }
 
-void zookeeper_server_empty(struct zookeeper_server *server)
+static void in_folder(const struct zookeeper_server *server, const char *what)
 {
-	char command[80];
+	char command[160];
 
-	snprintf(command, sizeof(command), "rm -rf %s/data", server->folder);
+	snprintf(command, sizeof(command), "cd %s && %s", server->folder, what);
 	if (system(command) != 0)
 		die(command);
+}
+
+void zookeeper_server_empty(struct zookeeper_server *server)
+{
+	in_folder(server, "rm -rf data");
+}
+
+void zookeeper_server_copy(struct zookeeper_server *server)
+{
+	in_folder(server, "rm -rf copy && cp -a data copy");
+}
+
+void zookeeper_server_restore(struct zookeeper_server *server)
+{
+	in_folder(server, "rm -rf data && cp -a copy data");
 }
 
 void zookeeper_server_freeze(struct zookeeper_server *server)

@@ -28,6 +28,9 @@ void zookeeper_server_kill(struct zookeeper_server *server);
 void zookeeper_server_restart(struct zookeeper_server *server);
 /* Of one that was killed: all its data is lost. */
 void zookeeper_server_empty(struct zookeeper_server *server);
+/* Of one that was killed: keeps a copy of its data, and puts that copy in the place of it. */
+void zookeeper_server_copy(struct zookeeper_server *server);
+void zookeeper_server_restore(struct zookeeper_server *server);
 /* Stands still: connections stay open, nothing is answered. */
 void zookeeper_server_freeze(struct zookeeper_server *server);
 void zookeeper_server_thaw(struct zookeeper_server *server);

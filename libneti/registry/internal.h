@@ -190,6 +190,7 @@ void roster_clear(struct registry *registry);
 void roster_check(struct registry *registry); /* the settings were read */
 /* The registry is not what it was: that is told, and all is read again. */
 void roster_replaced(struct registry *registry, const char *why);
+void roster_connected(struct registry *registry);
 
 void roster_read_again(struct registry *registry, unsigned shard);
 

@@ -192,6 +192,8 @@ static void on_state(void *data, enum store_state state, const char *detail)
 		roster_lost(registry);
 		membership_lost(registry);
 	}
+	if (state == STORE_CONNECTED)
+		roster_connected(registry);
 	if (registry->handler.state)
 		registry->handler.state(registry->handler.data, state, detail);
 	if (state == STORE_REFUSED)

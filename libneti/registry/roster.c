@@ -310,6 +310,22 @@ void registry_read_again(struct registry *registry)
 	roster_lost(registry);
 }
 
+/* A server that was restored from an older copy may know the session, and then tells of no shard
+ * that it has an older state of. The newest shard shows it: at the price of one read. */
+void roster_connected(struct registry *registry)
+{
+	struct roster *roster = &registry->roster;
+	struct roster_shard *newest = roster->shards;
+
+	for (unsigned i = 1; i < roster->n; i++)
+		if (roster->shards[i].revision > newest->revision)
+			newest = &roster->shards[i];
+	if (roster->n == 0 || newest->revision == 0)
+		return;
+	newest->dirty = true;
+	newest->read_at = 0;
+}
+
 void roster_read_again(struct registry *registry, unsigned shard)
 {
 	if (shard < registry->roster.n)
