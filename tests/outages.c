@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The registry while its ZooKeeper server is away, stands still or has lost its data.
+ * The registry while its ZooKeeper server is away, stands still or has lost its data; and a copy
+ * that is put in the place of either store.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "registry_fixture.h"
 
@@ -77,6 +81,65 @@ START_TEST(server_loses_its_data)
 }
 END_TEST
 
+static void file_tool(const char *doing)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command), "sqlite3 -cmd '.timeout 5000' %s '%s %s/copy'",
+		uri + strlen("sqlite:"), doing, folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void keep_copy(void)
+{
+	if (!on_zookeeper) {
+		file_tool(".backup");
+		return;
+	}
+	zookeeper_server_kill(server);
+	zookeeper_server_copy(server);
+	zookeeper_server_restart(server);
+}
+
+static void restore_copy(void)
+{
+	if (!on_zookeeper) {
+		file_tool(".restore");
+		return;
+	}
+	zookeeper_server_kill(server);
+	zookeeper_server_restore(server);
+	zookeeper_server_restart(server);
+}
+
+/* Whether the sessions are known to the copy or not; and once more. */
+START_TEST(older_copy_is_restored)
+{
+	struct host watcher, hosts[3];
+
+	NEED_STORE();
+	watcher_open(&watcher);
+	host_open(&hosts[0], "192.168.0.0/18");
+	join(&hosts[0], "web-0", "10.0.0.1", false);
+	UNTIL(hosts[0].joins == 1 && sees(&watcher, "web-0"), &hosts[0], &watcher);
+	keep_copy();
+	for (unsigned i = 1; i < 3; i++) {
+		unsigned before = watcher.replaced;
+		const char *id = i == 1 ? "web-1" : "web-2";
+
+		host_open(&hosts[i], "192.168.0.0/18");
+		join(&hosts[i], id, "10.0.0.2", false);
+		UNTIL(hosts[i].joins == 1 && sees(&watcher, id), &hosts[0], &hosts[i], &watcher);
+		host_close(&hosts[i]);
+		UNTIL(!sees(&watcher, id), &hosts[0], &watcher);
+		restore_copy();
+		UNTIL(watcher.replaced > before && watcher.state == STORE_CONNECTED, &hosts[0], &watcher);
+	}
+	host_close(&hosts[0]);
+	host_close(&watcher);
+}
+END_TEST
+
 START_TEST(frozen_server_does_not_hang_the_close)
 {
 	struct host host;
@@ -94,11 +157,18 @@ START_TEST(frozen_server_does_not_hang_the_close)
 }
 END_TEST
 
+static void add_copies(TCase *tests)
+{
+	tcase_set_timeout(tests, 60);
+	tcase_add_test(tests, older_copy_is_restored);
+}
+
 static void add_tests(TCase *tests)
 {
 	tcase_add_test(tests, server_is_killed_and_restarted);
 	tcase_add_test(tests, server_comes_later);
 	tcase_add_test(tests, server_loses_its_data);
+	tcase_add_test(tests, older_copy_is_restored);
 	tcase_add_test(tests, frozen_server_does_not_hang_the_close);
 }
 
@@ -107,5 +177,6 @@ Suite *test_suite(void)
 	Suite *suite = fixture_suite("outages");
 
 	fixture_outages(suite, add_tests);
+	fixture_sqlite(suite, add_copies);
 	return suite;
 }
