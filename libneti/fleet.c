@@ -334,7 +334,7 @@ static int step_slot(struct fleet *fleet, struct slot *slot, struct step *step)
 static int step_shard(struct fleet *fleet, struct shard *shard, struct step *step)
 {
 	size_t kept = 0;
-	bool pending = false;
+	bool pending = false, fewer;
 	int result = 0;
 
 	for (size_t i = 0; i < shard->length; i++) {
@@ -344,9 +344,11 @@ static int step_shard(struct fleet *fleet, struct shard *shard, struct step *ste
 		if (shard->slots[i].shown || shard->slots[i].latest)
 			shard->slots[kept++] = shard->slots[i];
 	}
+	fewer = kept < shard->length;
 	shard->length = kept;
 	shard->pending = pending;
-	count_removals(shard);
+	if (fewer)
+		count_removals(shard);
 	return result < 0 ? result : 0;
 }
 

@@ -186,8 +186,8 @@ check_packages() {
 # --- what takes long ------------------------------------------------------------------------------
 
 # Where threads of ours and of the stores' clients meet. Not chaos: its allocator is its own.
-threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents tests/faults_guard
-	tests/guest tests/layout tests/leases tests/membership tests/outages tests/stores)
+threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents
+	tests/faults_guard tests/guest tests/layout tests/leases tests/membership tests/outages tests/stores)
 
 # Addresses are not spread: with more bits than the thread sanitizer knows it does not start.
 check_threads() {
@@ -202,8 +202,8 @@ check_threads() {
 # that measure time or memory (agent, guest, hook, packets), have their own allocator (chaos), or
 # let fifty processes race (layout, leases): the machine would be too slow for their deadlines.
 together=(tests/address tests/api tests/conntrack tests/drift tests/duration tests/entry tests/file
-	tests/fill tests/fleet tests/fleet_settings tests/identity tests/membership
-	tests/neighbours tests/opening tests/outages tests/render tests/ruleset tests/settings
+	tests/fill tests/fleet tests/fleet_guard tests/fleet_random tests/fleet_settings
+	tests/identity tests/membership tests/neighbours tests/opening tests/outages tests/render tests/ruleset tests/settings
 	tests/settings_bad tests/settings_hard tests/settings_manual tests/state tests/stores)
 # Tests that give up rights, or leave a machine changed: each has a process of its own.
 apart=(tests/engine tests/faults tests/faults_agents tests/faults_guard)

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "fleet_fixture.h"
@@ -140,6 +141,7 @@ START_TEST(at_random)
 
 	printf("seed %u\n", seed);
 	srand(seed);
+	memset(host, 0, sizeof(host));
 	for (unsigned i = 0; i < N; i++)
 		host[i].here = has[i] = rand() % 8;
 	limits = fleet_fixture_settings;
