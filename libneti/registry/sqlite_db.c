@@ -239,15 +239,44 @@ int sqlite_db_has_children(struct sqlite_db *db, const char *path)
 	return any_row(children_of(db, path));
 }
 
+/*
+ * The wall clock as it was at the first write since the machine's boot, and gone on from there: a
+ * date that is set wrong, or right, makes no lease older. Inside a transaction.
+ */
+static int read_clock(struct sqlite_db *db, int64_t *ret_ms)
+{
+	int64_t boot_ms = clock_ms_of(CLOCK_BOOTTIME), offset;
+	sqlite3_stmt *get = prepared(db, CLOCK_GET), *set;
+	int code;
+
+	bind_text(get, 1, db->boot);
+	code = step(get);
+	offset = code == SQLITE_ROW ? sqlite3_column_int64(get, 0) :
+				      clock_ms_of(CLOCK_REALTIME) - boot_ms;
+	sqlite3_reset(get);
+	if (code == SQLITE_DONE) {
+		set = prepared(db, CLOCK_SET);
+		bind_text(set, 1, db->boot);
+		sqlite3_bind_int64(set, 2, offset);
+		code = step(set);
+	}
+	*ret_ms = boot_ms + offset;
+	return translate(code);
+}
+
 int sqlite_db_create(struct sqlite_db *db, const char *path, const char *parent, int64_t session,
 	const void *bytes, size_t size)
 {
 	sqlite3_stmt *insert = prepared(db, NODE_CREATE);
+	int64_t now;
+	int result = read_clock(db, &now);
 
+	if (result < 0)
+		return result;
 	bind_text(insert, 1, path);
 	bind_text(insert, 2, parent);
 	bind_bytes(insert, 3, bytes, size);
-	sqlite3_bind_int64(insert, 4, clock_ms_of(CLOCK_REALTIME));
+	sqlite3_bind_int64(insert, 4, now);
 	if (session)
 		sqlite3_bind_int64(insert, 5, session);
 	return translate(step(insert));
@@ -264,10 +293,14 @@ int sqlite_db_delete(struct sqlite_db *db, const char *path)
 int sqlite_db_set(struct sqlite_db *db, const char *path, const void *bytes, size_t size)
 {
 	sqlite3_stmt *update = prepared(db, NODE_SET);
+	int64_t now;
+	int result = read_clock(db, &now);
 
+	if (result < 0)
+		return result;
 	bind_text(update, 1, path);
 	bind_bytes(update, 2, bytes, size);
-	sqlite3_bind_int64(update, 3, clock_ms_of(CLOCK_REALTIME));
+	sqlite3_bind_int64(update, 3, now);
 	return translate(step(update));
 }
 
@@ -452,7 +485,9 @@ static int open_file(struct sqlite_db *db, const char *path)
 	if (result < 0 || db->readonly)
 		return result;
 	result = set_modes(db);
-	return result == 0 && empty ? make_schema(db) : result;
+	if (result == 0 && empty)
+		result = make_schema(db);
+	return result == 0 ? execute(db, sqlite_clock) : result;
 }
 
 static int prepare(struct sqlite_db *db)

@@ -14,7 +14,7 @@ struct sqlite_db;
 
 struct sqlite_node {
 	int version;
-	int64_t created, modified; /* milliseconds of the epoch */
+	int64_t created, modified; /* milliseconds of the epoch, by the file's own clock */
 	int64_t session;	   /* that owns it; 0: none */
 	int64_t touched, grown;	   /* numbers of the last change: of the bytes, of the children */
 	const void *bytes;	   /* in the visitor only */

@@ -19,6 +19,8 @@ enum statement {
 	NODE_CREATE,
 	NODE_DELETE,
 	NODE_SET,
+	CLOCK_GET,
+	CLOCK_SET,
 	SESSION_CREATE,
 	SESSION_EXTEND,
 	SESSION_CHECK,
@@ -29,6 +31,7 @@ enum statement {
 };
 
 extern const char sqlite_schema[];
+extern const char sqlite_clock[]; /* in every file, whichever release made it */
 extern const char *const sqlite_statements[SQLITE_STATEMENTS];
 
 #endif
