@@ -98,6 +98,14 @@ expect "one object calls libcurl" calls_from 'curl_' libneti/identity_ec2
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
 expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
 
+# wall_clock: what asks for this host's date where only the registry's counts.
+wall_clock() {
+	grep -rlE '\btime\(NULL\)|CLOCK_REALTIME|gettimeofday' libneti/registry | paste -sd' '
+}
+
+expect "no time of the registry is this host's, but where the file keeps its own" \
+	test "$(wall_clock)" = libneti/registry/sqlite_db.c
+
 # --- a guest in somebody's process ------------------------------------------------------------------
 
 # What ends the process, speaks for it, or changes what belongs to all of it.

@@ -226,8 +226,9 @@ int neti_registry_lookup(struct neti_registry *registry, const char *key,
 int neti_registry_release(struct neti_registry *registry, const char *id)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 #define NETI_RECLAIM_DRY 1u /* change nothing */
-/* Gives back all leases that no live member has and that nobody has joined with for so long. The
- * list tells which: since is when each was joined with last. */
+/* Gives back all leases that no live member has and that nobody has joined with for so many
+ * milliseconds, by the registry's own clock. The list tells which: since is when each was joined
+ * with last. */
 int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than, unsigned flags,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 4);
 

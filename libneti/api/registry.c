@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../agent/open_registry.h"
@@ -267,7 +266,7 @@ NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char
 NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than,
 	unsigned flags, struct neti_members **ret_members)
 {
-	int64_t before = time(NULL) - (int64_t)(older_than / 1000);
+	int64_t seconds = (int64_t)(older_than / 1000) + (older_than % 1000 != 0);
 	struct neti_members *members;
 	struct error error;
 	int result = neti_members_new(&members, registry->context);
@@ -278,7 +277,7 @@ NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t o
 	if (result == 0)
 		result = check_flags(flags, NETI_RECLAIM_DRY, &error);
 	if (result == 0)
-		result = registry_lease_reclaim(registry->registry, before,
+		result = registry_lease_reclaim(registry->registry, seconds,
 			flags & NETI_RECLAIM_DRY, &members->list, registry->timeout_ms, &error);
 	return leave_with_members(registry, result, &error, members, ret_members);
 }

@@ -240,7 +240,7 @@ int entry_with_data(struct member **ret, const struct member *member, const char
 
 	if (is_version(version))
 		fields.version = version;
-	if (since > 0)
+	if (since > 0 && (since < fields.since || fields.since == 0))
 		fields.since = since;
 	if (revision > 0)
 		fields.revision = (uint64_t)revision;

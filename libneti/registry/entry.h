@@ -31,7 +31,8 @@ const char *entry_shard_name(unsigned shard, char text[9]);
 /* version, since and revision as JSON; held when there is something held. */
 int entry_print_data(const struct member *member, struct buffer *json);
 /* A copy of member with what the JSON says; what it does not say, or not in the right form,
- * stays unset: a name is enough to reach a member. */
+ * stays unset: a name is enough to reach a member. member->since, when it is set, is the time of the
+ * entry, and no member has been there for less long. */
 int entry_with_data(struct member **ret, const struct member *member, const char *json,
 	size_t size);
 

@@ -73,7 +73,7 @@ struct membership {
 	char others[MEMBERSHIP_OTHERS][ENTRY_NAME_MAX]; /* found with our id, in the way */
 	size_t n_others, n_checked;
 	bool own;	 /* of those, "name" is there and of this session */
-	int64_t since;	 /* of the first join */
+	int64_t since;	 /* of the first join, by the registry's clock; 0: not known yet */
 	uint64_t revision, published, publishing;
 	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	int64_t retry_at, publish_at, renew_at;
@@ -239,6 +239,11 @@ int wait_multi(struct registry *registry, const struct store_operation *operatio
 	size_t *failed, const struct deadline *deadline, struct error *error);
 void wait_clear(struct registry *registry);
 
+/* clock.c */
+/* Milliseconds of the epoch, as the registry counts them. Needs the right to write. */
+int registry_clock(struct registry *registry, int64_t *ret_ms, const struct deadline *deadline,
+	struct error *error);
+
 /* members.c */
 /* Live members in whose entries' names this text stands; not of all shards but of the one where an
  * overlay address belongs, unless that is NULL. The others cost next to nothing. */
@@ -252,6 +257,10 @@ int members_detail(struct registry *registry, struct member **member,
 /* The lease of an id, as a member that is not live. -ENOENT when there is none. */
 int lease_of_id(struct registry *registry, const char *id, const struct deadline *deadline,
 	struct member **ret, struct error *error);
+/* registry_lease_release(), but -EBUSY also when the lease was joined with at that time, in seconds
+ * of the epoch, or later. */
+int lease_release(struct registry *registry, const char *id, int64_t before,
+	const struct deadline *deadline, struct error *error);
 
 /* lookup.c */
 /* The live member of a lease: 1 and a reference, or 0. */

@@ -196,10 +196,9 @@ static int check_not_live(struct registry *registry, const char *id,
  * A join writes id-to-ip/ID in the same operation that makes its entry, so its version tells
  * whether somebody joined between our look and our delete.
  */
-int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
-	struct error *error)
+int lease_release(struct registry *registry, const char *id, int64_t before,
+	const struct deadline *deadline, struct error *error)
 {
-	struct deadline deadline = wait_deadline(timeout_ms, "giving back a lease");
 	struct store_operation operations[2] = { { .kind = STORE_DELETE },
 		{ .kind = STORE_DELETE, .version = -1 } };
 	char text[ADDRESS_TEXT_MAX];
@@ -210,20 +209,31 @@ int registry_lease_release(struct registry *registry, const char *id, int timeou
 	int result;
 
 	do {
-		result = read_id(registry, id, &node, &overlay, &deadline, error);
+		result = read_id(registry, id, &node, &overlay, deadline, error);
+		if (result == 0 && node.modified / 1000 >= before)
+			result = error_set(error, -EBUSY, NETI_TROUBLE_CONFLICT,
+				"%s has joined meanwhile: its lease stays", id);
 		if (result == 0)
-			result = check_not_live(registry, id, &overlay, &deadline, error);
+			result = check_not_live(registry, id, &overlay, deadline, error);
 		if (result < 0)
 			return result;
 		address = registry_path(registry, "/ip-to-id/%s", address_format(&overlay, text));
 		operations[0].path = node.path.text;
 		operations[0].version = node.version;
 		operations[1].path = address.text;
-		result = wait_multi(registry, operations, 2, &failed, &deadline, error);
+		result = wait_multi(registry, operations, 2, &failed, deadline, error);
 		if (result == -ENOENT && failed == 1) /* half a lease: made by hand */
-			result = wait_multi(registry, operations, 1, &failed, &deadline, error);
+			result = wait_multi(registry, operations, 1, &failed, deadline, error);
 	} while (result == -EAGAIN);
 	return result;
+}
+
+int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
+	struct error *error)
+{
+	struct deadline deadline = wait_deadline(timeout_ms, "giving back a lease");
+
+	return lease_release(registry, id, INT64_MAX, &deadline, error);
 }
 
 /* --- all of them -------------------------------------------------------------------------- */

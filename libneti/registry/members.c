@@ -126,12 +126,13 @@ static struct node_path detail_path(void *data, size_t i)
 static int detail_take(void *data, size_t i, const struct store_answer *answer)
 {
 	struct survey *survey = data;
-	struct member *member;
+	struct member fields = *survey->members.items[i], *member;
 	int result;
 
 	if (answer->result < 0)
 		return answer->result == -ENOENT ? 0 : answer->result;
-	result = entry_with_data(&member, survey->members.items[i], answer->bytes, answer->size);
+	fields.since = answer->created / 1000;
+	result = entry_with_data(&member, &fields, answer->bytes, answer->size);
 	if (result < 0)
 		return result;
 	member_unref(survey->members.items[i]);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 
@@ -116,8 +115,11 @@ static void watched(void *data, const struct store_answer *answer)
 	struct membership *membership = &registry->membership;
 
 	membership->busy = false;
-	if (answer->result == 0 && answer->own)
+	if (answer->result == 0 && answer->own) {
+		if (!membership->since)
+			membership->since = answer->created / 1000;
 		return;
+	}
 	if (answer->result == 0 || answer->result == -ENOENT) {
 		membership->held[0] = '\0';
 		membership->told = member_unref(membership->told);
@@ -542,7 +544,7 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 		membership->remembered = address_is_set(&self->overlay);
 	}
 	if (!membership->since)
-		membership->since = self->since > 0 ? self->since : (int64_t)time(NULL);
+		membership->since = self->since;
 	member_unref(membership->wanted);
 	membership->wanted = wanted;
 	membership->takeover = takeover;

@@ -111,9 +111,9 @@ int registry_leases(struct registry *registry, struct member_list *ret, int time
 /* Gives it back: -EBUSY while a member is live with it. */
 int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,
 	struct error *error);
-/* Gives back those that are not live and were last joined with before that time, in seconds of the
- * epoch; dry: only tells which. */
-int registry_lease_reclaim(struct registry *registry, int64_t before, bool dry,
+/* Gives back those that are not live and were last joined with longer ago than so many seconds, by
+ * the registry's clock; dry: only tells which. */
+int registry_lease_reclaim(struct registry *registry, int64_t older_than, bool dry,
 	struct member_list *ret, int timeout_ms, struct error *error);
 /* Live members, sorted by overlay address; details: version, since and revision too. */
 int registry_members(struct registry *registry, struct member_list *ret, bool details,
