@@ -4,11 +4,11 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "buffer.h"
+#include "text.h"
 
 static int reserve(struct buffer *buffer, size_t more)
 {
@@ -45,9 +45,9 @@ void buffer_print(struct buffer *buffer, const char *format, ...)
 
 	va_start(arguments, format);
 	va_copy(again, arguments);
-	length = vsnprintf(NULL, 0, format, arguments);
+	length = text_format(NULL, 0, format, arguments);
 	if (length >= 0 && reserve(buffer, (size_t)length) == 0) {
-		vsnprintf(buffer->text + buffer->length, (size_t)length + 1, format, again);
+		text_format(buffer->text + buffer->length, (size_t)length + 1, format, again);
 		buffer->length += (size_t)length;
 	}
 	va_end(again);

@@ -4,9 +4,9 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "error.h"
+#include "text.h"
 
 /* A sentence may quote a stranger, and ends up in logs and on terminals. */
 static void disarm(char *text)
@@ -23,7 +23,7 @@ int error_set(struct error *error, int result, enum neti_trouble trouble, const 
 	error->trouble = trouble;
 	error->result = result;
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	text_format(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	disarm(error->text);
 	return result;

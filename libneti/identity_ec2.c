@@ -4,7 +4,6 @@
  * other on one connection. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/
  * instancedata-data-retrieval.html
  */
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "identity_ec2.h"
+#include "text.h"
 
 #define SERVICE "http://169.254.169.254/latest/"
 #define WHO "identity: ec2: the instance metadata service (169.254.169.254)"
@@ -204,7 +204,7 @@ static bool is_plain(const char *text, size_t most)
 
 	if (length == 0 || length > most)
 		return false;
-	while (*text && isgraph((unsigned char)*text))
+	while (text_is_graph(*text))
 		text++;
 	return !*text;
 }

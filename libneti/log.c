@@ -3,9 +3,9 @@
  * Formats a message and hands it to the owner's function; long ones are cut, not dropped.
  */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "log.h"
+#include "text.h"
 
 void log_write(const struct log *log, enum neti_log_level level, const char *format, ...)
 {
@@ -15,7 +15,7 @@ void log_write(const struct log *log, enum neti_log_level level, const char *for
 	if (!log || !log->write || level > log->level)
 		return;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	text_format(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	log->write(log->data, level, text);
 }

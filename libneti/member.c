@@ -2,13 +2,13 @@
 /*
  * The member value and lists of it. No registry and no policy here.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "member.h"
+#include "text.h"
 
 struct counted {
 	struct member member; /* first, so that both have one address */
@@ -141,7 +141,7 @@ int member_check_id(const char *id)
 	if (length == 0 || length > MEMBER_ID_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < length; i++)
-		if (!isprint((unsigned char)id[i]) || id[i] == ' ')
+		if (!text_is_graph(id[i]))
 			return -EINVAL;
 	return 0;
 }
@@ -153,7 +153,7 @@ int member_check_network(const char *network)
 	if (length == 0 || length > MEMBER_NETWORK_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < length; i++)
-		if (!isalnum((unsigned char)network[i]) && !strchr("-_.", network[i]))
+		if (!text_is_alnum(network[i]) && !strchr("-_.", network[i]))
 			return -EINVAL;
 	return 0;
 }

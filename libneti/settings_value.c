@@ -3,18 +3,17 @@
  * One text of the file into one value, and the sentence when it cannot be one. Knows
  * nothing of YAML. Every reader leaves *ret alone when it fails.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "duration.h"
 #include "member.h"
 #include "settings_table.h"
+#include "text.h"
 #include "words.h"
 
 #define TIMEOUT_MIN_MS 100
@@ -36,7 +35,7 @@ int settings_fail(const struct settings_at *at, int result, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	text_format(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
 	place(at, before, sizeof(before));
 	return error_set(
@@ -49,7 +48,7 @@ void settings_warn(const struct settings_at *at, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	text_format(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
 	place(at, before, sizeof(before));
 	log_warning(at->log, "%s%s", before, sentence);
@@ -66,7 +65,7 @@ const char *settings_quote(const char *text, char quoted[SETTINGS_QUOTE_MAX])
 	snprintf(quoted, SETTINGS_QUOTE_MAX, "\"%.*s%s\"", (int)n, text,
 		n < length ? "..." : "");
 	for (char *c = quoted; *c; c++)
-		if (iscntrl((unsigned char)*c))
+		if (text_is_control(*c))
 			*c = '?';
 	return quoted;
 }
@@ -105,7 +104,7 @@ int settings_read_text(const struct settings_at *at, const char *text, void *ret
 	if (!*text)
 		return settings_fail(at, -EINVAL, "an empty text is no value");
 	for (const char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c) || *c == ' ')
+		if (text_is_control(*c) || *c == ' ')
 			return settings_fail_value(
 				at, text, "holds a space or a control character");
 	return copy_text(at, text, ret);
@@ -116,7 +115,7 @@ int settings_read_path(const struct settings_at *at, const char *text, void *ret
 	if (*text != '/')
 		return settings_fail_value(at, text, "is not an absolute path");
 	for (const char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
+		if (text_is_control(*c))
 			return settings_fail_value(at, text, "holds a control character");
 	return copy_text(at, text, ret);
 }
@@ -193,7 +192,7 @@ int settings_read_boolean(const struct settings_at *at, const char *text, void *
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		for (int value = 0; value < 2; value++) {
-			if (strcasecmp(text, words[i][value]) != 0)
+			if (!text_same_word(text, words[i][value]))
 				continue;
 			*(bool *)ret = value;
 			return 0;

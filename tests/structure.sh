@@ -39,8 +39,8 @@ layer() {
 leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|words)\.h|include/neti/neti\.h'
+	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings|text)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|text|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet(_slot|_view)?\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet(_slot|_view|_settings)?|log|member)\.h|include/neti/neti\.h'
 expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
@@ -97,6 +97,17 @@ expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
 expect "one object calls libcurl" calls_from 'curl_' libneti/identity_ec2
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
 expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
+
+# where PATTERN: files of the library that say it, in one line.
+where() {
+	grep -rlE "$1" libneti | sort | paste -sd' '
+}
+
+expect "text is made in the C locale, in one place" test "$(where '\bvsn?printf\(')" = libneti/text.c
+expect "no number with a point is made elsewhere" test \
+	"$(where '\bsn?printf\(.*"[^"]*%[-+0-9.*]*[aefgAEFG]')" = ""
+expect "no letter depends on a language" test \
+	"$(where '\b(is(alnum|alpha|cntrl|digit|graph|lower|print|space|upper)|to(lower|upper)|strn?casecmp|strtod|atof)\(')" = ""
 
 # wall_clock: what asks for this host's date where only the registry's counts.
 wall_clock() {

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../text.h"
 #include "events.h"
 
 #define EVENTS_MAX 256
@@ -48,11 +49,11 @@ struct neti_event *event_new(enum neti_event_type type, const char *format, ...)
 
 	va_start(arguments, format);
 	va_copy(again, arguments);
-	length = vsnprintf(NULL, 0, format, arguments);
+	length = text_format(NULL, 0, format, arguments);
 	event = calloc(1, sizeof(*event) + (size_t)length + 1);
 	if (event) {
 		event->type = type;
-		vsnprintf(event->text, (size_t)length + 1, format, again);
+		text_format(event->text, (size_t)length + 1, format, again);
 	}
 	va_end(again);
 	va_end(arguments);

@@ -3,7 +3,6 @@
  * Names and data of the nodes below ip-map. Strictness comes from one rule: a name counts only
  * when writing what was read gives the same name again, so no two names mean one member.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "../json_text.h"
+#include "../text.h"
 #include "entry.h"
 
 #define FIELDS 5
@@ -20,7 +20,7 @@
 /* Characters that mean nothing in a path, in an entry or to a shell. */
 static bool is_plain(char c)
 {
-	return isalnum((unsigned char)c) || (c && strchr("-_.~:@+=,", c));
+	return text_is_alnum(c) || (c && strchr("-_.~:@+=,", c));
 }
 
 const char *entry_encode_id(const char *id, char text[ENTRY_ID_TEXT_MAX])
@@ -223,7 +223,7 @@ static bool is_version(const char *text)
 	if (!text || !*text || strlen(text) > VERSION_MAX)
 		return false;
 	for (; *text; text++)
-		if (!isgraph((unsigned char)*text))
+		if (!text_is_graph(*text))
 			return false;
 	return true;
 }

@@ -3,7 +3,6 @@
  * Opening, closing and turning the wheel: events of the store go to the machines that last, and
  * their next moments into one timer. Knows no store by more than its row in a table.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../text.h"
 #include "internal.h"
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
@@ -85,7 +85,7 @@ struct node_path registry_path(const struct registry *registry, const char *form
 
 	memcpy(path.text, registry->root, length + 1);
 	va_start(arguments, format);
-	vsnprintf(path.text + length, sizeof(path.text) - length, format, arguments);
+	text_format(path.text + length, sizeof(path.text) - length, format, arguments);
 	va_end(arguments);
 	return path;
 }
@@ -266,7 +266,7 @@ static bool is_root(const char *root)
 		if (length == 0 || strspn(part, ".") >= length)
 			return false;
 		for (size_t i = 0; i < length; i++)
-			if (!isgraph((unsigned char)part[i]))
+			if (!text_is_graph(part[i]))
 				return false;
 		part += length;
 	}
