@@ -11,7 +11,6 @@
 #include "netictl.h"
 #include "status.h"
 
-#define STUCK_SECONDS 8    /* the agent writes its status every 3 s */
 #define BEHIND_SECONDS 60
 #define DRIFT_SECONDS 300  /* a repair is worth a look for so long */
 #define TABLE_WARNING 80   /* per cent */
@@ -67,7 +66,7 @@ static void judge_agent(struct verdict *verdict, const json_t *status)
 	const char *registry = text(status, "registry"), *trouble = text(status, "trouble");
 	bool outside = json_is_false(json_object_get(status, "joined"));
 
-	if (number(status, "age") > STUCK_SECONDS)
+	if (number(status, "age") > STATUS_SILENT_S)
 		find(verdict, STATE_CRITICAL, "the agent has told nothing for %lld s",
 			(long long)number(status, "age"));
 	if (*trouble)
@@ -174,7 +173,7 @@ int command_check(struct netictl *netictl)
 	json_t *status;
 	int result;
 
-	if (!lock_is_held(state_dir, "lock")) {
+	if (!agent_runs(state_dir)) {
 		find(&verdict, STATE_CRITICAL, "no agent runs on this host (state_dir %s)",
 			state_dir);
 		return print_verdict(netictl, &verdict, NULL);

@@ -25,6 +25,7 @@
 
 #include "confirm.h"
 #include "duration.h"
+#include "file.h"
 
 #define LOCK_NAME "unconfirmed"
 #define CONFIRMED "confirmed\n"
@@ -49,22 +50,16 @@ static void write_lock(int lock, const char *text)
 
 static int take_lock(const char *state_dir)
 {
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[PATH_MAX];
-	int lock;
+	struct error error;
+	pid_t pid;
+	int lock = file_lock(state_dir, LOCK_NAME, &pid, &error);
 
-	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
-	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (lock < 0) {
-		fprintf(stderr, "netictl: cannot open %s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	if (fcntl(lock, F_OFD_SETLK, &whole) < 0) {
+	if (lock == -EBUSY)
 		fprintf(stderr, "netictl: rules wait to be confirmed already: netictl confirm keeps them\n");
-		close(lock);
-		return -1;
-	}
-	write_lock(lock, ""); /* the pid of one who is gone is nobody to send a signal to */
+	else if (lock < 0)
+		fprintf(stderr, "netictl: %s\n", error.text);
+	else
+		write_lock(lock, ""); /* the pid of one who is gone is nobody to send a signal to */
 	return lock;
 }
 
@@ -300,39 +295,39 @@ int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, u
 	return status;
 }
 
-static bool ended_confirmed(const char *path)
+/* What the keeper wrote; the caller frees. NULL: nothing. */
+static char *read_lock(const char *state_dir)
 {
-	char text[sizeof(CONFIRMED)] = "";
-	FILE *file = fopen(path, "re");
+	struct error error;
+	char *text;
+	size_t length;
 
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
-	return strcmp(text, CONFIRMED) == 0;
+	return file_read(state_dir, LOCK_NAME, &text, &length, &error) < 0 ? NULL : text;
 }
 
-static pid_t read_pid(const char *path)
+static bool ended_confirmed(const char *state_dir)
 {
-	FILE *file = fopen(path, "re");
-	int pid = 0;
+	char *text = read_lock(state_dir);
+	bool confirmed = text && strcmp(text, CONFIRMED) == 0;
 
-	if (file && fscanf(file, "%d", &pid) != 1)
-		pid = 0;
-	if (file)
-		fclose(file);
+	free(text);
+	return confirmed;
+}
+
+static pid_t read_pid(const char *state_dir)
+{
+	char *text = read_lock(state_dir);
+	int pid = text ? atoi(text) : 0;
+
+	free(text);
 	return pid;
 }
 
 bool confirm_end(const char *state_dir)
 {
-	char path[PATH_MAX];
+	pid_t pid = lock_is_held(state_dir, LOCK_NAME) ? read_pid(state_dir) : 0;
 	bool told;
-	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
-	pid = lock_is_held(state_dir, LOCK_NAME) ? read_pid(path) : 0;
 	told = pid > 0 && kill(pid, SIGUSR1) == 0;
 	for (int i = 0; i < 200 && lock_is_held(state_dir, LOCK_NAME); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
@@ -342,14 +337,12 @@ bool confirm_end(const char *state_dir)
 int command_confirm(struct netictl *netictl)
 {
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
-	char path[PATH_MAX];
 
 	if (!confirm_end(state_dir)) {
 		fprintf(stderr, "netictl: no rules wait to be confirmed (state_dir %s)\n", state_dir);
 		return EXIT_FAILED;
 	}
-	snprintf(path, sizeof(path), "%s/" LOCK_NAME, state_dir);
-	if (!ended_confirmed(path)) {
+	if (!ended_confirmed(state_dir)) {
 		fprintf(stderr, "netictl: too late: the rules were undone\n");
 		return EXIT_FAILED;
 	}

@@ -4,13 +4,17 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "file.h"
 #include "inventory.h"
 
 #define BYTES_MAX ((size_t)256 << 20)
@@ -206,42 +210,35 @@ static int read_lines(struct inventory *inventory, char *text)
 	return result;
 }
 
-static char *read_all(FILE *file, size_t *ret_length)
+/* What another program prints (a pipe) is waited for, as on stdin; one that nobody writes to is
+ * at its end at once. */
+static int open_inventory(const char *path)
 {
-	size_t length = 0, size = 1 << 16;
-	char *text = malloc(size), *more;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat stat;
 
-	while (text && (length += fread(text + length, 1, size - length - 1, file)) == size - 1) {
-		size *= 2;
-		more = size > BYTES_MAX ? NULL : realloc(text, size);
-		if (!more)
-			free(text);
-		text = more;
-	}
-	if (text)
-		text[length] = '\0';
-	*ret_length = length;
-	return text;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &stat) == 0 && (S_ISREG(stat.st_mode) || S_ISFIFO(stat.st_mode)) &&
+		fcntl(fd, F_SETFL, 0) == 0)
+		return fd;
+	close(fd);
+	return S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
 }
 
 static char *read_file(const char *path, size_t *ret_length)
 {
-	bool standard = strcmp(path, "-") == 0;
-	FILE *file;
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open_inventory(path);
+	int result = fd < 0 ? fd : 0;
 	char *text = NULL;
 
-	errno = 0;
-	file = standard ? stdin : fopen(path, "re");
-	if (file)
-		text = read_all(file, ret_length);
-	if (!file || !text || ferror(file)) {
+	if (result == 0)
+		result = file_read_up_to(fd, BYTES_MAX, &text, ret_length);
+	if (fd > STDIN_FILENO)
+		close(fd);
+	if (result < 0)
 		fprintf(stderr, "netictl: cannot read the inventory %s: %s\n", path,
-			strerrordesc_np(errno ? errno : EFBIG));
-		free(text);
-		text = NULL;
-	}
-	if (file && !standard)
-		fclose(file);
+			file_why(result));
 	return text;
 }
 

@@ -81,7 +81,7 @@ int say_failure(const struct netictl *netictl);
 /* Reads the settings file over netictl->settings, then the command line's own. 0 or -errno. */
 int load_settings(struct netictl *netictl, struct neti_settings *settings);
 
-/* Whether an agent of this host lives: it holds a lock on that file as long as it does. */
+/* Whether somebody holds a lock on that file; false without the right to ask. */
 bool lock_is_held(const char *folder, const char *name);
 
 /* Prints and frees. */

@@ -6,6 +6,7 @@
 
 #include "confirm.h"
 #include "netictl.h"
+#include "status.h"
 #include "progress.h"
 
 /* What neti_ruleset_restore() and neti_ruleset_fetch() say. */
@@ -180,7 +181,7 @@ static int apply_once(struct netictl *netictl)
 
 int command_apply(struct netictl *netictl)
 {
-	bool agent = lock_is_held(neti_settings_state_dir(netictl->settings), "lock");
+	bool agent = agent_runs(neti_settings_state_dir(netictl->settings));
 	struct neti_ruleset *ruleset;
 	uint64_t time_ms;
 	int status, result;
@@ -216,7 +217,7 @@ int command_flush(struct netictl *netictl)
 
 	if (result < 0)
 		return say_failure(netictl);
-	if (lock_is_held(state_dir, "lock"))
+	if (agent_runs(state_dir))
 		say(netictl, "an agent runs on this host and will put its rules back: stop it first");
 	/* Nor shall what waits for a confirmation, or the next boot, bring them back. */
 	confirm_end(state_dir);

@@ -11,24 +11,16 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "file.h"
 #include "netictl.h"
 #include "status.h"
+
+#define STATUS_MAX ((size_t)16 << 20)
 
 /* Asking does not take it. */
 bool lock_is_held(const char *folder, const char *name)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[PATH_MAX];
-	bool held;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-	close(fd);
-	return held;
+	return file_is_locked(folder, name) == 1;
 }
 
 /* The file has points in time; people and scripts get how long ago that was. */
@@ -57,13 +49,48 @@ static void make_written_age(json_t *json)
 	json_object_del(json, "beat");
 }
 
+static json_t *read_file(const char *path)
+{
+	int fd = file_open(path, O_RDONLY, 0);
+	char *text = NULL;
+	size_t length = 0;
+	json_t *json = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (file_read_up_to(fd, STATUS_MAX, &text, &length) == 0)
+		json = json_loadb(text, length, 0, NULL);
+	close(fd);
+	free(text);
+	return json;
+}
+
+/* The lock is the agent's own and asked for with its rights; without them the word of its status
+ * counts, while that is young. */
+bool agent_runs(const char *state_dir)
+{
+	int held = file_is_locked(state_dir, "lock");
+	const char *registry;
+	json_t *status;
+	bool runs;
+
+	if (held != -EACCES)
+		return held == 1;
+	status = status_read(state_dir);
+	registry = json_string_value(json_object_get(status, "registry"));
+	runs = registry && strcmp(registry, "left") != 0 &&
+	       json_integer_value(json_object_get(status, "age")) <= STATUS_SILENT_S;
+	json_decref(status);
+	return runs;
+}
+
 json_t *status_read(const char *state_dir)
 {
 	char path[PATH_MAX];
 	json_t *json;
 
 	snprintf(path, sizeof(path), "%s/status", state_dir);
-	json = json_load_file(path, 0, NULL);
+	json = read_file(path);
 	make_age(json_object_get(json, "applied"), "at", "age");
 	make_age(json, "behind_since", "behind");
 	make_age(json, "repaired_at", "repaired");
@@ -142,7 +169,7 @@ int command_status(struct netictl *netictl)
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	json_t *status;
 
-	if (!lock_is_held(state_dir, "lock")) {
+	if (!agent_runs(state_dir)) {
 		fprintf(stderr, "netictl: no agent runs on this host (state_dir %s)\n", state_dir);
 		return EXIT_FAILED;
 	}

@@ -7,6 +7,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* The agent writes its status every ten seconds: after so many it hangs, or is gone. */
+#define STATUS_SILENT_S 60
+
+/* Whether an agent of this host lives; without the right to ask its lock, by its status. */
+bool agent_runs(const char *state_dir);
 /* As "status --json" prints it; NULL when there is none. */
 json_t *status_read(const char *state_dir);
 

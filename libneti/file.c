@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads and replaces small files of our own.
+ * Opens files that may be anything, and reads and replaces small ones of our own.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
 
-#define FILE_MAX_BYTES (64u << 20)
+#define FILE_MAX_BYTES ((size_t)64 << 20)
+#define MODE_PRIVATE 0600 /* and lasting */
+#define MODE_PUBLIC 0644
 
 static int path_of(const char *folder, const char *name, char path[PATH_MAX], struct error *error)
 {
@@ -25,12 +29,69 @@ static int path_of(const char *folder, const char *name, char path[PATH_MAX], st
 	return 0;
 }
 
+const char *file_why(int result)
+{
+	static const struct {
+		int result;
+		const char *text;
+	} table[] = {
+		{ -ENXIO, "it is a pipe, a socket or a device, not a file" },
+		{ -ELOOP, "it is a symbolic link that leads nowhere or must not be followed" },
+		{ -EFBIG, "it is too large" },
+		{ -EPERM, "it belongs to another user" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (table[i].result == result)
+			return table[i].text;
+	return strerrordesc_np(-result);
+}
+
+static int fail_with(struct error *error, int result, const char *doing, const char *path)
+{
+	return error_set(error, result, NETI_TROUBLE_SYSTEM, "%s %s: %s", doing, path,
+		file_why(result));
+}
+
 static int fail(struct error *error, const char *doing, const char *path)
 {
-	int result = -errno;
+	return fail_with(error, -errno, doing, path);
+}
 
-	return error_set(error, result, NETI_TROUBLE_SYSTEM, "%s %s: %s", doing, path,
-		strerrordesc_np(-result));
+static int check_regular(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (S_ISREG(stat.st_mode))
+		return 0;
+	return S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
+}
+
+int file_open(const char *path, int flags, mode_t mode)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode), result;
+
+	if (fd < 0)
+		return -errno;
+	result = check_regular(fd);
+	if (result == 0)
+		return fd;
+	close(fd);
+	return result;
+}
+
+/* A file of this user, and of nobody else's from now on. */
+static int own(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (stat.st_uid != geteuid())
+		return -EPERM;
+	return (stat.st_mode & 077) && fchmod(fd, stat.st_mode & 0700) < 0 ? -errno : 0;
 }
 
 static int make_one(const char *path, struct error *error)
@@ -62,6 +123,19 @@ int file_make_folder(const char *path, struct error *error)
 	return result < 0 ? result : make_one(path, error);
 }
 
+void file_guard_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat stat;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &stat) == 0 && stat.st_uid == geteuid() && (stat.st_mode & 022) &&
+		!(stat.st_mode & S_ISVTX)) /* one as /tmp is meant for all */
+		(void)!fchmod(fd, stat.st_mode & 07755);
+	close(fd);
+}
+
 static int write_all(int fd, const char *text, size_t length, bool lasting)
 {
 	while (length > 0) {
@@ -77,47 +151,76 @@ static int write_all(int fd, const char *text, size_t length, bool lasting)
 	return lasting ? fsync(fd) : 0;
 }
 
+#define NAME_EXTRA sizeof(".new-0123456789abcdef")
+
+/* A name that nobody can know beforehand, in a folder that others may write in too. */
+static int create_beside(const char *path, mode_t mode, char fresh[PATH_MAX])
+{
+	uint64_t random;
+	int fd;
+
+	if (strlen(path) + NAME_EXTRA > PATH_MAX)
+		return -ENAMETOOLONG;
+	do {
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			return -EAGAIN;
+		sprintf(fresh, "%s.new-%016" PRIx64, path, random);
+		fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	} while (fd < 0 && errno == EEXIST);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Written by mistake into a setting, the machine's devices stay what they are. */
+static int check_replaced(const char *path)
+{
+	struct stat stat;
+
+	if (lstat(path, &stat) == 0 && (S_ISCHR(stat.st_mode) || S_ISBLK(stat.st_mode)))
+		return -ENXIO;
+	return 0;
+}
+
+static int write_fresh(int fd, mode_t mode, const char *text, size_t length)
+{
+	/* The umask is the program's around us. */
+	if (fchmod(fd, mode) < 0)
+		return -1;
+	return write_all(fd, text, length, mode == MODE_PRIVATE);
+}
+
 static int replace(const char *folder, const char *name, const char *text, size_t length,
-	bool lasting, struct error *error)
+	mode_t mode, struct error *error)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 	int fd, result;
 
 	result = path_of(folder, name, path, error);
-	/* A name of this process's own: agent and tool may write the same file at a time. */
-	if (result == 0 &&
-		snprintf(fresh, sizeof(fresh), "%s.new-%d", path, getpid()) >= (int)sizeof(fresh))
-		result = error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
-			"%s.new: the path is too long", path);
 	if (result < 0)
 		return result;
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	result = check_replaced(path);
+	fd = result < 0 ? result : create_beside(path, mode, fresh);
 	if (fd < 0)
-		return fail(error, "cannot write", fresh);
-	if (write_all(fd, text, length, lasting) < 0) {
-		result = fail(error, "cannot write", fresh);
-		close(fd);
-		unlink(fresh);
-		return result;
-	}
+		return fail_with(error, fd, "cannot write", path);
+	if (write_fresh(fd, mode, text, length) < 0)
+		result = fail(error, "cannot write", path);
 	close(fd);
-	if (rename(fresh, path) < 0) {
+	if (result == 0 && rename(fresh, path) < 0)
 		result = fail(error, "cannot replace", path);
+	if (result < 0)
 		unlink(fresh);
-	}
 	return result;
 }
 
 int file_replace(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error)
 {
-	return replace(folder, name, text, length, true, error);
+	return replace(folder, name, text, length, MODE_PRIVATE, error);
 }
 
 int file_show(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error)
 {
-	return replace(folder, name, text, length, false, error);
+	return replace(folder, name, text, length, MODE_PUBLIC, error);
 }
 
 int file_remove(const char *folder, const char *name, struct error *error)
@@ -130,48 +233,49 @@ int file_remove(const char *folder, const char *name, struct error *error)
 	return result;
 }
 
-static int read_all(int fd, char *text, size_t size, size_t *ret_length)
+/* Room for what the file has told, and one byte more: the end is seen without another turn. */
+static size_t first_size(int fd, size_t most)
 {
-	size_t length = 0;
+	struct stat stat;
+	size_t size = 1 << 16;
 
-	for (;;) {
-		ssize_t n = read(fd, text + length, size - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		length += (size_t)n;
-		if (n == 0 || length == size)
-			break;
-	}
-	*ret_length = length;
-	return 0;
+	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size >= 0)
+		size = (size_t)stat.st_size + 1;
+	return size > most ? most + 1 : size;
 }
 
-int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,
-	struct error *error)
+static int read_some(int fd, char *text, size_t size, size_t *length)
 {
-	char path[PATH_MAX], *text = NULL;
-	size_t length = 0;
-	struct stat stat;
-	int fd, result;
+	ssize_t n;
 
-	result = path_of(folder, name, path, error);
-	if (result < 0)
-		return result;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return fail(error, "cannot read", path);
-	if (fstat(fd, &stat) < 0)
-		result = fail(error, "cannot read", path);
-	else if (!S_ISREG(stat.st_mode) || stat.st_size > FILE_MAX_BYTES)
-		result = error_set(error, -EINVAL, NETI_TROUBLE_SYSTEM, "%s is not a file of Neti", path);
-	else if (!(text = malloc((size_t)stat.st_size + 1)))
-		result = error_memory(error);
-	else if (read_all(fd, text, (size_t)stat.st_size, &length) < 0)
-		result = fail(error, "cannot read", path);
-	close(fd);
+	do
+		n = read(fd, text + *length, size - *length);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*length += (size_t)n;
+	return n > 0;
+}
+
+int file_read_up_to(int fd, size_t most, char **ret, size_t *ret_length)
+{
+	size_t size = first_size(fd, most), length = 0;
+	char *text = malloc(size + 1), *more;
+	int result = text ? 1 : -ENOMEM;
+
+	while (result > 0) {
+		result = read_some(fd, text, size, &length);
+		if (result > 0 && length > most)
+			result = -EFBIG;
+		if (result <= 0 || length < size)
+			continue;
+		size = size > most / 2 ? most + 1 : size * 2;
+		more = realloc(text, size + 1);
+		if (!more)
+			result = -ENOMEM;
+		else
+			text = more;
+	}
 	if (result < 0) {
 		free(text);
 		return result;
@@ -180,4 +284,47 @@ int file_read(const char *folder, const char *name, char **ret, size_t *ret_leng
 	*ret = text;
 	*ret_length = length;
 	return 0;
+}
+
+static int cannot_read(struct error *error, int result, const char *path)
+{
+	if (result == -ENOMEM)
+		return error_memory(error);
+	if (result == -EISDIR || result == -ENXIO || result == -EFBIG)
+		return error_set(error, -EINVAL, NETI_TROUBLE_SYSTEM,
+			"%s is not a file of Neti: %s", path, file_why(result));
+	return fail_with(error, result, "cannot read", path);
+}
+
+int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,
+	struct error *error)
+{
+	char path[PATH_MAX];
+	int fd, result;
+
+	result = path_of(folder, name, path, error);
+	if (result < 0)
+		return result;
+	fd = file_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return cannot_read(error, fd, path);
+	result = own(fd);
+	if (result == 0)
+		result = file_read_up_to(fd, FILE_MAX_BYTES, ret, ret_length);
+	close(fd);
+	return result < 0 ? cannot_read(error, result, path) : 0;
+}
+
+void file_make_private(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	struct error ignored;
+	int fd = -1;
+
+	if (path_of(folder, name, path, &ignored) == 0)
+		fd = file_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return;
+	own(fd);
+	close(fd);
 }

@@ -5,17 +5,20 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "identity.h"
 #include "identity_ec2.h"
 
 #define MACHINE_ID_PATH "/etc/machine-id"
 #define MACHINE_ID_LENGTH 32
+#define MACHINE_ID_FILE_MAX 4096
 
 static int fail(struct error *error, int result, const char *sentence)
 {
@@ -36,27 +39,28 @@ static int check_machine_id(const char *path, const char *text, struct error *er
 
 int identity_machine_id(const char *path, char **ret, struct error *error)
 {
-	char text[MACHINE_ID_LENGTH + 3] = "", *copy;
-	FILE *file = fopen(path, "re");
-	int result;
+	int fd = file_open(path, O_RDONLY, 0), result = fd;
+	char *text = NULL;
+	size_t length;
 
-	if (!file)
-		return error_set(error, -errno, NETI_TROUBLE_SETTINGS,
-			"id is not set, and %s cannot be read (%m): set id in the "
+	if (fd >= 0) {
+		result = file_read_up_to(fd, MACHINE_ID_FILE_MAX, &text, &length);
+		close(fd);
+	}
+	if (result == -ENOMEM)
+		return error_memory(error);
+	if (result < 0)
+		return error_set(error, result, NETI_TROUBLE_SETTINGS,
+			"id is not set, and %s cannot be read (%s): set id in the "
 			"settings",
-			path);
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
+			path, file_why(result));
 	text[strcspn(text, "\n")] = '\0';
 	result = check_machine_id(path, text, error);
 	if (result < 0)
-		return result;
-	copy = strdup(text);
-	if (!copy)
-		return error_memory(error);
-	*ret = copy;
-	return 0;
+		free(text);
+	else
+		*ret = text;
+	return result;
 }
 
 /* Not a mistake in the settings, which would be final: a route may come a moment later, at boot. */

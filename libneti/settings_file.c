@@ -10,61 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "settings_table.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 #define CREDENTIALS_MAX 1024
 
-/* Up to size bytes, fewer at the end of the file; -errno. */
-static ssize_t read_up_to(int fd, char *bytes, size_t size)
+static int fail(const struct settings_at *at, int result)
 {
-	size_t length = 0;
-	ssize_t n;
-
-	while (length < size) {
-		n = read(fd, bytes + length, size - length);
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
-}
-
-/* The sentence takes errno's name by "%m". */
-static int fail_errno(const struct settings_at *at, int result)
-{
-	errno = -result;
-	return settings_fail(at, result, "cannot be read: %m");
-}
-
-static int open_file(const struct settings_at *at, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? fail_errno(at, -errno) : fd;
-}
-
-static int read_file(const struct settings_at *at, int fd, char **ret, size_t *ret_size)
-{
-	char *text = malloc(FILE_MAX + 1);
-	ssize_t size;
-
-	if (!text)
+	if (result == -ENOMEM)
 		return error_memory(at->error);
-	size = read_up_to(fd, text, FILE_MAX + 1);
-	if (size < 0 || (size_t)size > FILE_MAX) {
-		free(text);
-		return size < 0 ? fail_errno(at, (int)size)
-				: settings_fail(at, -EFBIG,
-					  "larger than 1 MiB: not a settings file");
-	}
-	*ret = text;
-	*ret_size = (size_t)size;
-	return 0;
+	return settings_fail(at, result, "cannot be read: %s", file_why(result));
 }
 
 int settings_load(struct settings *settings, const char *path, const struct log *log,
@@ -73,14 +29,16 @@ int settings_load(struct settings *settings, const char *path, const struct log 
 	struct settings_at at = { .path = path, .error = error };
 	char *text = NULL;
 	size_t size = 0;
-	int fd = open_file(&at, path), result;
+	int fd = file_open(path, O_RDONLY, 0), result;
 
 	if (fd < 0)
-		return fd;
-	result = read_file(&at, fd, &text, &size);
+		return fail(&at, fd);
+	result = file_read_up_to(fd, FILE_MAX, &text, &size);
 	close(fd);
+	if (result == -EFBIG)
+		return settings_fail(&at, result, "larger than 1 MiB: not a settings file");
 	if (result < 0)
-		return result;
+		return fail(&at, result);
 	result = settings_parse(settings, path, text, size, log, error);
 	free(text);
 	return result;
@@ -114,9 +72,7 @@ static int check_private(const struct settings_at *at, int fd)
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
-		return fail_errno(at, -errno);
-	if (!S_ISREG(status.st_mode))
-		return settings_fail(at, -EINVAL, "not a regular file");
+		return fail(at, -errno);
 	if (status.st_mode & (S_IRWXG | S_IRWXO))
 		return settings_fail(at, -EACCES,
 			"its mode is %04o, so that others may use it; it must be 0600 or "
@@ -135,22 +91,35 @@ static int check_credentials(const struct settings_at *at, const char *line)
 	return 0;
 }
 
-static int read_credentials(
-	const struct settings_at *at, int fd, char line[CREDENTIALS_MAX])
+/* The first line, in place. */
+static int take_line(const struct settings_at *at, char *text, size_t length)
 {
-	ssize_t length = read_up_to(fd, line, CREDENTIALS_MAX - 1);
-	size_t end;
+	size_t end = strcspn(text, "\r\n");
 
-	if (length < 0)
-		return fail_errno(at, (int)length);
-	line[length] = '\0';
-	end = strcspn(line, "\r\n");
-	if (end == CREDENTIALS_MAX - 1)
+	if (end >= CREDENTIALS_MAX - 1)
 		return settings_fail(at, -EINVAL, "the first line is too long");
-	if (end < (size_t)length && !line[end])
+	if (end < length && !text[end])
 		return settings_fail(at, -EINVAL, "the first line holds a NUL character");
-	line[end] = '\0';
-	return check_credentials(at, line);
+	text[end] = '\0';
+	return check_credentials(at, text);
+}
+
+static int read_credentials(const struct settings_at *at, int fd, char **ret)
+{
+	char *text = NULL, *line = NULL;
+	size_t length = 0;
+	int result = file_read_up_to(fd, FILE_MAX, &text, &length);
+
+	if (result < 0)
+		return fail(at, result);
+	result = take_line(at, text, length);
+	if (result == 0 && !(line = strdup(text)))
+		result = error_memory(at->error);
+	explicit_bzero(text, length);
+	free(text);
+	if (result == 0)
+		*ret = line;
+	return result;
 }
 
 int settings_credentials(const struct settings *settings, char **ret, struct error *error)
@@ -158,24 +127,18 @@ int settings_credentials(const struct settings *settings, char **ret, struct err
 	struct settings_at at = {.path = "credentials_file",
 		.key = settings->credentials_file,
 		.error = error};
-	char line[CREDENTIALS_MAX], *copy = NULL;
 	int fd, result;
 
 	if (!settings->credentials_file) {
 		*ret = NULL;
 		return 0;
 	}
-	fd = open_file(&at, settings->credentials_file);
+	fd = file_open(settings->credentials_file, O_RDONLY, 0);
 	if (fd < 0)
-		return fd;
+		return fail(&at, fd);
 	result = check_private(&at, fd);
 	if (result == 0)
-		result = read_credentials(&at, fd, line);
+		result = read_credentials(&at, fd, ret);
 	close(fd);
-	if (result == 0 && !(copy = strdup(line)))
-		result = error_memory(error);
-	explicit_bzero(line, sizeof(line));
-	if (result == 0)
-		*ret = copy;
 	return result;
 }

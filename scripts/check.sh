@@ -187,7 +187,8 @@ check_packages() {
 
 # Where threads of ours and of the stores' clients meet. Not chaos: its allocator is its own.
 threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents
-	tests/faults_guard tests/guest tests/layout tests/leases tests/membership tests/outages tests/stores)
+	tests/faults_guard tests/guest tests/layout tests/leases tests/membership tests/outages
+	tests/reclaim tests/stores)
 
 # Addresses are not spread: with more bits than the thread sanitizer knows it does not start.
 check_threads() {

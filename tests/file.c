@@ -4,11 +4,15 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -106,6 +110,130 @@ START_TEST(what_cannot_be_written_is_named)
 }
 END_TEST
 
+static void make_socket(const char *at)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, at);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+/* What is no file is none at once: nobody waits for its other end, or reads it without end. */
+START_TEST(only_files_are_opened)
+{
+	uid_t uid = geteuid();
+	int fd;
+
+	ck_assert_int_eq(mkfifo(below("pipe"), 0600), 0);
+	ck_assert_int_eq(file_open(path, O_RDONLY, 0), -ENXIO);
+	ck_assert_int_eq(file_open(path, O_RDWR, 0), -ENXIO);
+	ck_assert_ptr_nonnull(strstr(file_why(-ENXIO), "a pipe"));
+	make_socket(below("socket"));
+	ck_assert_int_eq(file_open(path, O_RDONLY, 0), -ENXIO);
+	ck_assert_int_eq(file_open("/dev/zero", O_RDONLY, 0), -ENXIO);
+	ck_assert_int_eq(file_open(folder, O_RDONLY, 0), -EISDIR);
+	ck_assert_int_eq(symlink("pipe", below("link")), 0);
+	ck_assert_int_eq(file_open(path, O_RDONLY, 0), -ENXIO);
+	ck_assert_int_eq(file_open(path, O_RDONLY | O_NOFOLLOW, 0), -ELOOP);
+	ck_assert_int_eq(symlink("loop", below("loop")), 0);
+	ck_assert_int_eq(file_open(path, O_RDONLY, 0), -ELOOP);
+	fd = file_open(below("it"), O_RDWR | O_CREAT, 0);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	if (uid == 0 && seteuid(65534) == 0) {
+		ck_assert_int_eq(chmod(folder, 0755), -1);
+		ck_assert_int_lt(file_open(path, O_RDONLY, 0), 0);
+		ck_assert_int_eq(seteuid(uid), 0);
+	}
+}
+END_TEST
+
+START_TEST(reading_ends)
+{
+	size_t length = 7;
+	char *text = NULL;
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(write(fds[1], "0123456789", 10), 10);
+	ck_assert_int_eq(file_read_up_to(fds[0], 9, &text, &length), -EFBIG);
+	ck_assert_ptr_null(text);
+	ck_assert_uint_eq(length, 7);
+	ck_assert_int_eq(write(fds[1], "0123456789", 10), 10);
+	close(fds[1]);
+	ck_assert_int_eq(file_read_up_to(fds[0], 10, &text, &length), 0);
+	ck_assert_uint_eq(length, 10);
+	ck_assert_str_eq(text, "0123456789");
+	free(text);
+	close(fds[0]);
+	fds[0] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(file_read_up_to(fds[0], 1000000, &text, &length), -EFBIG);
+	close(fds[0]);
+}
+END_TEST
+
+static mode_t mode_of(const char *name)
+{
+	struct stat stat_of;
+
+	ck_assert_int_eq(stat(below(name), &stat_of), 0);
+	return stat_of.st_mode & 07777;
+}
+
+START_TEST(private_is_private)
+{
+	static const mode_t masks[] = { 0, 022, 077 };
+	size_t length;
+	char *text;
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(*masks); i++) {
+		umask(masks[i]);
+		ck_assert_int_eq(file_replace(folder, "it", "x", 1, &error), 0);
+		ck_assert_int_eq(mode_of("it"), 0600);
+		ck_assert_int_eq(file_show(folder, "all", "x", 1, &error), 0);
+		ck_assert_int_eq(mode_of("all"), 0644);
+	}
+	umask(022);
+	ck_assert_int_eq(chmod(below("it"), 0666), 0); /* as an earlier release, or somebody, had it */
+	ck_assert_int_eq(file_read(folder, "it", &text, &length, &error), 0);
+	free(text);
+	ck_assert_int_eq(mode_of("it"), 0600);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	file_make_private(folder, "it");
+	ck_assert_int_eq(mode_of("it"), 0600);
+	file_make_private(folder, "nothing");
+	if (geteuid() == 0 && chown(path, 65534, 65534) == 0)
+		names(file_read(folder, "it", &text, &length, &error), -EPERM, "another user");
+}
+END_TEST
+
+/* In a folder of somebody else: pipes under all the names that could be foreseen, and in its place. */
+START_TEST(nobody_waits_when_writing)
+{
+	char name[64];
+
+	for (int i = -5; i < 5; i++) {
+		snprintf(name, sizeof(name), "it.new-%d", getpid() + i);
+		ck_assert_int_eq(mkfifo(below(name), 0600), 0);
+	}
+	ck_assert_int_eq(mkfifo(below("it.new"), 0600), 0);
+	ck_assert_int_eq(mkfifo(below("it.tmp"), 0600), 0);
+	ck_assert_int_eq(mkfifo(below("it"), 0600), 0);
+	alarm(5);
+	ck_assert_int_eq(file_show(folder, "it", "x", 1, &error), 0);
+	ck_assert_int_eq(file_replace(folder, "it", "x", 1, &error), 0);
+	alarm(0);
+	ck_assert_int_eq(entries(), 13);
+	ck_assert_int_eq(symlink("/dev/null", below("link")), 0);
+	ck_assert_int_eq(file_show(folder, "link", "x", 1, &error), 0); /* the link, not the device */
+	ck_assert_int_eq(mode_of("link"), 0644);
+	if (mknod(below("null"), S_IFCHR | 0666, makedev(1, 3)) == 0)
+		names(file_show(folder, "null", "x", 1, &error), -ENXIO, "/null: it is a pipe");
+}
+END_TEST
+
 START_TEST(folders_are_made)
 {
 	struct stat stat_of;
@@ -148,6 +276,10 @@ Suite *test_suite(void)
 	tcase_add_test(tests, written_is_read);
 	tcase_add_test(tests, no_file_of_ours_is_read);
 	tcase_add_test(tests, what_cannot_be_written_is_named);
+	tcase_add_test(tests, only_files_are_opened);
+	tcase_add_test(tests, reading_ends);
+	tcase_add_test(tests, private_is_private);
+	tcase_add_test(tests, nobody_waits_when_writing);
 	tcase_add_test(tests, folders_are_made);
 	tcase_add_test(tests, long_paths_are_refused);
 	suite_add_tcase(suite, tests);

@@ -109,6 +109,19 @@ expect "no such inventory" says 1 'cannot read the inventory absent: No such fil
 : >empty
 expect "an empty inventory" says 1 'empty names no host' ctl report --inventory empty
 echo '{"Reservations": [' >broken
+mkfifo pipe
+expect "an inventory that nobody writes" says 1 'pipe names no host' \
+	timeout 5 "$netictl" -c hudson.yml report --inventory pipe
+expect "an inventory without an end" says 1 'inventory /dev/zero: it is a pipe, a socket or a device' \
+	timeout 5 "$netictl" -c hudson.yml report --inventory /dev/zero
+expect "an inventory that is a folder" says 1 'inventory [.]: Is a directory' \
+	timeout 5 "$netictl" -c hudson.yml report --inventory .
+for place in pipe /dev/zero; do
+	expect "settings from $place" says 2 "$place: cannot be read: it is a pipe, a socket or a device" \
+		timeout 5 "$netictl" -c "$place" list
+done
+expect "a registry file that is a pipe" says 1 'pipe is a pipe, a socket or a device' \
+	timeout 5 "$netictl" -c hudson.yml --registry "sqlite:$PWD/pipe" list
 expect "a broken inventory" says 1 '^netictl: broken:[0-9]+: ' ctl report --inventory broken
 
 # --- check ---------------------------------------------------------------------------------------
@@ -141,6 +154,20 @@ expect "one line with figures" says 0 "^NETI OK: hudson is 192[^|]* \| $performa
 one_line() { [ "$(ctl check | wc -l)" = 1 ]; }
 expect "one line" one_line
 
+# Somebody without rights, and the folder in which anybody may make anything.
+chmod 755 "$suite_folder"
+powerless=(env)
+[ "$(id -u)" != 0 ] || powerless=(setpriv --bounding-set=-all --inh-caps=-all
+	--ambient-caps=-all --reuid=65534 --regid=65534 --clear-groups)
+powerless+=("$netictl" -c hudson.yml)
+modes() { [ "$(cd state && stat -c '%n %a' lock status | paste -sd' ')" = 'lock 600 status 644' ]; }
+expect "the lock is private, the status is not" modes
+expect "check without rights" says 0 '^NETI OK: hudson' "${powerless[@]}" check
+expect "status without rights" says 0 '^id +hudson' "${powerless[@]}" status
+for name in "neti.prom.new-$agent" neti.prom.new neti.prom.tmp; do
+	mkfifo "$name"
+done
+
 # What a healthy agent does not write is put into the status of one that stands still.
 wait_for_metrics() {
 	local _
@@ -160,6 +187,8 @@ judges() { # STATUS PATTERN JQ-FILTER
 	with "$3" && says "$1" "$2" ctl check
 }
 expect "unchanged it is healthy" judges 0 'NETI OK' .
+expect "a status without a word for long" judges 2 'has told nothing for 100 s' '.written_at = $now - 100'
+expect "the same without rights" says 2 '^NETI CRITICAL' "${powerless[@]}" check
 expect "held removals" judges 1 'WARNING: 7 removals are held back \|.* held=7;0' '.held = 7'
 expect "drift a minute ago" judges 1 'drift was repaired [0-9]+ s ago' '.repaired_at = $now - 60'
 expect "drift an hour ago" judges 0 'NETI OK' '.repaired_at = $now - 3600'
@@ -206,7 +235,7 @@ parse_metrics() {
 	}
 	END { exit failed || n < 15 }' "$1"
 }
-whole() { [ "$(tail -c 1 neti.prom | od -An -tx1)" = " 0a" ] && [ ! -e neti.prom.new ]; }
+whole() { [ "$(tail -c 1 neti.prom | od -An -tx1)" = " 0a" ] && [ "$(find . -name 'neti.prom*' -type f | wc -l)" = 1 ]; }
 expect "the file parses" parse_metrics neti.prom
 expect "it ends with a line and leaves no other file" whole
 for name in up info members held_removals skipped_entries applied_revision registry_revision \
@@ -224,5 +253,7 @@ expect "the running agent is in sync" json \
 	ctl --json report
 kill "$agent"
 wait "$agent"
+expect "status without rights after its end" says 1 'no agent runs' "${powerless[@]}" status
+expect "check without rights after its end" says 2 'CRITICAL: no agent runs' "${powerless[@]}" check
 expect "a file of an agent that ended says so" grep -qx 'neti_up 0' neti.prom
 suite_end

@@ -323,6 +323,54 @@ START_TEST(bad_files)
 }
 END_TEST
 
+/* What would never come to its end, or never begin, as neti.yml and as the credentials. */
+START_TEST(no_files)
+{
+	static const char *const places[] = { "pipe", "link", "/dev/zero", "/dev/tty", "/dev/ptmx" };
+	char at[200], sentence[ERROR_TEXT_MAX], *text = NULL;
+
+	snprintf(at, sizeof(at), "%s-pipe", path);
+	ck_assert_int_eq(mkfifo(at, 0600), 0);
+	snprintf(sentence, sizeof(sentence), "%s-link", path);
+	ck_assert_int_eq(symlink(at, sentence), 0);
+	alarm(10);
+	for (size_t i = 0; i < COUNT(places); i++) {
+		snprintf(at, sizeof(at), "%s%s%s", *places[i] == '/' ? "" : path,
+			*places[i] == '/' ? "" : "-", places[i]);
+		snprintf(sentence, sizeof(sentence), "%s: cannot be read: "
+			"it is a pipe, a socket or a device, not a file", at);
+		expect(sentence, settings_load(settings, at, NULL, &error), -ENXIO);
+		free(settings->credentials_file);
+		settings->credentials_file = strdup(at);
+		strcpy(before, settings_dump(settings));
+		snprintf(sentence, sizeof(sentence), "credentials_file: %s: cannot be read: "
+			"it is a pipe, a socket or a device, not a file", at);
+		expect(sentence, settings_credentials(settings, &text, &error), -ENXIO);
+	}
+	alarm(0);
+	snprintf(at, sizeof(at), "%s-pipe", path);
+	unlink(at);
+	snprintf(at, sizeof(at), "%s-link", path);
+	unlink(at);
+}
+END_TEST
+
+/* It is read no further than the settings are. */
+START_TEST(huge_credentials)
+{
+	char sentence[ERROR_TEXT_MAX], *text = NULL;
+
+	ck_assert_int_eq(truncate(path, (off_t)1 << 40), 0);
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	free(settings->credentials_file);
+	settings->credentials_file = strdup(path);
+	strcpy(before, settings_dump(settings));
+	snprintf(sentence, sizeof(sentence), "credentials_file: %s: cannot be read: it is too large",
+		path);
+	expect(sentence, settings_credentials(settings, &text, &error), -EFBIG);
+}
+END_TEST
+
 START_TEST(unreadable_file)
 {
 	char sentence[ERROR_TEXT_MAX];
@@ -443,6 +491,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, bad_set);
 	tcase_add_test(tests, too_many_servers);
 	tcase_add_test(tests, bad_files);
+	tcase_add_test(tests, no_files);
+	tcase_add_test(tests, huge_credentials);
 	tcase_add_test(tests, unreadable_file);
 	tcase_add_test(tests, one_mebibyte_is_read);
 	tcase_add_test(tests, credentials);

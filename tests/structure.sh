@@ -39,7 +39,7 @@ layer() {
 leaf='libneti/[^/]+\.h|include/neti/neti\.h'
 expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
 expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings|text)\.[ch]' \
+	'libneti/(address|buffer|clock|duration|error|file(_lock)?|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings|text)\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|text|words)\.h|include/neti/neti\.h'
 expect "fleet and ruleset do not know each other" layer 'libneti/fleet(_slot|_view)?\.[ch]' \
 	'libneti/(address|buffer|clock|duration|error|fleet(_slot|_view|_settings)?|log|member)\.h|include/neti/neti\.h'
@@ -51,9 +51,9 @@ expect "agent: the layers below by their front doors" layer 'libneti/agent/.*' \
 	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack|host_networks)\.h|$leaf"
 expect "api" layer 'libneti/api/.*' \
 	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/(engine|host_networks)\.h|$leaf"
-# Times and commands in words are read as the settings read them.
-expect "the tool: what any program may, and three leaves" layer 'cli/.*' \
-	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|words)\.h'
+# Times and commands in words are read as the settings read them, files opened as the library does.
+expect "the tool: what any program may, and four leaves" layer 'cli/.*' \
+	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|file|words)\.h'
 expect "the public header includes no other" layer 'libneti/version\.c' "$leaf"
 
 # --- one file calls each --------------------------------------------------------------------------
@@ -108,6 +108,12 @@ expect "no number with a point is made elsewhere" test \
 	"$(where '\bsn?printf\(.*"[^"]*%[-+0-9.*]*[aefgAEFG]')" = ""
 expect "no letter depends on a language" test \
 	"$(where '\b(is(alnum|alpha|cntrl|digit|graph|lower|print|space|upper)|to(lower|upper)|strn?casecmp|strtod|atof)\(')" = ""
+# Of others' files only those of the kernel are opened in another way, and what a person pipes in.
+opens() {
+	grep -rnE '\b(open|fopen|creat|mkstemp)\(' libneti cli --include='*.c' | grep -vE \
+		'"/(proc|dev)/|->open\(|^libneti/(file|engine/(conntrack_size|xtables|xtables_lock))\.c|^cli/(inventory|proxy)\.c'
+}
+expect "files are opened in one place" test -z "$(opens)"
 
 # wall_clock: what asks for this host's date where only the registry's counts.
 wall_clock() {

@@ -18,44 +18,47 @@
 #include "../json_text.h"
 #include "status.h"
 
-static int lock_taken(int fd, const char *path, struct error *error)
+/* Files of earlier releases could be read by everybody. */
+static void make_private(const char *state_dir)
 {
-	char pid[16] = "";
-	ssize_t length = pread(fd, pid, sizeof(pid) - 1, 0);
+	static const char *const names[] = { "fleet", "ruleset", "unconfirmed" };
 
-	pid[length > 0 ? strcspn(pid, "\n") : 0] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		file_make_private(state_dir, names[i]);
+}
+
+static int lock_taken(const char *state_dir, pid_t pid, struct error *error)
+{
+	char who[32] = "another process";
+
+	if (pid > 0)
+		snprintf(who, sizeof(who), "process %d", pid);
 	return error_set(error, -EBUSY, NETI_TROUBLE_BUSY,
-		"an agent runs already: process %s holds %s", *pid ? pid : "(unknown)", path);
+		"an agent runs already: %s holds %s/lock", who, state_dir);
 }
 
 int status_lock(const char *state_dir, struct error *error)
 {
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[PATH_MAX];
-	int fd, result;
+	pid_t pid = 0;
+	int fd;
 
 	if (file_make_folder(state_dir, error) < 0)
 		return error->result;
-	snprintf(path, sizeof(path), "%s/lock", state_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	file_guard_folder(state_dir);
+	fd = file_lock(state_dir, "lock", &pid, error);
+	if (fd == -EBUSY)
+		return lock_taken(state_dir, pid, error);
 	if (fd < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot open %s: %s", path,
-			strerrordesc_np(errno));
-	/* An open-file lock: it survives other uses of the file in this process, and "netictl
-	 * status" can ask for it without taking it. */
-	if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
-		result = lock_taken(fd, path, error);
-		close(fd);
-		return result;
-	}
+		return fd;
 	/* The pid is for people alone: a full disk is no reason not to keep the rules. */
 	if ((ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0) && errno != ENOSPC &&
 		errno != EDQUOT) {
-		result = error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot write %s: %s", path,
+		error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot write %s/lock: %s", state_dir,
 			strerrordesc_np(errno));
 		close(fd);
-		return result;
+		return error->result;
 	}
+	make_private(state_dir);
 	return fd;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../file.h"
 #include "xtables_lock.h"
 
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
@@ -99,15 +100,13 @@ static int wait_for(int fd, double deadline)
 int xtables_lock(unsigned timeout_ms, double *waited, struct error *error)
 {
 	const char *path = lock_path();
-	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600), r;
+	int fd = file_open(path, O_RDONLY | O_CREAT, 0600), r;
 	double start = clock_seconds(CLOCK_MONOTONIC);
 	char holder[128];
 
-	if (fd < 0) {
-		r = -errno;
-		return error_set(error, r, NETI_TROUBLE_SYSTEM,
-			"cannot open the xtables lock %s: %s", path, strerror(-r));
-	}
+	if (fd < 0)
+		return error_set(error, fd, NETI_TROUBLE_SYSTEM,
+			"cannot open the xtables lock %s: %s", path, file_why(fd));
 	r = wait_for(fd, start + (timeout_ms ? timeout_ms : XTABLES_LOCK_TIMEOUT) / 1e3);
 	*waited += clock_seconds(CLOCK_MONOTONIC) - start;
 	if (r == 0)

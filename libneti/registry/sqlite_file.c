@@ -25,6 +25,7 @@ int sqlite_file_explain(const char *path, int result, struct error *error)
 		{ -EINVAL, "is not an SQLite database" },
 		{ -EUCLEAN, "is damaged" },
 		{ -EISDIR, "is a folder, not a file" },
+		{ -ENXIO, "is a pipe, a socket or a device, not a file" },
 		{ -EMEDIUMTYPE, "is an SQLite database of another program" },
 		{ -EPROTO, "was made by a newer release" },
 	};
@@ -44,15 +45,15 @@ int sqlite_file_make(const char *path, bool create)
 	int fd, result;
 
 	if (stat(path, &status) == 0)
-		return S_ISDIR(status.st_mode) ? -EISDIR : 0;
+		return S_ISREG(status.st_mode) ? 0 : S_ISDIR(status.st_mode) ? -EISDIR : -ENXIO;
 	if (errno == ENOENT && !create)
 		return -ENOENT;
 	result = file_make_parent(path, &error);
 	if (result < 0)
 		return result;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	fd = file_open(path, O_RDWR | O_CREAT, 0640);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	return 0;
 }
