@@ -9,8 +9,8 @@
  * children. Triggers keep them, so that a row changed by hand is noticed like any other.
  */
 const char sqlite_clock[] =
-	"CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY, boot TEXT NOT NULL,"
-	" offset INTEGER NOT NULL);";
+	"CREATE TABLE IF NOT EXISTS clock (boot TEXT PRIMARY KEY,"
+	" offset INTEGER NOT NULL) WITHOUT ROWID;";
 
 const char sqlite_schema[] =
 	"CREATE TABLE counter (serial INTEGER NOT NULL);"
@@ -61,7 +61,7 @@ const char *const sqlite_statements[SQLITE_STATEMENTS] = {
 	[NODE_SET] = "UPDATE node SET bytes = ?2, version = version + 1, modified = ?3"
 		     " WHERE path = ?1",
 	[CLOCK_GET] = "SELECT offset FROM clock WHERE boot = ?1",
-	[CLOCK_SET] = "INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2)",
+	[CLOCK_SET] = "INSERT INTO clock VALUES (?1, ?2)",
 	[SESSION_CREATE] = "INSERT INTO session VALUES (?1, ?2, ?3, ?4)",
 	[SESSION_EXTEND] = "UPDATE session SET expires = ?2 WHERE id = ?1 AND boot = ?3",
 	[SESSION_CHECK] = "SELECT 1 FROM session WHERE id = ?1 AND boot = ?2",
