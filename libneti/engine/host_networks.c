@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../text.h"
 #include "host_networks.h"
 #include "netlink.h"
 
@@ -42,7 +43,7 @@ __attribute__((format(printf, 3, 4))) static void found(struct search *search,
 	if (list->length != 1)
 		return;
 	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
+	text_format(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	error_set(search->error, -EADDRINUSE, NETI_TROUBLE_SETTINGS,
 		"overlay_subnet %s is not free on this host: %s; no overlay address there is reached",

@@ -479,6 +479,10 @@ static int open_file(struct sqlite_db *db, const char *path)
 		return translate(code);
 	sqlite3_busy_handler(db->db, on_busy, db);
 	db->readonly = sqlite3_db_readonly(db->db, "main") == 1;
+	/* SQLite opens to read what it cannot open to write, whatever the reason: one that passes is
+	 * none to stay so. */
+	if (db->readonly && access(path, W_OK) == 0)
+		return -EAGAIN;
 	result = check_schema(db, &empty);
 	if (result == 0 && empty && db->readonly)
 		result = -EACCES;
