@@ -3,11 +3,13 @@
  * What is open when strangers are refused for the first time goes on.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -102,6 +104,16 @@ static void assert_closed_to_strangers(void)
 	close(six);
 }
 
+/* Whoever goes on with what was open is no stranger, whether he is refused or only noted. */
+static void assert_nobody_noted(void)
+{
+	char *text = netns_output("ipset save neti-denied");
+
+	ck_assert_msg(strncmp(text, "create neti-denied", 18) == 0, "%s", text);
+	ck_assert_msg(!strstr(text, "\nadd "), "%s", text);
+	free(text);
+}
+
 static void survive(bool loose, void (*switch_on)(void))
 {
 	struct busy *busy = mmap(NULL, sizeof(*busy), PROT_READ | PROT_WRITE,
@@ -121,6 +133,7 @@ static void survive(bool loose, void (*switch_on)(void))
 	switch_on();
 	wait_for_rounds(busy, 20);
 	ck_assert_uint_ge(report.sockets_learned, 3 * N_KINDS + 1);
+	assert_nobody_noted();
 	assert_closed_to_strangers();
 	for (size_t i = 0; i < N_KINDS; i++) {
 		connections_assert_lives(&early[i], false, kinds[i].what);
@@ -211,25 +224,30 @@ static void know(const struct netns_host *host, const char *device, const char *
 	const char *link)
 {
 	netns_enter(host);
-	netns_do("ip neigh replace %s lladdr %.17s dev %s nud permanent", address, link, device);
+	netns_do("ip neigh replace %s lladdr %s dev %s nud permanent", address, link, device);
 	netns_enter(&self);
 }
 
-static char *link_of(const struct netns_host *host, const char *device)
+/* Asked of the kernel itself: /sys shows another namespace's devices. */
+static void link_of(const struct netns_host *host, const char *device, char ret[18])
 {
-	char *text;
+	struct ifreq request = { 0 };
+	const unsigned char *link = (const unsigned char *)request.ifr_hwaddr.sa_data;
+	int fd;
 
 	netns_enter(host);
-	text = netns_output("cat /sys/class/net/%s/address 2>/dev/null ||"
-			    "ip -o link show dev %s | sed 's/.*ether \\([^ ]*\\).*/\\1/'",
-		device, device);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	ck_assert_msg(ioctl(fd, SIOCGIFHWADDR, &request) == 0, "%s: %s", device, strerror(errno));
+	close(fd);
 	netns_enter(&self);
-	return text;
+	snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", link[0], link[1], link[2], link[3], link[4],
+		link[5]);
 }
 
 START_TEST(test_half_open_connections_survive)
 {
-	char *here, *there;
+	char here[18], there[18];
 	int fd, listener;
 
 	if (!connections_start())
@@ -238,8 +256,8 @@ START_TEST(test_half_open_connections_survive)
 	netns_enter(&stranger);
 	netns_do("for n in all self; do echo 8 > /proc/sys/net/ipv4/conf/$n/arp_ignore; done");
 	netns_enter(&self);
-	here = link_of(&self, "stranger");
-	there = link_of(&stranger, "self");
+	link_of(&self, "stranger", here);
+	link_of(&stranger, "self", there);
 	netns_enter(&stranger);
 	listener = netns_listen(STRANGER, 7000);
 	netns_enter(&self);
@@ -265,8 +283,6 @@ START_TEST(test_half_open_connections_survive)
 	ck_assert(connections_wait(fd, POLLOUT, 800));
 	ck_assert(connections_wait(listener, POLLIN, 800));
 	ck_assert_uint_eq(connections_retransmitted(fd), 0);
-	free(here);
-	free(there);
 	connections_stop();
 }
 END_TEST
@@ -382,6 +398,33 @@ START_TEST(test_many_connections)
 }
 END_TEST
 
+/* reject_all: false: nobody is refused, and nobody is noted who has been here before. */
+START_TEST(test_rehearsal_notes_who_begins)
+{
+	struct pair early[N_KINDS];
+	int listener;
+
+	if (!connections_start())
+		return;
+	netns_do("echo %d > /proc/sys/net/netfilter/nf_conntrack_tcp_loose", _i);
+	connect_kinds(early, 5000);
+	rules->policy.reject_all = false;
+	connections_apply();
+	for (size_t i = 0; i < N_KINDS; i++) {
+		ck_assert(connections_carry(early[i].caller, early[i].called, 5000));
+		ck_assert(connections_carry(early[i].called, early[i].caller, 5000));
+	}
+	assert_nobody_noted();
+	listener = netns_listen(HERE_STRANGER, 7000);
+	netns_enter(&stranger);
+	ck_assert_int_eq(netns_connect(HERE_STRANGER, 7000, 5000), 0);
+	netns_enter(&self);
+	netns_do("ipset test neti-denied " STRANGER ",tcp:7000");
+	close(listener);
+	connections_stop();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("opening");
@@ -390,6 +433,7 @@ Suite *test_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_open_connections_survive, 0,
 		2 * sizeof(switches) / sizeof(switches[0]));
+	tcase_add_loop_test(tcase, test_rehearsal_notes_who_begins, 0, 2);
 	tcase_add_test(tcase, test_half_open_connections_survive);
 	tcase_add_loop_test(tcase, test_connection_to_an_overridden_address_survives, 0, 2);
 	tcase_add_test(tcase, test_no_family_is_opened);

@@ -59,7 +59,7 @@ START_TEST(test_open_host)
 		"-A NETI-INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT\n"
 		"-A NETI-INPUT -p tcp -m tcp --dport 80 -j ACCEPT\n"
 		"-A NETI-INPUT -p udp -m udp --dport 8000:8100 -j ACCEPT\n"
-		"-A NETI-INPUT -p tcp -m set ! --match-set neti-denied src,dst -j SET --add-set neti-denied src,dst\n"
+		"-A NETI-INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m set ! --match-set neti-denied src,dst -j SET --add-set neti-denied src,dst\n"
 		"-A NETI-INPUT -p udp -m set ! --match-set neti-denied src,dst -j SET --add-set neti-denied src,dst\n"
 		"-A NETI-INPUT -j RETURN\n"
 		"-A NETI-OUTPUT -j REJECT --reject-with icmp-host-unreachable\n"
@@ -82,7 +82,7 @@ START_TEST(test_closed_host)
 		"--match-set neti-peers src -j ACCEPT\n-A NETI-INPUT -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN "
 		"-m conntrack --ctstate NEW -j DROP\n-A NETI-INPUT -s 10.77.0.0/16 -j ACCEPT\n"
 		"-A NETI-INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 22 -j ACCEPT\n"
-		"-A NETI-INPUT -p tcp -m set ! --match-set",
+		"-A NETI-INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m set ! --match-set",
 		"-A NETI-INPUT -j DROP\n",
 		"# ip6tables\n*filter\n:NETI-INPUT - [0:0]\n-A INPUT -j NETI-INPUT\n"
 		"-A NETI-INPUT -i lo -j ACCEPT\n-A NETI-INPUT -m conntrack",

@@ -161,14 +161,20 @@ static void add_ipv6_needs(struct chain *chain)
 	rule->low = rule->high = 546;
 }
 
-static void add_strangers(struct chain *chain, bool refused, uint8_t family)
+/* A stranger is who begins: of TCP a SYN. What else the kernel knows no connection of belongs to one
+ * that is older than the rules, or over. While connections are being learned nobody is noted, since
+ * every answer that arrives looks like a stranger's. */
+static void add_strangers(struct chain *chain, const struct ruleset *ruleset, bool refused,
+	uint8_t family)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	bool noted = family == AF_INET && !ruleset->watching;
 
-	for (size_t i = 0; family == AF_INET && i < sizeof(protocols); i++) {
+	for (size_t i = 0; noted && i < sizeof(protocols); i++) {
 		struct rule *rule = add(chain, RULE_ADD);
 
 		rule->protocol = protocols[i];
+		rule->syn = rule->protocol == IPPROTO_TCP;
 		rule->set = SET_DENIED;
 	}
 	add(chain, refused ? RULE_DROP : RULE_RETURN);
@@ -204,7 +210,7 @@ static void add_policy(struct chain *chain, const struct ruleset *ruleset, uint8
 		rule->low = policy->open_ports[i].low;
 		rule->high = policy->open_ports[i].high;
 	}
-	add_strangers(chain, refused, family);
+	add_strangers(chain, ruleset, refused, family);
 }
 
 static void add_dnat(struct chain *chain, const struct address *from, const struct address *to)

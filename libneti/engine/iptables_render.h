@@ -54,7 +54,7 @@ struct rule {
 	struct prefix source, destination; /* length 0: any */
 	bool loopback;			   /* -i lo */
 	uint8_t protocol;		   /* 0: any */
-	bool not_syn;
+	bool syn, not_syn;
 	bool typed;	    /* ICMP: of this type */
 	uint8_t icmp_type;
 	uint16_t low, high; /* destination ports; high 0: any */

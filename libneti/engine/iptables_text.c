@@ -40,14 +40,14 @@ static void put_protocol(struct buffer *text, const struct rule *rule)
 		buffer_print(text, " -m icmp6 --icmpv6-type %u", rule->icmp_type);
 	else if (rule->typed)
 		buffer_print(text, " -m icmp --icmp-type %u", rule->icmp_type);
-	if (rule->high || rule->not_syn)
+	if (rule->high || rule->syn || rule->not_syn)
 		buffer_print(text, " -m %s", name);
 	if (rule->high)
 		buffer_print(text, " --dport %u", rule->low);
 	if (rule->high != rule->low)
 		buffer_print(text, ":%u", rule->high);
-	if (rule->not_syn)
-		buffer_print(text, " ! --tcp-flags " SYN_FLAGS);
+	if (rule->syn || rule->not_syn)
+		buffer_print(text, "%s --tcp-flags " SYN_FLAGS, rule->not_syn ? " !" : "");
 }
 
 static void put_states(struct buffer *text, uint8_t states)

@@ -109,10 +109,10 @@ static void put_tcp(const struct rule *rule, struct entry *entry)
 	tcp->spts[1] = 0xffff;
 	tcp->dpts[0] = rule->low;
 	tcp->dpts[1] = rule->high ? rule->high : 0xffff;
-	if (rule->not_syn) {
+	if (rule->syn || rule->not_syn) {
 		tcp->flg_mask = SYN_MASK;
 		tcp->flg_cmp = SYN_ONLY;
-		tcp->invflags = XT_TCP_INV_FLAGS;
+		tcp->invflags = rule->not_syn ? XT_TCP_INV_FLAGS : 0;
 	}
 }
 
@@ -159,7 +159,7 @@ static void put_matches(const struct rule *rule, struct entry *entry, const uint
 		memcpy(extend(entry, rule->protocol == IPPROTO_ICMPV6 ? "icmp6" : "icmp", 0,
 			       sizeof(icmp)),
 			icmp, sizeof(icmp));
-	if (rule->protocol == IPPROTO_TCP && (rule->high || rule->not_syn))
+	if (rule->protocol == IPPROTO_TCP && (rule->high || rule->syn || rule->not_syn))
 		put_tcp(rule, entry);
 	if (rule->protocol == IPPROTO_UDP && rule->high)
 		put_udp(rule, entry);
@@ -335,6 +335,13 @@ static void get_ports(const uint16_t ports[2], struct rule *rule)
 	rule->high = ports[1];
 }
 
+static void get_flags(const struct xt_tcp *tcp, struct rule *rule)
+{
+	get_ports(tcp->dpts, rule);
+	rule->syn = tcp->flg_mask && !(tcp->invflags & XT_TCP_INV_FLAGS);
+	rule->not_syn = tcp->flg_mask && !rule->syn;
+}
+
 static int get_match(const struct xt_entry_match *match, const uint16_t sets[SETS],
 	struct rule *rule)
 {
@@ -342,8 +349,7 @@ static int get_match(const struct xt_entry_match *match, const uint16_t sets[SET
 	const char *name = match->u.user.name;
 
 	if (strcmp(name, "tcp") == 0) {
-		get_ports(((const struct xt_tcp *)data)->dpts, rule);
-		rule->not_syn = ((const struct xt_tcp *)data)->flg_mask != 0;
+		get_flags(data, rule);
 	} else if (strcmp(name, "udp") == 0) {
 		get_ports(((const struct xt_udp *)data)->dpts, rule);
 	} else if (strcmp(name, "icmp") == 0 || strcmp(name, "icmp6") == 0) {
