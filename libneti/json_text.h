@@ -13,4 +13,8 @@
 /* The result of the buffer, or -ENOMEM for json NULL. */
 int json_text(struct buffer *buffer, const json_t *json, size_t flags);
 
+/* Once for the process, before any object: jansson by itself opens /dev/urandom for it, which a program
+ * that is started just then inherits. */
+void json_text_seed(void);
+
 #endif

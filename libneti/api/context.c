@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../json_text.h"
 #include "api.h"
 
 NETI_EXPORT int neti_context_new(struct neti_context **ret_context)
@@ -13,6 +14,7 @@ NETI_EXPORT int neti_context_new(struct neti_context **ret_context)
 
 	if (!context)
 		return -ENOMEM;
+	json_text_seed();
 	context->references = 1;
 	*ret_context = context;
 	return 0;

@@ -34,13 +34,15 @@ static struct dispute *find(const struct registry *registry, const struct addres
 static void answered(void *data, const struct store_answer *answer)
 {
 	struct dispute *dispute = data;
+	bool failed;
 
 	dispute->busy = false;
 	if (answer->result == 0 && answer->size <= MEMBER_ID_MAX)
 		strcpy(dispute->holder, answer->bytes);
 	/* Without an answer it is asked again after the next reading. */
-	dispute->over |= answer->result < 0 && answer->result != -ENOENT;
-	roster_read_again(dispute->registry, dispute->shard);
+	failed = answer->result < 0 && answer->result != -ENOENT;
+	dispute->over |= failed;
+	roster_read_again(dispute->registry, dispute->shard, failed ? REGISTRY_RETRY_MS : 0);
 }
 
 static void ask(struct registry *registry, const struct address *overlay, unsigned shard)

@@ -106,6 +106,7 @@ struct roster {
 	bool beside_dirty, beside_reading;
 	int64_t retry_at;
 	int64_t read_at; /* of the dirty shards, the first; 0: none waits */
+	int64_t replaced_at; /* the last time */
 	int64_t window_at; /* the second in which changes are counted */
 	unsigned changes;
 };
@@ -192,7 +193,8 @@ void roster_check(struct registry *registry); /* the settings were read */
 void roster_replaced(struct registry *registry, const char *why);
 void roster_connected(struct registry *registry);
 
-void roster_read_again(struct registry *registry, unsigned shard);
+/* After so many milliseconds. */
+void roster_read_again(struct registry *registry, unsigned shard, int64_t ms);
 
 /* skipped.c */
 #define SKIPPED_BESIDE UINT_MAX /* instead of a shard */

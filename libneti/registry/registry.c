@@ -112,6 +112,8 @@ int registry_explain(const struct registry *registry, int result, const char *do
 	if (result == -EACCES) {
 		trouble = NETI_TROUBLE_DENIED;
 		why = "access is denied";
+	} else if (result == -EBADMSG) {
+		why = "the server's answer cannot be understood";
 	} else if (registry_lost(result)) {
 		why = "the connection was lost";
 	}

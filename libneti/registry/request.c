@@ -10,10 +10,25 @@
 
 #define ROOM_LOWEST 64
 
+bool store_is_name(const char *name)
+{
+	size_t length = name ? strnlen(name, STORE_NAME_MAX + 1) : 0;
+
+	if (length == 0 || length > STORE_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || (unsigned char)*name < ' ' || *name == 0x7f)
+			return false;
+	return true;
+}
+
 int request_set_bytes(struct request *request, const void *bytes, size_t size)
 {
-	char *copy = malloc(size + 1);
+	char *copy;
 
+	if (size > STORE_BYTES_MAX || (size && !bytes))
+		return -EBADMSG;
+	copy = malloc(size + 1);
 	if (!copy)
 		return -ENOMEM;
 	if (size)
@@ -41,6 +56,8 @@ int request_add_name(struct request *request, const char *name)
 {
 	char *copy;
 
+	if (!store_is_name(name))
+		return -EBADMSG;
 	if (request->answer.n_names == request->room && make_room(request) < 0)
 		return -ENOMEM;
 	copy = strdup(name);

@@ -16,7 +16,7 @@ struct request {
 	size_t room;
 };
 
-/* Copies; -ENOMEM. */
+/* Copies; -ENOMEM, and -EBADMSG for what no store holds: bytes may be anybody's. */
 int request_set_bytes(struct request *request, const void *bytes, size_t size);
 int request_add_name(struct request *request, const char *name);
 /* Calls done. */

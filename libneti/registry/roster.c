@@ -326,10 +326,12 @@ void roster_connected(struct registry *registry)
 	newest->read_at = 0;
 }
 
-void roster_read_again(struct registry *registry, unsigned shard)
+void roster_read_again(struct registry *registry, unsigned shard, int64_t ms)
 {
-	if (shard < registry->roster.n)
-		registry->roster.shards[shard].dirty = true;
+	if (shard >= registry->roster.n)
+		return;
+	registry->roster.shards[shard].dirty = true;
+	registry->roster.shards[shard].read_at = registry_now() + ms;
 }
 
 void roster_replaced(struct registry *registry, const char *why)
@@ -340,6 +342,10 @@ void roster_replaced(struct registry *registry, const char *why)
 	for (unsigned i = 0; i < roster->n; i++)
 		roster->shards[i].revision = 0;
 	roster_lost(registry);
+	/* Not over and over at once: a server may say at every reading that it went back. */
+	if (registry_now() - roster->replaced_at < REGISTRY_RETRY_MS)
+		roster->retry_at = registry_now() + REGISTRY_RETRY_MS;
+	roster->replaced_at = registry_now();
 	if (registry->handler.replaced)
 		registry->handler.replaced(registry->handler.data);
 }

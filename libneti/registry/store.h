@@ -24,7 +24,7 @@ enum store_state {
 	STORE_CONNECTED,
 	STORE_SUSPENDED,  /* connection lost; the session may live on */
 	STORE_EXPIRED,	  /* ephemeral nodes and watches are gone; CONNECTING follows by itself */
-	STORE_REFUSED	  /* the credentials were refused; final */
+	STORE_REFUSED	  /* the credentials were; CONNECTED follows if they are taken later */
 };
 
 struct store_config {
@@ -58,6 +58,7 @@ struct store_operation {
 struct store_answer {
 	/* 0; -ENOENT, -EEXIST, -EAGAIN (version), -ENOTEMPTY, -EACCES, -EINVAL;
 	 * -ECONNRESET: connection lost, the outcome is unknown; -ESTALE: the session expired;
+	 * -EBADMSG: the answer is none, and nothing in it counts; the outcome is unknown
 	 * any other: the store is in trouble (-ENOSPC, -EBUSY), nothing was done */
 	int result;
 	size_t failed; /* multi: which operation has that result */
@@ -72,6 +73,14 @@ struct store_answer {
 	int64_t created; /* get: milliseconds of the epoch */
 	int64_t modified;
 };
+
+/* More than any store of a fleet holds: an answer beyond that is none. */
+#define STORE_NAME_MAX 1024
+#define STORE_NAMES_MAX (1u << 22)
+#define STORE_BYTES_MAX (4u << 20)
+
+/* Whether a node can be called so: no path, nothing that cannot be printed. NULL is none. */
+bool store_is_name(const char *name);
 
 typedef void (*store_done)(void *data, const struct store_answer *answer);
 

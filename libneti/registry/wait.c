@@ -91,9 +91,15 @@ int wait_connected(struct registry *registry, const struct deadline *deadline, s
 
 int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error)
 {
-	const struct layout *layout = &registry->layout;
+	struct layout *layout = &registry->layout;
 	int result = 0;
 
+	/* What failed at an earlier call is tried again, rather than told again for ever. */
+	if (!layout->known && layout->error.result < 0 && !registry->processing) {
+		layout->error.result = 0;
+		layout->retry_at = 0;
+		registry_kick(registry);
+	}
 	while (result == 0 && !layout->known) {
 		if (layout->error.result < 0) {
 			*error = layout->error;

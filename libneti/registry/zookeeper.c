@@ -23,6 +23,10 @@
 
 #define RETRY_LOWEST_MS 500 /* for names that do not resolve */
 #define RETRY_HIGHEST_MS 30000
+#define BRIEF_MS 1000 /* a session that ended sooner is not followed by another at once */
+/* What a server may make of the session's time-out. */
+#define TIMEOUT_LOWEST_MS 100
+#define TIMEOUT_HIGHEST_MS (3600 * 1000)
 
 struct zk {
 	struct store store;
@@ -44,6 +48,7 @@ struct zk {
 	int64_t session;
 	int64_t retry_at, outage_at; /* milliseconds of CLOCK_MONOTONIC; 0: none */
 	int64_t retry_ms;
+	int64_t opened_at; /* the client */
 	int log_slot;
 	int epoll, timer;
 	struct zookeeper_queue queue;
@@ -83,12 +88,19 @@ static void enter(struct zk *zk, enum store_state state, const char *detail)
 	zk->config.state(zk->config.data, state, detail);
 }
 
-static void retry_later(struct zk *zk, int error)
+static void retry_later(struct zk *zk)
+{
+	zk->retry_at = clock_now() + zk->retry_ms;
+	zk->retry_ms = zk->retry_ms * 2 < RETRY_HIGHEST_MS ? zk->retry_ms * 2 : RETRY_HIGHEST_MS;
+}
+
+static void explain_retry(struct zk *zk, int error)
 {
 	char detail[256];
 
-	zk->retry_at = clock_now() + zk->retry_ms;
-	zk->retry_ms = zk->retry_ms * 2 < RETRY_HIGHEST_MS ? zk->retry_ms * 2 : RETRY_HIGHEST_MS;
+	if (!zk->detail[0]) /* the first in a row */
+		zk->retry_ms = RETRY_LOWEST_MS;
+	retry_later(zk);
 	if (error == ENOENT || error == EINVAL)
 		snprintf(detail, sizeof(detail), "none of the names %.150s resolves", zk->hosts);
 	else
@@ -118,11 +130,23 @@ static void open_client(struct zk *zk)
 	int result = new_client(zk, zk->credentials, &zk->client);
 
 	if (result < 0) {
-		retry_later(zk, -result);
+		explain_retry(zk, -result);
+		return;
+	}
+	zk->opened_at = clock_now();
+	zk->detail[0] = '\0';
+}
+
+/* At once, unless it has been tried in vain just now: whoever ends every session as soon as it
+ * begins shall not keep a host busy. */
+static void open_again(struct zk *zk)
+{
+	if (clock_now() - zk->opened_at < BRIEF_MS) {
+		retry_later(zk);
 		return;
 	}
 	zk->retry_ms = RETRY_LOWEST_MS;
-	zk->detail[0] = '\0';
+	open_client(zk);
 }
 
 static void close_probe(struct zk *zk)
@@ -170,12 +194,30 @@ static void end_session(struct zk *zk, struct zookeeper_item *rest)
 
 /* --- events ------------------------------------------------------------------------------ */
 
-static void connected(struct zk *zk)
+static void expired(struct zk *zk, struct zookeeper_item *rest, const char *detail)
 {
+	end_session(zk, rest);
+	enter(zk, STORE_EXPIRED, detail);
+	enter(zk, STORE_CONNECTING, NULL);
+	open_again(zk);
+}
+
+/* Returns true when it is none that anybody could hold. The client keeps to whatever time-out it was
+ * told, and asks the next server for the same: only another client forgets it. */
+static bool connected(struct zk *zk, struct zookeeper_item *rest)
+{
+	unsigned timeout = zookeeper_client_timeout(zk->client);
+
 	zk->session = zookeeper_client_session(zk->client);
+	if (zk->session == 0 || timeout < TIMEOUT_LOWEST_MS || timeout > TIMEOUT_HIGHEST_MS) {
+		expired(zk, rest, "the server gave a session that cannot be held");
+		return true;
+	}
 	zk->outage_at = 0;
 	close_probe(zk);
-	enter(zk, STORE_CONNECTED, NULL);
+	if (zk->state != STORE_CONNECTED)
+		enter(zk, STORE_CONNECTED, NULL);
+	return false;
 }
 
 static void suspended(struct zk *zk)
@@ -185,14 +227,6 @@ static void suspended(struct zk *zk)
 	/* Expiry is told only by a server, so the clock for it is our own. */
 	zk->outage_at = clock_now() + zookeeper_client_timeout(zk->client);
 	enter(zk, STORE_SUSPENDED, NULL);
-}
-
-static void expired(struct zk *zk, struct zookeeper_item *rest, const char *detail)
-{
-	end_session(zk, rest);
-	enter(zk, STORE_EXPIRED, detail);
-	enter(zk, STORE_CONNECTING, NULL);
-	open_client(zk);
 }
 
 static void probe_event(struct zk *zk, enum zookeeper_event event)
@@ -207,6 +241,16 @@ static void probe_event(struct zk *zk, enum zookeeper_event event)
 	}
 }
 
+/* Tried again now and then: it may have been a server that is set up wrongly, or somebody who is
+ * none. */
+static void refused(struct zk *zk, struct zookeeper_item *rest)
+{
+	end_session(zk, rest);
+	zk->retry_ms = RETRY_HIGHEST_MS;
+	retry_later(zk);
+	enter(zk, STORE_REFUSED, "the server does not take digest credentials");
+}
+
 /* Returns true when the items that follow went with the session. */
 static bool session_event(struct zk *zk, const struct zookeeper_item *item,
 	struct zookeeper_item *rest)
@@ -218,8 +262,7 @@ static bool session_event(struct zk *zk, const struct zookeeper_item *item,
 	}
 	switch (item->event) {
 	case ZOOKEEPER_CONNECTED:
-		connected(zk);
-		return false;
+		return connected(zk, rest);
 	case ZOOKEEPER_DISCONNECTED:
 		suspended(zk);
 		return false;
@@ -227,8 +270,7 @@ static bool session_event(struct zk *zk, const struct zookeeper_item *item,
 		expired(zk, rest, NULL);
 		return true;
 	case ZOOKEEPER_REFUSED:
-		end_session(zk, rest);
-		enter(zk, STORE_REFUSED, "the server does not take digest credentials");
+		refused(zk, rest);
 		return true;
 	}
 	return false;

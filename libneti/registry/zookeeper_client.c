@@ -17,6 +17,8 @@
 #include "zookeeper_hosts.h"
 #include "zookeeper_log.h"
 
+#define UNANSWERED 1 /* no code of ZooKeeper's */
+
 struct zookeeper_client {
 	zhandle_t *handle;
 	struct zookeeper_queue *queue;
@@ -83,15 +85,17 @@ static void on_session(zhandle_t *handle, int type, int state, const char *path,
 	struct zookeeper_item *item;
 
 	(void)path;
+	(void)state;
 	if (type != ZOO_SESSION_EVENT)
 		return;
 	/* The handle is not in the client yet when it is the first event. */
-	if (state == ZOO_CONNECTED_STATE)
+	if (zoo_state(handle) == ZOO_CONNECTED_STATE)
 		mark_connection(handle);
 	item = zookeeper_item_new(client->queue, ZOOKEEPER_SESSION, "");
 	if (!item)
 		return;
-	item->event = event_of(state);
+	/* The handle knows its state; an event may come from a server that says anything. */
+	item->event = event_of(zoo_state(handle));
 	item->client = client;
 	zookeeper_queue_push(client->queue, item);
 }
@@ -123,8 +127,8 @@ static void on_data(int code, const char *value, int length, const struct Stat *
 	struct zookeeper_item *item = (struct zookeeper_item *)data;
 	struct store_answer *to = &item->request.answer;
 
-	if (code != ZOK) {
-		answer(item, translate(code));
+	if (code != ZOK || !stat || length < -1) {
+		answer(item, code != ZOK ? translate(code) : -EBADMSG);
 		return;
 	}
 	to->version = stat->version;
@@ -140,25 +144,34 @@ static void on_strings(int code, const struct String_vector *strings, const stru
 	struct zookeeper_item *item = (struct zookeeper_item *)data;
 	int result = translate(code);
 
-	if (code == ZOK)
+	if (code == ZOK && (!strings || !stat || strings->count < 0 ||
+				   (size_t)strings->count > STORE_NAMES_MAX ||
+				   (strings->count > 0 && !strings->data)))
+		result = -EBADMSG;
+	if (result == 0)
 		item->request.answer.revision = (uint64_t)stat->pzxid;
 	for (int i = 0; result == 0 && i < strings->count; i++)
 		result = request_add_name(&item->request, strings->data[i]);
 	answer(item, result);
 }
 
-/* Operations behind the one that failed bear ZRUNTIMEINCONSISTENCY, those before it ZOK. */
+/*
+ * Operations behind the one that failed bear ZRUNTIMEINCONSISTENCY, those before it ZOK. That each
+ * of them was answered is seen by what they were filled with; that all was done is believed when
+ * every one of them says so.
+ */
 static void on_multi(int code, const void *data)
 {
 	struct zookeeper_item *item = (struct zookeeper_item *)data;
 	const zoo_op_result_t *results = item->results;
+	size_t first = 0;
 
-	for (size_t i = 0; code != ZOK && i < item->n_results; i++)
-		if (results[i].err != ZOK && results[i].err != ZRUNTIMEINCONSISTENCY) {
-			item->request.answer.failed = i;
-			break;
-		}
-	answer(item, translate(code));
+	while (first < item->n_results &&
+		(results[first].err == ZOK || results[first].err == ZRUNTIMEINCONSISTENCY))
+		first++;
+	if (code != ZOK && first < item->n_results)
+		item->request.answer.failed = first;
+	answer(item, code == ZOK && first < item->n_results ? -EBADMSG : translate(code));
 }
 
 /* A refusal comes as a session event as well. */
@@ -196,6 +209,10 @@ static void *make_handle(void *data)
 	opening->handle = zookeeper_init2(hosts, on_session, (int)config->timeout_ms, NULL,
 		opening->client, ZOO_NO_LOG_CLIENTENV, zookeeper_log_function(config->log_slot));
 	opening->error = errno ? errno : EIO;
+	/* By itself it resolves all names at every turn of its loop, and opens /dev/urandom for each, which
+	 * a program that is started just then inherits. Now it does so when it looks for a server. */
+	if (opening->handle)
+		zoo_set_servers_resolution_delay(opening->handle, -1);
 	close_on_exec_pipes(&open);
 	free(hosts);
 	return NULL;
@@ -327,8 +344,10 @@ int zookeeper_client_multi(struct zookeeper_client *client,
 		zookeeper_item_free(item);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		results[i].err = UNANSWERED;
 		write_operation(client, &ops[i], &operations[i]);
+	}
 	result = launched(item, zoo_amulti(client->handle, (int)n, ops, results, on_multi, item));
 	free(ops);
 	return result;

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_TESTS_FAKE_ZOOKEEPER_H
+#define NETI_TESTS_FAKE_ZOOKEEPER_H
+/*
+ * The server's part of ZooKeeper's protocol on a loopback port, as far as a fleet needs it, with one
+ * or more fields of its answers as no server would write them. One thread, no waiting: the owner
+ * polls.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fake_writer.h"
+
+#define FAKE_CONNECTIONS 4
+#define FAKE_FDS (1 + FAKE_CONNECTIONS)
+
+struct fake;
+
+/* root: of the fleet, as in "/neti"; with: there is one of two members already. */
+struct fake *fake_new(const char *root, bool with_fleet);
+struct fake *fake_free(struct fake *fake); /* returns NULL */
+unsigned fake_port(const struct fake *fake);
+void fake_mutate(struct fake *fake, const struct mutation *mutations, size_t n);
+bool fake_mutated(const struct fake *fake); /* all of them were written */
+/* From now on it is a server like any other. Another member comes, and every watch goes off. */
+void fake_heal(struct fake *fake);
+/* Sends what no request asked for; the kinds are those of fake_extras[]. */
+extern const char *const fake_extras[];
+extern const size_t fake_n_extras;
+void fake_send_extra(struct fake *fake, size_t which);
+void fake_drop(struct fake *fake); /* all connections */
+
+size_t fake_fds(const struct fake *fake, struct pollfd fds[FAKE_FDS]);
+void fake_serve(struct fake *fake, const struct pollfd *fds, size_t n);
+
+/* What was answered, for whoever goes through all of it. */
+const struct script *fake_script(const struct fake *fake);
+
+#endif
