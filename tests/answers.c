@@ -31,6 +31,7 @@
 #include "test.h"
 
 #define WIDTH 24      /* trials at once */
+#define ANSWER_MS 300 /* a reader waits for one */
 #define QUIET_MS 80   /* without a request: all was asked for */
 #define TOLD_MS 30    /* from the bad answer to the good server */
 #define ALIVE_MS 100  /* from there on, where nobody waits for more */
@@ -138,21 +139,21 @@ static bool read_all(struct registry *registry)
 	struct member *found;
 	struct error error;
 	char *id;
-	bool well = registry_fleet(registry, &settings, 1000, &error) >= 0;
+	bool well = registry_fleet(registry, &settings, ANSWER_MS, &error) >= 0;
 
-	well &= well && registry_fleet_set(registry, &settings, 1000, &error) == 0;
-	well &= registry_members(registry, &members, true, 1000, &error) == 0;
-	well &= registry_leases(registry, &leases, 1000, &error) == 0;
+	well &= well && registry_fleet_set(registry, &settings, ANSWER_MS, &error) == 0;
+	well &= registry_members(registry, &members, true, ANSWER_MS, &error) == 0;
+	well &= registry_leases(registry, &leases, ANSWER_MS, &error) == 0;
 	well &= has_late(&members) && has_late(&leases);
 	for (size_t i = 0; i < 3; i++) {
 		found = NULL;
-		well &= registry_lookup(registry, keys[i], NULL, &found, 1000, &error) == 0;
+		well &= registry_lookup(registry, keys[i], NULL, &found, ANSWER_MS, &error) == 0;
 		member_unref(found);
 	}
-	well &= registry_lease_take(registry, "reader", &overlay, 1000, &error) >= 0;
-	if (registry_lease_holder(registry, &overlay, &id, 1000, &error) == 0)
+	well &= registry_lease_take(registry, "reader", &overlay, ANSWER_MS, &error) >= 0;
+	if (registry_lease_holder(registry, &overlay, &id, ANSWER_MS, &error) == 0)
 		free(id);
-	well &= registry_lease_release(registry, "reader", 1000, &error) == 0;
+	well &= registry_lease_release(registry, "reader", ANSWER_MS, &error) == 0;
 	member_list_clear(&members);
 	member_list_clear(&leases);
 	return well;
@@ -234,7 +235,8 @@ static void advance(struct trial *trial)
 
 	if (!trial->told_at && trial->n && all) {
 		trial->told_at = now;
-	} else if (!trial->told_at && now - trial->active_at > (trial->n ? 4 : 1) * QUIET_MS) {
+	} else if (!trial->told_at && fake_script(trial->fake)->answers &&
+		   now - trial->active_at > (trial->n ? 4 : 1) * QUIET_MS) {
 		if (trial->extra >= 0)
 			fake_send_extra(trial->fake, (size_t)trial->extra);
 		trial->told_at = now;
@@ -258,8 +260,8 @@ static void see_end(struct trial *trial)
 				WEXITSTATUS(status));
 		return;
 	}
-	if (!trial->healed_at ||
-		clock_now() - trial->healed_at < (trial->waits ? HEALED_MS : ALIVE_MS))
+	if (clock_now() - (trial->healed_at ? trial->healed_at : trial->active_at) <
+		(trial->waits || !trial->healed_at ? HEALED_MS : ALIVE_MS))
 		return;
 	kill_process(trial);
 	end_trial(trial, trial->waits ? "is not well again after seconds:" : NULL, HEALED_MS / 1000);
