@@ -5,6 +5,8 @@
  * What the files of the registry share. Everything that lasts is a small machine with at most
  * one request under way (the roster: one a shard). A machine is kicked after every event and
  * starts what it has to do and can do now; its answers only note the outcome and kick again.
+ * Its X_next() tells when a kick would start something, by the conditions of the kick itself:
+ * REGISTRY_NEVER while only an event can change that.
  * Requests are all answered before an expiry is told, so no answer meets a later session.
  */
 #include <limits.h>
@@ -16,6 +18,7 @@
 #define REGISTRY_PATH_MAX (REGISTRY_ROOT_MAX + ENTRY_NAME_MAX + 32)
 #define REGISTRY_RETRY_MS 1000 /* after trouble that may be over soon */
 #define REGISTRY_AGAIN_MS 50   /* after losing a race */
+#define REGISTRY_NEVER INT64_MAX
 #define MEMBERSHIP_OTHERS 3
 
 struct node_path {
@@ -162,6 +165,7 @@ bool registry_lost(int result);
 /* layout.c */
 struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
 void layout_kick(struct registry *registry);
+int64_t layout_next(const struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
 void layout_lost(struct registry *registry);
@@ -175,16 +179,19 @@ void layout_wrote(struct registry *registry, const struct fleet_settings *settin
 int lease_take_start(struct registry *registry, const char *id, const struct address *wanted,
 	lease_done done, void *data, struct lease_take **ret);
 void lease_kick(struct registry *registry);
+int64_t lease_next(const struct registry *registry);
 void lease_clear(struct registry *registry);
 
 /* membership.c */
 void membership_kick(struct registry *registry);
+int64_t membership_next(const struct registry *registry);
 void membership_lost(struct registry *registry); /* with the session */
 void membership_changed(struct registry *registry, const char *path);
 void membership_clear(struct registry *registry);
 
 /* roster.c */
 void roster_kick(struct registry *registry);
+int64_t roster_next(const struct registry *registry);
 void roster_lost(struct registry *registry);
 void roster_changed(struct registry *registry, const char *path);
 void roster_clear(struct registry *registry);

@@ -285,12 +285,26 @@ static void read_done(void *data, const struct store_answer *answer)
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 }
 
+static bool has_work(const struct registry *registry)
+{
+	const struct layout *layout = &registry->layout;
+
+	if (!registry_connected(registry) || layout->busy)
+		return false;
+	return layout->dirty || (layout->repair && layout->known && layout_may_make(registry));
+}
+
+int64_t layout_next(const struct registry *registry)
+{
+	return has_work(registry) ? registry->layout.retry_at : REGISTRY_NEVER;
+}
+
 void layout_kick(struct registry *registry)
 {
 	struct layout *layout = &registry->layout;
 	struct node_path path = registry_path(registry, "/fleet");
 
-	if (!registry_connected(registry) || layout->busy || !registry_due(&layout->retry_at))
+	if (!has_work(registry) || !registry_due(&layout->retry_at))
 		return;
 	if (layout->dirty) {
 		/* Set first: a change while the answer is on its way is another one. */
@@ -298,7 +312,7 @@ void layout_kick(struct registry *registry)
 		layout->busy = registry->backend->get(registry->store, path.text, true, read_done,
 				       registry) == 0;
 		layout->dirty = !layout->busy;
-	} else if (layout->repair && layout->known && layout_may_make(registry)) {
+	} else {
 		layout->pieces = true;
 		make(registry);
 	}

@@ -366,11 +366,25 @@ static void draw_and_create(struct lease_take *take)
 		exhausted(take);
 }
 
+static bool has_work(const struct lease_take *take)
+{
+	return !take->busy && registry_connected(take->registry) && take->registry->layout.known;
+}
+
 static void kick(struct lease_take *take)
 {
-	if (!take->busy && registry_connected(take->registry) && take->registry->layout.known &&
-		registry_due(&take->retry_at))
+	if (has_work(take) && registry_due(&take->retry_at))
 		read_lease(take);
+}
+
+int64_t lease_next(const struct registry *registry)
+{
+	int64_t at = REGISTRY_NEVER;
+
+	for (const struct lease_take *take = registry->takes; take; take = take->next)
+		if (has_work(take) && take->retry_at < at)
+			at = take->retry_at;
+	return at;
 }
 
 void lease_kick(struct registry *registry)

@@ -459,28 +459,46 @@ static void renew(struct registry *registry)
 				   registry) == 0;
 }
 
-void membership_kick(struct registry *registry)
+typedef void (*membership_step)(struct registry *registry);
+
+/* What comes next, and not before when; NULL: nothing, without an event. */
+static membership_step next_step(const struct registry *registry, int64_t *ret_at)
 {
-	struct membership *membership = &registry->membership;
+	const struct membership *membership = &registry->membership;
+	bool stale = membership->revision != membership->published ||
+		     membership->held_back != membership->held_published;
 
 	if (!membership->wanted || membership->busy || !registry_connected(registry) ||
-		!registry->layout.known || registry->layout.dirty)
-		return;
-	if (membership->dirty) {
-		if (registry_due(&membership->retry_at))
-			start(registry);
-		return;
-	}
-	if (!*membership->held)
-		return;
+		!registry->layout.known || registry->layout.dirty ||
+		(!membership->dirty && !*membership->held))
+		return NULL;
+	*ret_at = membership->retry_at;
+	if (membership->dirty)
+		return start;
+	*ret_at = 0;
 	if (membership->check)
-		watch_entry(registry);
-	else if ((membership->revision != membership->published ||
-			 membership->held_back != membership->held_published) &&
-		 registry_due(&membership->publish_at))
-		publish(registry);
-	else if (membership->renew_at && registry_now() >= membership->renew_at)
-		renew(registry);
+		return watch_entry;
+	*ret_at = membership->publish_at;
+	if (stale && (!membership->renew_at || membership->publish_at <= membership->renew_at))
+		return publish;
+	*ret_at = membership->renew_at;
+	return membership->renew_at ? renew : NULL;
+}
+
+int64_t membership_next(const struct registry *registry)
+{
+	int64_t at;
+
+	return next_step(registry, &at) ? at : REGISTRY_NEVER;
+}
+
+void membership_kick(struct registry *registry)
+{
+	int64_t at;
+	membership_step step = next_step(registry, &at);
+
+	if (step && at <= registry_now())
+		step(registry);
 }
 
 void membership_lost(struct registry *registry)

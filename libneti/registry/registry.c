@@ -19,6 +19,7 @@
 #include "internal.h"
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
+#define STARTED_MS 10	   /* what was due in a kick and did not start waits for so long */
 
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
 
@@ -123,30 +124,22 @@ int registry_explain(const struct registry *registry, int result, const char *do
 
 /* --- the timer --------------------------------------------------------------------------- */
 
-static void earlier(int64_t *first, int64_t at)
+static int64_t sooner(int64_t a, int64_t b)
 {
-	if (at && (*first == 0 || at < *first))
-		*first = at;
+	return a < b ? a : b;
 }
 
 static void arm_timer(struct registry *registry)
 {
-	const struct membership *membership = &registry->membership;
+	int64_t at = layout_next(registry), soonest = registry_now() + STARTED_MS;
 	struct itimerspec when = { 0 };
-	int64_t at = 0;
 
-	if (registry_connected(registry)) {
-		earlier(&at, registry->layout.retry_at);
-		earlier(&at, registry->roster.retry_at);
-		earlier(&at, registry->roster.read_at);
-		earlier(&at, membership->retry_at);
-		earlier(&at, membership->renew_at);
-		if (membership->revision != membership->published)
-			earlier(&at, membership->publish_at);
-		for (const struct lease_take *take = registry->takes; take; take = take->next)
-			earlier(&at, take->retry_at);
-	}
-	if (at) {
+	at = sooner(at, roster_next(registry));
+	at = sooner(at, membership_next(registry));
+	at = sooner(at, lease_next(registry));
+	if (at < soonest)
+		at = soonest;
+	if (at < REGISTRY_NEVER) {
 		when.it_value.tv_sec = at / 1000;
 		when.it_value.tv_nsec = at % 1000 * 1000000 + 1;
 	}

@@ -251,10 +251,22 @@ static void read_beside(struct registry *registry)
 
 /* --- reading what is due ------------------------------------------------------------------ */
 
-static bool ready(struct registry *registry)
+static bool ready(const struct registry *registry)
 {
 	return registry->roster.active && registry_connected(registry) && registry->layout.known &&
-	       !registry->layout.dirty && registry_due(&registry->roster.retry_at);
+	       !registry->layout.dirty;
+}
+
+/* Shards that need not wait are read by the kick; read_at is that of the first that does. */
+int64_t roster_next(const struct registry *registry)
+{
+	const struct roster *roster = &registry->roster;
+
+	if (!ready(registry))
+		return REGISTRY_NEVER;
+	if (roster->retry_at)
+		return roster->retry_at;
+	return roster->read_at ? roster->read_at : REGISTRY_NEVER;
 }
 
 static bool waits(struct roster *roster, const struct roster_shard *shard)
@@ -270,7 +282,7 @@ void roster_kick(struct registry *registry)
 {
 	struct roster *roster = &registry->roster;
 
-	if (!ready(registry))
+	if (!ready(registry) || !registry_due(&roster->retry_at))
 		return;
 	roster->read_at = 0;
 	read_beside(registry);
