@@ -149,6 +149,7 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	member_list_clear(&members);
 }
 
+/* The first of them is told, until all can be read. */
 static void read_failed(struct registry *registry, struct roster_shard *shard, int result)
 {
 	unsigned number = (unsigned)(shard - registry->roster.shards);
@@ -157,6 +158,8 @@ static void read_failed(struct registry *registry, struct roster_shard *shard, i
 
 	shard->failed = true;
 	read_again(&registry->roster, shard);
+	if (*registry->told[REGISTRY_TROUBLE_SHARDS])
+		return;
 	snprintf(doing, sizeof(doing), "reading shard %02x", number);
 	registry_explain(registry, result, doing, &error);
 	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, &error);
