@@ -21,7 +21,8 @@
 
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
  * only; a question costs a microsecond. */
-#define POLL 1000000
+#define POLL_FIRST 500000 /* nanoseconds: who has it mostly has it for milliseconds */
+#define POLL_LAST 20000000
 
 static const char *lock_path(void)
 {
@@ -85,7 +86,7 @@ static void describe_holder(int fd, char *text, size_t size)
 
 static int wait_for(int fd, double deadline)
 {
-	static const struct timespec pause = { .tv_nsec = POLL };
+	struct timespec pause = { .tv_nsec = POLL_FIRST };
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -93,6 +94,8 @@ static int wait_for(int fd, double deadline)
 		if (clock_seconds(CLOCK_MONOTONIC) >= deadline)
 			return -EBUSY;
 		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < POLL_LAST)
+			pause.tv_nsec += pause.tv_nsec / 4;
 	}
 	return 0;
 }
