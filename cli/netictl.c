@@ -77,7 +77,7 @@ static const struct {
 	{ 'T', "--text", "all that should be there, as iptables-save has it" },
 	{ 'f', "--field NAME", "that field alone, by its name in --json" },
 	{ 'i', "--id ID", "the id, instead of this host's" },
-	{ 't', "--takeover", "take the id over from a live member with other addresses" },
+	{ 't', "--takeover", "take the id over from another live member" },
 	{ 'O', "--older-than TIME", "joined with last so long ago, or longer: 30d" },
 	{ 'n', "--dry-run", "only tell which" },
 	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },

@@ -224,6 +224,55 @@ START_TEST(bad_data_is_no_data)
 }
 END_TEST
 
+static bool read_mark(struct entry_mark *ret, const char *json)
+{
+	return entry_read_mark(ret, json, strlen(json));
+}
+
+START_TEST(marks_go_both_ways)
+{
+	static const char *const before[] = { "", "nonsense", "[1]", "{\"version\":\"9.9\",\"later\":[1]}",
+		"{\"twin\":{\"host\":\"old\",\"number\":3}}" };
+	struct entry_mark mark = { .host = "web-1.example.com", .number = INT64_MAX }, again;
+
+	ck_assert_int_eq(address_parse("10.0.0.1", &mark.private_address), 0);
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
+		struct buffer json = { 0 };
+
+		ck_assert_int_eq(entry_mark_data(&json, before[i], strlen(before[i]), &mark), 0);
+		ck_assert(entry_read_mark(&again, json.text, json.length));
+		ck_assert_str_eq(again.host, mark.host);
+		ck_assert(address_equal(&again.private_address, &mark.private_address));
+		ck_assert_uint_eq(again.number, mark.number);
+		ck_assert_int_eq(strstr(json.text, "\"later\":[1]") != NULL, i == 3);
+		buffer_clear(&json);
+	}
+}
+END_TEST
+
+START_TEST(bad_marks_are_none)
+{
+	static const char *const bad[] = { "", "{}", "{\"twin\":1}", "{\"twin\":{}}",
+		"{\"twin\":{\"host\":\"a\",\"private\":\"10.0.0.1\"}}",
+		"{\"twin\":{\"host\":\"a\",\"private\":\"10.0.0.1\",\"number\":-1}}",
+		"{\"twin\":{\"host\":\"a\",\"private\":\"x\",\"number\":1}}",
+		"{\"twin\":{\"host\":\"a\",\"number\":1}}" };
+	static const char *const hosts[] = { "\"\"", "\"a b\"", "\"a\\nb\"", "7",
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" };
+	struct entry_mark mark;
+	char json[300];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_msg(!read_mark(&mark, bad[i]), "%s", bad[i]);
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+		snprintf(json, sizeof(json),
+			"{\"twin\":{\"host\":%s,\"private\":\"10.0.0.1\",\"number\":1}}", hosts[i]);
+		ck_assert_msg(read_mark(&mark, json), "%s", json);
+		ck_assert_str_eq(mark.host, "unknown");
+	}
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("entry");
@@ -236,6 +285,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, shards);
 	tcase_add_test(tests, data_goes_both_ways);
 	tcase_add_test(tests, bad_data_is_no_data);
+	tcase_add_test(tests, marks_go_both_ways);
+	tcase_add_test(tests, bad_marks_are_none);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -117,72 +117,6 @@ START_TEST(entry_is_made_again_after_expiry)
 }
 END_TEST
 
-/* The old entry is still there, its session too: the new process replaces it, and the watcher
- * never sees the member twice; when the old session dies, the entry stays. */
-START_TEST(quick_restart_replaces_the_old_entry)
-{
-	struct host watcher, host;
-	pid_t pid;
-
-	NEED_STORE();
-	watcher_open(&watcher);
-	pid = member_process("web-1", "10.0.0.1");
-	UNTIL(sees(&watcher, "web-1"), &watcher);
-	end_process(pid, SIGKILL);
-	host_open(&host, "192.168.0.0/18");
-	join(&host, "web-1", "10.0.0.1", false);
-	UNTIL(host.joins == 1, &host);
-	ck_assert_uint_eq(host.troubles, 0);
-	for (int i = 0; i < 40; i++) {
-		struct host *both[] = { &host, &watcher };
-
-		pump(both, 2, 50);
-		ck_assert_uint_le(seen(&watcher), 1);
-	}
-	ck_assert_ptr_nonnull(sees(&watcher, "web-1"));
-	ck_assert_uint_eq(host.joins, 1);
-	host_close(&host);
-	host_close(&watcher);
-}
-END_TEST
-
-START_TEST(conflict_and_takeover)
-{
-	struct host watcher, old, new;
-	char text[ADDRESS_TEXT_MAX];
-
-	NEED_STORE();
-	watcher_open(&watcher);
-	host_open(&old, "192.168.0.0/18");
-	host_open(&new, "192.168.0.0/18");
-	join(&old, "web-1", "10.0.0.1", false);
-	UNTIL(old.joins == 1, &old);
-	join(&new, "web-1", "10.0.0.2", false);
-	UNTIL(new.troubles == 1, &old, &new);
-	ck_assert_int_eq(new.trouble.trouble, NETI_TROUBLE_CONFLICT);
-	ck_assert_ptr_nonnull(strstr(new.trouble.text, "web-1"));
-	ck_assert_ptr_nonnull(strstr(new.trouble.text, "10.0.0.1"));
-	ck_assert_uint_eq(new.joins, 0);
-	join(&new, "web-1", "10.0.0.2", true);
-	UNTIL(new.joins == 1, &old, &new);
-	UNTIL(sees(&watcher, "web-1") &&
-			strcmp(address_format(&sees(&watcher, "web-1")->private_address, text),
-				"10.0.0.2") == 0,
-		&watcher, &old, &new);
-	ck_assert_uint_eq(seen(&watcher), 1);
-	ck_assert(address_equal(&old.overlay, &new.overlay));
-	/* The one that was thrown out says so, and does not take the id back. */
-	UNTIL(old.troubles == 1, &old, &new, &watcher);
-	ck_assert_int_eq(old.trouble.trouble, NETI_TROUBLE_CONFLICT);
-	ck_assert_uint_eq(old.joins, 1);
-	/* It heals when the other leaves. */
-	host_close(&new);
-	UNTIL(old.joins == 2, &old, &watcher);
-	host_close(&old);
-	host_close(&watcher);
-}
-END_TEST
-
 START_TEST(moving_keeps_the_overlay_address)
 {
 	struct host watcher, host;
@@ -397,8 +331,6 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, revision_is_published);
 	tcase_add_test(tests, killed_process_is_seen);
 	tcase_add_test(tests, entry_is_made_again_after_expiry);
-	tcase_add_test(tests, quick_restart_replaces_the_old_entry);
-	tcase_add_test(tests, conflict_and_takeover);
 	tcase_add_test(tests, moving_keeps_the_overlay_address);
 	tcase_add_test(tests, bad_members_do_not_join);
 	tcase_add_test(tests, bad_entries_are_skipped_and_counted);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/sessions.h"
 #include "agent/state.h"
 #include "agent/status.h"
 #include "file.h"
@@ -199,6 +200,67 @@ START_TEST(second_agent_is_told_who_has_it)
 }
 END_TEST
 
+static int load_sessions(const char *at, size_t expected)
+{
+	uint64_t sessions[REGISTRY_SESSIONS] = { 0 };
+	size_t n = 0;
+	int result = sessions_load(at, sessions, &n, &error);
+
+	ck_assert_uint_eq(n, result < 0 ? 0 : expected);
+	ck_assert_uint_eq(sessions[0], result < 0 ? 0 : 0x123456789abcdef0);
+	return result;
+}
+
+/* The body edited, under a head that is right. */
+static void seal_sessions(const char *sed)
+{
+	struct buffer body = { 0 };
+	char command[300], *text;
+	size_t length;
+
+	snprintf(command, sizeof(command), "sed 1d %s/sessions | sed '%s' >%s/body", folder, sed, folder);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(file_read(folder, "body", &text, &length, &error), 0);
+	buffer_append(&body, text, length);
+	ck_assert_int_eq(state_write(folder, "sessions", &body, &error), 0);
+	buffer_clear(&body);
+	free(text);
+}
+
+START_TEST(sessions_are_bound_to_their_place)
+{
+	static const struct {
+		const char *sed;
+		int result;
+		const char *says;
+	} others[] = {
+		{ "1s/^[^ ]*/0123/", -EBADMSG, "another machine" },
+		{ "1s/ [^ ]* / 4567 /", -ENOENT, "another boot" },
+		{ "1s/[0-9]*$/1/", -EBADMSG, "copied from another folder" },
+		{ "1d", -EBADMSG, "first line cannot be read" },
+		{ "2s/$/x/", -EBADMSG, "a session cannot be read" },
+		{ "2s/.*/0/", -EBADMSG, "a session cannot be read" },
+	};
+	const uint64_t sessions[] = { 0x123456789abcdef0, 2 };
+	char copy[100], command[300];
+
+	ck_assert_int_eq(load_sessions(folder, 0), -ENOENT);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		ck_assert_int_eq(sessions_save(folder, sessions, 2, &error), 0);
+		ck_assert_int_eq(load_sessions(folder, 2), 0);
+		seal_sessions(others[i].sed);
+		ck_assert_int_eq(load_sessions(folder, 2), others[i].result);
+		ck_assert_msg(strstr(error.text, others[i].says) != NULL, "%s", error.text);
+	}
+	ck_assert_int_eq(sessions_save(folder, sessions, 2, &error), 0);
+	snprintf(copy, sizeof(copy), "%s/copy", folder);
+	snprintf(command, sizeof(command), "mkdir %s && cp %s/sessions %s", copy, folder, copy);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(load_sessions(copy, 2), -EBADMSG);
+	ck_assert_int_eq(load_sessions(folder, 2), 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("state");
@@ -209,6 +271,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, torn_is_ignored);
 	tcase_add_test(tests, foreign_and_newer_are_ignored);
 	tcase_add_test(tests, doubts_are_loaded);
+	tcase_add_test(tests, sessions_are_bound_to_their_place);
 	tcase_add_test(tests, full_disk);
 	tcase_add_test(tests, second_agent_is_told_who_has_it);
 	suite_add_tcase(suite, tests);

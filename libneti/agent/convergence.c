@@ -15,6 +15,7 @@
 #include "host.h"
 #include "intake.h"
 #include "open_registry.h"
+#include "sessions.h"
 #include "state.h"
 
 #define CHECK_MS 5000
@@ -98,6 +99,20 @@ static void remember(struct convergence *convergence)
 	member_list_clear(&members);
 }
 
+/* What this host left behind when it was killed is its own. */
+static void remember_sessions(struct convergence *convergence)
+{
+	uint64_t sessions[REGISTRY_SESSIONS];
+	struct error error;
+	size_t n;
+	int result = sessions_load(convergence->settings->state_dir, sessions, &n, &error);
+
+	if (result == 0)
+		registry_remember(convergence->registry, sessions, n);
+	else if (result != -ENOENT)
+		log_warning(convergence->log, "%s", error.text);
+}
+
 static int join(struct convergence *convergence, struct error *error)
 {
 	if (!convergence->options.member)
@@ -130,6 +145,8 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
+	if (result == 0 && options->member)
+		remember_sessions(convergence);
 	if (result == 0)
 		result = join(convergence, error);
 	if (result == 0 && registry_watch(convergence->registry) < 0)

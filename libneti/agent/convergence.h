@@ -28,6 +28,7 @@ struct convergence {
 	struct fleet_settings initial; /* what the first member of all makes the fleet with */
 	struct status status;
 	bool registered;
+	uint64_t kept_session; /* the newest in the file of sessions */
 	bool rules_stale;	/* view, policy or subnet is not what was applied */
 	bool status_stale;
 	bool state_stale;

@@ -8,6 +8,7 @@
 
 #include "../clock.h"
 #include "intake.h"
+#include "sessions.h"
 #include "state.h"
 
 /* Twice the time-out that the servers grant is longer than they wait for anybody's. */
@@ -18,6 +19,21 @@ static void follow(struct convergence *convergence, bool connected)
 			2 * (int64_t)registry_timeout(convergence->registry), clock_now());
 	else if (convergence->fleet)
 		fleet_unfollow(convergence->fleet, clock_now());
+}
+
+/* Before anything is written in a new session. When that fails, an agent that is killed waits for
+ * the end of its own session, and no more. */
+static void keep_sessions(struct convergence *convergence)
+{
+	const uint64_t *sessions;
+	size_t n = registry_sessions(convergence->registry, &sessions);
+	struct error error;
+
+	if (!convergence->options.member || n == 0 || sessions[0] == convergence->kept_session)
+		return;
+	if (sessions_save(convergence->settings->state_dir, sessions, n, &error) < 0)
+		log_warning(convergence->log, "%s", error.text);
+	convergence->kept_session = sessions[0];
 }
 
 static void on_state(void *data, enum store_state state, const char *detail)
@@ -37,6 +53,7 @@ static void on_state(void *data, enum store_state state, const char *detail)
 	if (session)
 		snprintf(status->session, sizeof(status->session), "0x%llx",
 			(unsigned long long)session);
+	keep_sessions(convergence);
 	convergence->status_stale = true;
 	follow(convergence, state == STORE_CONNECTED);
 	events_post(convergence->events, event_new(NETI_EVENT_REGISTRY, "registry %s%s%s",
@@ -222,6 +239,7 @@ static void on_trouble(void *data, enum registry_trouble which, const struct err
 		[REGISTRY_TROUBLE_FLEET] = TROUBLE_FLEET,
 		[REGISTRY_TROUBLE_SHARDS] = TROUBLE_SHARDS,
 		[REGISTRY_TROUBLE_ENTRY] = TROUBLE_ENTRY,
+		[REGISTRY_TROUBLE_TWIN] = TROUBLE_TWIN,
 	};
 
 	if (error)

@@ -50,7 +50,7 @@ static int print_body(struct buffer *body, const struct fleet_settings *fleet,
 	return buffer_result(body) < 0 ? error_memory(error) : 0;
 }
 
-static int save(const char *state_dir, const char *name, const struct buffer *body,
+int state_write(const char *state_dir, const char *name, const struct buffer *body,
 	struct error *error)
 {
 	struct buffer text = { 0 };
@@ -72,7 +72,7 @@ static int save_members(const char *state_dir, const char *name,
 	int result = print_body(&body, fleet, members, error);
 
 	if (result == 0)
-		result = save(state_dir, name, &body, error);
+		result = state_write(state_dir, name, &body, error);
 	buffer_clear(&body);
 	return result;
 }
@@ -108,7 +108,7 @@ int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, str
 	if (ruleset_to_json(ruleset, &body) < 0)
 		result = error_memory(error);
 	else
-		result = save(state_dir, RULESET_NAME, &body, error);
+		result = state_write(state_dir, RULESET_NAME, &body, error);
 	buffer_clear(&body);
 	return result;
 }
@@ -136,8 +136,7 @@ static int check_head(const char *state_dir, const char *name, char *text, size_
 	return 0;
 }
 
-/* The caller frees *ret_text, also after a failure; the body points into it. */
-static int load(const char *state_dir, const char *name, char **ret_text, char **ret_body,
+int state_read(const char *state_dir, const char *name, char **ret_text, char **ret_body,
 	size_t *ret_length, struct error *error)
 {
 	size_t length;
@@ -194,7 +193,7 @@ static int load_members(const char *state_dir, const char *name, struct fleet_se
 	struct fleet_settings fleet;
 	char *text = NULL, *body = NULL, path[PATH_MAX];
 	size_t length;
-	int result = load(state_dir, name, &text, &body, &length, error);
+	int result = state_read(state_dir, name, &text, &body, &length, error);
 
 	snprintf(path, sizeof(path), "%s/%s", state_dir, name);
 	if (result == 0)
@@ -238,7 +237,7 @@ int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error
 {
 	char *text = NULL, *body = NULL;
 	size_t length;
-	int result = load(state_dir, RULESET_NAME, &text, &body, &length, error);
+	int result = state_read(state_dir, RULESET_NAME, &text, &body, &length, error);
 
 	if (result == 0 && strcmp(body, FORGOTTEN) == 0)
 		result = error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
@@ -259,7 +258,7 @@ int state_forget_ruleset(const char *state_dir, struct error *error)
 	if (access(state_dir, F_OK) < 0)
 		return 0;
 	buffer_print(&body, FORGOTTEN);
-	result = save(state_dir, RULESET_NAME, &body, error);
+	result = state_write(state_dir, RULESET_NAME, &body, error);
 	buffer_clear(&body);
 	return result;
 }

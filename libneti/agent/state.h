@@ -5,9 +5,17 @@
  * What the kernel was made to hold last, in state_dir: the fleet, which a restarted agent counts
  * removals against, and the ruleset, which is put up at boot.
  */
+#include "../buffer.h"
 #include "../fleet_settings.h"
 #include "../member.h"
 #include "../ruleset.h"
+
+/* Any file of that form: a head with the version and a checksum, then the body. Of what was read
+ * the caller frees *ret_text, also after a failure; the body points into it. */
+int state_write(const char *state_dir, const char *name, const struct buffer *body,
+	struct error *error);
+int state_read(const char *state_dir, const char *name, char **ret_text, char **ret_body,
+	size_t *ret_length, struct error *error);
 
 int state_save(const char *state_dir, const struct fleet_settings *fleet,
 	const struct member_list *members, struct error *error);

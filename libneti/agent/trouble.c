@@ -16,6 +16,7 @@ const char *trouble_name(enum trouble_cause cause)
 		[TROUBLE_SHARDS] = "shards",
 		[TROUBLE_FOREIGN] = "foreign",
 		[TROUBLE_ENTRY] = "entry",
+		[TROUBLE_TWIN] = "twin",
 		[TROUBLE_OVERLAY] = "overlay",
 		[TROUBLE_KERNEL] = "kernel",
 		[TROUBLE_STATUS] = "status",

@@ -15,6 +15,7 @@ enum trouble_cause {
 	TROUBLE_SHARDS,	  /* members cannot be read */
 	TROUBLE_FOREIGN,  /* the registry holds another fleet */
 	TROUBLE_ENTRY,	  /* no lease or no entry of this host */
+	TROUBLE_TWIN,	  /* another living agent wants this host's id */
 	TROUBLE_OVERLAY,  /* overlay addresses are the host's own */
 	TROUBLE_KERNEL,	  /* the rules could not be made, or be looked at */
 	TROUBLE_STATUS,	  /* files that cannot be written */

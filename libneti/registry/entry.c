@@ -218,9 +218,9 @@ int entry_print_data(const struct member *member, struct buffer *json)
 	return result;
 }
 
-static bool is_version(const char *text)
+static bool is_word(const char *text, size_t most)
 {
-	if (!text || !*text || strlen(text) > VERSION_MAX)
+	if (!text || !*text || strlen(text) > most)
 		return false;
 	for (; *text; text++)
 		if (!text_is_graph(*text))
@@ -238,7 +238,7 @@ int entry_with_data(struct member **ret, const struct member *member, const char
 	json_int_t held = json_integer_value(json_object_get(root, "held"));
 	int result;
 
-	if (is_version(version))
+	if (is_word(version, VERSION_MAX))
 		fields.version = version;
 	if (since > 0 && (since < fields.since || fields.since == 0))
 		fields.since = since;
@@ -249,4 +249,41 @@ int entry_with_data(struct member **ret, const struct member *member, const char
 	result = member_new(ret, &fields);
 	json_decref(root);
 	return result;
+}
+
+int entry_mark_data(struct buffer *json, const char *before, size_t size,
+	const struct entry_mark *mark)
+{
+	char address[ADDRESS_TEXT_MAX];
+	json_t *root = size ? json_loadb(before, size, 0, NULL) : NULL;
+	int result = -ENOMEM;
+
+	if (!json_is_object(root)) {
+		json_decref(root);
+		root = json_object();
+	}
+	if (root && json_object_set_new(root, "twin", json_pack("{s:s, s:s, s:I}", "host", mark->host,
+			"private", address_format(&mark->private_address, address), "number",
+			(json_int_t)mark->number)) == 0)
+		result = json_text(json, root, JSON_COMPACT);
+	json_decref(root);
+	return result;
+}
+
+bool entry_read_mark(struct entry_mark *ret, const char *json, size_t size)
+{
+	json_t *root = size ? json_loadb(json, size, 0, NULL) : NULL;
+	const json_t *twin = json_object_get(root, "twin");
+	const char *host = json_string_value(json_object_get(twin, "host"));
+	const char *address = json_string_value(json_object_get(twin, "private"));
+	json_int_t number = json_integer_value(json_object_get(twin, "number"));
+	struct entry_mark mark = { .number = (uint64_t)number };
+	bool good = number > 0 && address && address_parse(address, &mark.private_address) == 0;
+
+	if (good) {
+		strcpy(mark.host, is_word(host, ENTRY_HOST_MAX) ? host : "unknown");
+		*ret = mark;
+	}
+	json_decref(root);
+	return good;
 }

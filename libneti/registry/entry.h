@@ -36,4 +36,18 @@ int entry_print_data(const struct member *member, struct buffer *json);
 int entry_with_data(struct member **ret, const struct member *member, const char *json,
 	size_t size);
 
+/*
+ * The mark of another agent that wants the id of the entry's holder and is refused: a key of the
+ * data, beside all that stands there already.
+ */
+#define ENTRY_HOST_MAX 64
+struct entry_mark {
+	char host[ENTRY_HOST_MAX + 1];
+	struct address private_address;
+	uint64_t number; /* another one for each mark */
+};
+int entry_mark_data(struct buffer *json, const char *before, size_t size,
+	const struct entry_mark *mark);
+bool entry_read_mark(struct entry_mark *ret, const char *json, size_t size);
+
 #endif

@@ -55,6 +55,7 @@ struct lease_take {
 	struct address *listed; /* free when they were listed, in random order */
 	size_t n_listed;
 	unsigned draws, lists, repairs;
+	int version; /* of the lease */
 	bool busy;
 	int64_t retry_at;
 	lease_done done; /* NULL: nobody waits for it any more */
@@ -79,7 +80,18 @@ struct membership {
 	int64_t since;	 /* of the first join, by the registry's clock; 0: not known yet */
 	uint64_t revision, published, publishing;
 	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
+	struct lease_take *take; /* under way */
+	int lease_version;	 /* as read before the others were looked for */
 	int64_t retry_at, publish_at, renew_at;
+};
+
+struct twin {
+	uint64_t sessions[REGISTRY_SESSIONS]; /* of this host, the newest first */
+	size_t n_sessions;
+	int64_t mark_at; /* refused: no mark before; 0 none */
+	uint64_t seen;	 /* number of the mark that was read last */
+	int64_t until;	 /* holder: so long another is known to want the id; 0 nobody */
+	int64_t took_at; /* the entry went, and the session lives; 0 never */
 };
 
 struct roster_shard {
@@ -131,6 +143,7 @@ struct registry {
 	struct layout layout;
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
+	struct twin twin;
 	struct roster roster;
 	struct skipped_list skipped;
 	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
@@ -188,6 +201,22 @@ int64_t membership_next(const struct registry *registry);
 void membership_lost(struct registry *registry); /* with the session */
 void membership_changed(struct registry *registry, const char *path);
 void membership_clear(struct registry *registry);
+
+/* twin.c */
+void twin_connected(struct registry *registry);
+bool twin_is_own(struct registry *registry, const struct store_answer *answer); /* this session's */
+/* Whether an entry of this host's id stands in nobody's way; same: it has the right name. */
+bool twin_may_go(const struct registry *registry, const struct store_answer *answer, bool same);
+/* Tells the holder of that entry, as just read; the error for this host, and how long to wait. */
+int64_t twin_refuse(struct registry *registry, const char *other, const char *path,
+	const struct store_answer *answer, struct error *error);
+void twin_look(struct registry *registry, const struct store_answer *answer); /* at our own */
+void twin_forget(struct registry *registry); /* with the entry */
+/* Somebody took our entry while the session lives. Once it is made again at once: false. Whoever does
+ * it over and over is not fought: true, with the sentence. */
+bool twin_took(struct registry *registry, struct error *error);
+void twin_kick(struct registry *registry);
+int64_t twin_next(const struct registry *registry);
 
 /* roster.c */
 void roster_kick(struct registry *registry);

@@ -182,6 +182,7 @@ static void lease_read(void *data, const struct store_answer *answer)
 			take->id);
 		finish(take, -EINVAL, NULL, &error);
 	} else {
+		take->version = answer->version;
 		finish(take, 0, &overlay, NULL);
 	}
 }

@@ -20,7 +20,6 @@
 #define REJOIN_MOST_MS 3000
 #define RENEW_MS (24 * 3600 * 1000)
 #define TROUBLE_RETRY_MS 5000
-#define CONFLICT_RETRY_LOWEST_MS 500
 
 static const char doing[] = "joining the fleet";
 
@@ -109,21 +108,30 @@ static void tell_joined(struct registry *registry)
 	again(registry, REGISTRY_RETRY_MS);
 }
 
+static void taken(struct registry *registry)
+{
+	struct membership *membership = &registry->membership;
+	struct error error;
+
+	membership->held[0] = '\0';
+	membership->told = member_unref(membership->told);
+	again(registry, 0);
+	if (twin_took(registry, &error))
+		trouble(registry, &error, TROUBLE_RETRY_MS);
+}
+
 static void watched(void *data, const struct store_answer *answer)
 {
 	struct registry *registry = data;
 	struct membership *membership = &registry->membership;
 
 	membership->busy = false;
-	if (answer->result == 0 && answer->own) {
+	if (twin_is_own(registry, answer)) {
 		if (!membership->since)
 			membership->since = answer->created / 1000;
-		return;
-	}
-	if (answer->result == 0 || answer->result == -ENOENT) {
-		membership->held[0] = '\0';
-		membership->told = member_unref(membership->told);
-		again(registry, 0);
+		twin_look(registry, answer);
+	} else if (answer->result == 0 || answer->result == -ENOENT) {
+		taken(registry);
 	} else if (registry_lost(answer->result)) {
 		membership->check = true;
 	} else {
@@ -219,7 +227,9 @@ static void enter(struct registry *registry)
 			.path = paths[n].text,
 			.version = -1 };
 	}
+	/* Of two that join at once and see nobody, one meets the other's renewal. */
 	operations[n] = renewal(registry, &paths[n], overlay);
+	operations[n].version = membership->lease_version;
 	paths[n + 1] = entry_path(registry, membership->name);
 	operations[n + 1] = (struct store_operation){ .kind = STORE_CREATE_EPHEMERAL,
 		.path = paths[n + 1].text };
@@ -236,18 +246,6 @@ static void enter(struct registry *registry)
 
 /* --- what stands there already ----------------------------------------------------------- */
 
-static void conflict(struct registry *registry, const char *other)
-{
-	unsigned retry = registry_timeout(registry) / 2;
-	struct error error;
-
-	error_set(&error, -EEXIST, NETI_TROUBLE_CONFLICT,
-		"another live member has the id %s: %.200s",
-		registry->membership.wanted->id, other);
-	trouble(registry, &error,
-		retry > CONFLICT_RETRY_LOWEST_MS ? retry : CONFLICT_RETRY_LOWEST_MS);
-}
-
 static void check_others(struct registry *registry);
 
 static void forget_other(struct membership *membership, size_t i)
@@ -257,27 +255,30 @@ static void forget_other(struct membership *membership, size_t i)
 		sizeof(membership->others[i]));
 }
 
-/* Ours of this session under the right name stays. What is ours under another name, or stands
- * under the right name from a session before, goes. Any other is somebody. */
+/* Ours of this session under the right name stays; any other that may not go is somebody. */
 static void other_read(void *data, const struct store_answer *answer)
 {
 	struct registry *registry = data;
 	struct membership *membership = &registry->membership;
 	const char *other = membership->others[membership->n_checked];
 	bool same = strcmp(other, membership->name) == 0;
+	struct error error;
+	int64_t retry;
 
 	membership->busy = false;
 	if (answer->result < 0 && answer->result != -ENOENT) {
 		failed(registry, answer->result);
 		return;
 	}
-	if (answer->result == -ENOENT || (same && answer->own)) {
+	if (answer->result == -ENOENT || (same && twin_is_own(registry, answer))) {
 		membership->own |= answer->result == 0;
 		forget_other(membership, membership->n_checked);
-	} else if (answer->own || same || membership->takeover) {
+	} else if (twin_may_go(registry, answer, same)) {
 		membership->n_checked++;
 	} else {
-		conflict(registry, other);
+		retry = twin_refuse(registry, other, entry_path(registry, other).text, answer,
+			&error);
+		trouble(registry, &error, retry);
 		return;
 	}
 	check_others(registry);
@@ -380,6 +381,7 @@ static void leased(void *data, int result, const struct address *overlay,
 		trouble(registry, error, TROUBLE_RETRY_MS);
 		return;
 	}
+	membership->lease_version = membership->take->version;
 	if (result == 1 && membership->remembered)
 		roster_replaced(registry, "this host had a lease and has none");
 	membership->remembered = false;
@@ -400,7 +402,7 @@ static void start(struct registry *registry)
 	membership->dirty = membership->check = false;
 	membership->busy = true;
 	if (lease_take_start(registry, membership->wanted->id, &membership->overlay, leased,
-		    registry, NULL) < 0)
+		    registry, &membership->take) < 0)
 		again(registry, REGISTRY_RETRY_MS);
 }
 
@@ -505,6 +507,7 @@ void membership_lost(struct registry *registry)
 {
 	struct membership *membership = &registry->membership;
 
+	twin_forget(registry);
 	membership->held[0] = '\0';
 	membership->told = member_unref(membership->told);
 	membership->dirty = membership->wanted != NULL;

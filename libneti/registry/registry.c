@@ -137,6 +137,7 @@ static void arm_timer(struct registry *registry)
 	at = sooner(at, roster_next(registry));
 	at = sooner(at, membership_next(registry));
 	at = sooner(at, lease_next(registry));
+	at = sooner(at, twin_next(registry));
 	if (at < soonest)
 		at = soonest;
 	if (at < REGISTRY_NEVER) {
@@ -153,6 +154,7 @@ void registry_kick(struct registry *registry)
 	roster_kick(registry);
 	membership_kick(registry);
 	lease_kick(registry);
+	twin_kick(registry);
 	arm_timer(registry);
 }
 
@@ -182,6 +184,8 @@ static void on_state(void *data, enum store_state state, const char *detail)
 	snprintf(registry->detail, sizeof(registry->detail), "%s", detail ? detail : "");
 	log_info(&registry->log, "registry %s: %s%s%s", registry->uri, words[state],
 		detail ? ": " : "", registry->detail);
+	if (state == STORE_CONNECTED)
+		twin_connected(registry);
 	if (state == STORE_EXPIRED) {
 		layout_lost(registry);
 		roster_lost(registry);

@@ -34,6 +34,7 @@ enum registry_trouble {
 	REGISTRY_TROUBLE_FLEET,	 /* the fleet's settings cannot be read or made; access refused */
 	REGISTRY_TROUBLE_SHARDS, /* members cannot be read */
 	REGISTRY_TROUBLE_ENTRY,	 /* this host has no lease or no entry */
+	REGISTRY_TROUBLE_TWIN,	 /* it has, and another living agent wants the same id */
 	REGISTRY_TROUBLES
 };
 
@@ -68,6 +69,15 @@ unsigned registry_timeout(struct registry *registry); /* negotiated session time
 size_t registry_skipped(const struct registry *registry, const char *ret[REGISTRY_SKIPPED_NAMED]);
 /* Nodes beside the shards that are none: in no reading. */
 size_t registry_strays(const struct registry *registry);
+
+/*
+ * Sessions of this host, the newest first: an entry of one of them is no other's, also when it was
+ * left by an earlier process. To be kept by whoever restarts, and given back before the first
+ * processing; the state CONNECTED is told before anything is written in a new session.
+ */
+#define REGISTRY_SESSIONS 8
+void registry_remember(struct registry *registry, const uint64_t *sessions, size_t n);
+size_t registry_sessions(const struct registry *registry, const uint64_t **ret);
 
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
 int registry_watch(struct registry *registry); /* fleet settings and every shard */

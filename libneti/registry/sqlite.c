@@ -196,7 +196,6 @@ static int add_watch(struct sqlite *sqlite, const char *path, bool children, int
 }
 
 struct reading {
-	const struct sqlite *sqlite;
 	struct request *request;
 	int64_t touched;
 };
@@ -209,15 +208,14 @@ static int read_node(void *data, const struct sqlite_node *node)
 	answer->version = node->version;
 	answer->created = node->created;
 	answer->modified = node->modified;
-	answer->owned = node->session != 0;
-	answer->own = answer->owned && node->session == reading->sqlite->session;
+	answer->owner = (uint64_t)node->session;
 	reading->touched = node->touched;
 	return request_set_bytes(reading->request, node->bytes, node->size);
 }
 
 static int get_now(struct sqlite *sqlite, const char *path, bool watch, struct request *request)
 {
-	struct reading reading = { .sqlite = sqlite, .request = request };
+	struct reading reading = { .request = request };
 	int result = sqlite_db_get(sqlite->db, path, read_node, &reading);
 
 	if (result == 0 && watch)

@@ -67,8 +67,7 @@ struct store_answer {
 	const char *const *names; /* children */
 	size_t n_names;
 	uint64_t revision; /* children: of the store, when a child came or went last */
-	bool owned;	 /* get: ephemeral */
-	bool own;	 /* get: ephemeral, of this session */
+	uint64_t owner;	 /* get: session of an ephemeral node; 0: it stays */
 	int version;	 /* get */
 	int64_t created; /* get: milliseconds of the epoch */
 	int64_t modified;

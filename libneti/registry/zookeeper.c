@@ -164,21 +164,20 @@ static void close_client(struct zk *zk)
 	zk->outage_at = zk->retry_at = 0;
 }
 
-static void tell_answer(struct zk *zk, struct zookeeper_item *item)
+static void tell_answer(struct zookeeper_item *item)
 {
-	item->request.answer.owned = item->owner != 0;
-	item->request.answer.own = item->owner != 0 && item->owner == zk->session;
+	item->request.answer.owner = (uint64_t)item->owner;
 	request_tell(&item->request);
 }
 
 /* What is left of a session that is over: its answers are given, its events mean nothing. */
-static void see_off(struct zk *zk, struct zookeeper_item *item)
+static void see_off(struct zookeeper_item *item)
 {
 	while (item) {
 		struct zookeeper_item *next = item->next;
 
 		if (item->kind == ZOOKEEPER_ANSWER)
-			tell_answer(zk, item);
+			tell_answer(item);
 		zookeeper_item_free(item);
 		item = next;
 	}
@@ -188,8 +187,8 @@ static void end_session(struct zk *zk, struct zookeeper_item *rest)
 {
 	zk->state = STORE_EXPIRED; /* calls from the answers are refused from here on */
 	close_client(zk);
-	see_off(zk, rest);
-	see_off(zk, zookeeper_queue_take(&zk->queue));
+	see_off(rest);
+	see_off(zookeeper_queue_take(&zk->queue));
 }
 
 /* --- events ------------------------------------------------------------------------------ */
@@ -285,7 +284,7 @@ static void tell_items(struct zk *zk)
 		next = item->next;
 		item->next = NULL;
 		if (item->kind == ZOOKEEPER_ANSWER)
-			tell_answer(zk, item);
+			tell_answer(item);
 		else if (item->kind == ZOOKEEPER_CHANGED)
 			zk->config.changed(zk->config.data, item->path);
 		else

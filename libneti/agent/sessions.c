@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The sessions of this host, so that an agent that was killed knows what it left in the registry.
+ * They count in this folder of this machine, in this boot: a copy of the folder is another host.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../file.h"
+#include "sessions.h"
+#include "state.h"
+
+#define NAME "sessions"
+#define WORD 64
+
+struct place {
+	char machine[WORD + 1], boot[WORD + 1]; /* "-": none */
+	uintmax_t device, inode;
+};
+
+static void read_word(const char *folder, const char *name, char word[WORD + 1])
+{
+	char *text = NULL;
+	struct error error;
+	size_t length;
+
+	strcpy(word, "-");
+	if (file_read(folder, name, &text, &length, &error) == 0)
+		sscanf(text, "%64s", word);
+	free(text);
+}
+
+static void read_boot(char word[WORD + 1])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	strcpy(word, "-");
+	if (!file)
+		return;
+	if (fscanf(file, "%64s", word) != 1)
+		strcpy(word, "-");
+	fclose(file);
+}
+
+static struct place find_place(const char *state_dir)
+{
+	struct place place = { 0 };
+	struct stat folder;
+
+	read_word("/etc", "machine-id", place.machine);
+	read_boot(place.boot);
+	if (stat(state_dir, &folder) == 0) {
+		place.device = folder.st_dev;
+		place.inode = folder.st_ino;
+	}
+	return place;
+}
+
+int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, struct error *error)
+{
+	struct place place = find_place(state_dir);
+	struct buffer body = { 0 };
+	int result;
+
+	buffer_print(&body, "%s %s %ju:%ju\n", place.machine, place.boot, place.device, place.inode);
+	for (size_t i = 0; i < n; i++)
+		buffer_print(&body, "%" PRIx64 "\n", sessions[i]);
+	result = buffer_result(&body) < 0 ? error_memory(error) :
+					    state_write(state_dir, NAME, &body, error);
+	buffer_clear(&body);
+	return result;
+}
+
+static int ignored(const char *state_dir, const char *why, struct error *error)
+{
+	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/" NAME " is ignored: %s",
+		state_dir, why);
+}
+
+/* An earlier boot is no mistake, and nothing of it lives. */
+static int check_place(const char *state_dir, const char *line, struct error *error)
+{
+	struct place here = find_place(state_dir), there = { 0 };
+
+	if (sscanf(line, "%64s %64s %ju:%ju", there.machine, there.boot, &there.device,
+		    &there.inode) != 4)
+		return ignored(state_dir, "its first line cannot be read", error);
+	if (strcmp(here.machine, there.machine) != 0)
+		return ignored(state_dir, "it is of another machine", error);
+	if (strcmp(here.boot, there.boot) != 0)
+		return error_set(error, -ENOENT, NETI_TROUBLE_SYSTEM, "%s/" NAME " is of another boot",
+			state_dir);
+	if (here.device != there.device || here.inode != there.inode)
+		return ignored(state_dir, "it was copied from another folder", error);
+	return 0;
+}
+
+static int read_body(const char *state_dir, char *body, uint64_t ret[REGISTRY_SESSIONS],
+	size_t *ret_n, struct error *error)
+{
+	char *next, *line = strtok_r(body, "\n", &next), *end;
+	uint64_t sessions[REGISTRY_SESSIONS];
+	size_t n = 0;
+	int result = check_place(state_dir, line ? line : "", error);
+
+	if (result < 0)
+		return result;
+	while ((line = strtok_r(NULL, "\n", &next)) && n < REGISTRY_SESSIONS) {
+		sessions[n] = strtoull(line, &end, 16);
+		if (*end || !sessions[n])
+			return ignored(state_dir, "a session cannot be read", error);
+		n++;
+	}
+	memcpy(ret, sessions, n * sizeof(*ret));
+	*ret_n = n;
+	return 0;
+}
+
+int sessions_load(const char *state_dir, uint64_t ret[REGISTRY_SESSIONS], size_t *ret_n,
+	struct error *error)
+{
+	char *text = NULL, *body = NULL;
+	size_t length;
+	int result = state_read(state_dir, NAME, &text, &body, &length, error);
+
+	if (result == 0)
+		result = read_body(state_dir, body, ret, ret_n, error);
+	free(text);
+	return result;
+}
