@@ -133,7 +133,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 		.status = { .registry = "connecting" },
 	};
 	refresh_init(&convergence->refresh, clock_now());
-	host_open(convergence, clock_now());
+	host_begin(convergence, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
@@ -204,7 +204,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 void convergence_close(struct convergence *convergence)
 {
 	refresh_clear(&convergence->refresh);
-	host_close(convergence);
+	host_end(convergence);
 	if (convergence->registry)
 		registry_close(convergence->registry);
 	if (convergence->keeper.engine)

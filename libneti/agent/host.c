@@ -14,13 +14,13 @@
 /* A registry that is there is read by then: its members are let in by the first apply of all. */
 #define GRACE_MS 1000
 
-void host_open(struct convergence *convergence, int64_t now)
+void host_begin(struct convergence *convergence, int64_t now)
 {
 	convergence->networks_due = -1;
 	convergence->policy_due = convergence->options.rules ? now + GRACE_MS : -1;
 }
 
-void host_close(struct convergence *convergence)
+void host_end(struct convergence *convergence)
 {
 	prefix_list_clear(&convergence->own);
 }

@@ -7,8 +7,8 @@
  */
 #include "convergence.h"
 
-void host_open(struct convergence *convergence, int64_t now);
-void host_close(struct convergence *convergence);
+void host_begin(struct convergence *convergence, int64_t now);
+void host_end(struct convergence *convergence);
 void host_turn(struct convergence *convergence, int64_t now);
 int64_t host_due(const struct convergence *convergence); /* -1: never */
 
