@@ -23,7 +23,8 @@ fi
 if command -v shellcheck >/dev/null; then
 	expect "shellcheck: dev" lint_scripts dev
 	expect "shellcheck: examples" lint_scripts examples/tag-ec2-instance
-	expect "shellcheck: scripts" lint_scripts scripts/analyse.sh scripts/check.sh \
+	expect "shellcheck: scripts" lint_scripts scripts/analyse.sh scripts/archive.sh \
+		scripts/check.sh \
 		scripts/coverage.sh scripts/deb.sh scripts/fuzz.sh
 	expect "shellcheck: demo" lint_scripts demo/demo.sh
 	for script in "$srcdir"/tests/*.sh; do
