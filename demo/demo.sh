@@ -25,7 +25,7 @@ network=([hudson]=ec2 [sierra]=ec2 [walden]=vpc [intruder]=ec2)
 outsider=192.0.2.66
 zookeeper_address=192.0.2.10
 registry=sqlite:$folder/registry.db
-output='' status=0
+output='' errors='' status=0
 [ -z "$zookeeper" ] || registry=zookeeper://$zookeeper_address:2181/neti
 
 trap 'demo_failed "$?" "$LINENO"' EXIT
@@ -92,8 +92,13 @@ CFG
 	start internet zookeeper.log java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
 		-cp "$folder/zookeeper:/usr/share/java/zookeeper.jar" \
 		org.apache.zookeeper.server.quorum.QuorumPeerMain zookeeper/zoo.cfg
-	within 20 "ZooKeeper does not listen on $zookeeper_address:2181" \
-		in_host hudson socat -u /dev/null "TCP:$zookeeper_address:2181,connect-timeout=1"
+	within 60 "ZooKeeper does not serve on $zookeeper_address:2181" zookeeper_serves
+}
+
+# It accepts connections some time before it serves, and says its version only then.
+zookeeper_serves() {
+	echo srvr | in_host hudson socat -t2 - "TCP:$zookeeper_address:2181,connect-timeout=1" |
+		grep '^Zookeeper version'
 }
 
 set_the_stage() {
@@ -229,7 +234,7 @@ act_strangers() {
 		n=$((n + 1))
 		read -r from to <<<"$line"
 		prompt "$from" "knock $to"
-		output=$(cat "knock.$n")
+		output=$(cat "knock.$n") errors=
 		print_output
 		hold "$from should find port 80 open on $to, and nothing else" \
 			[ "$output" = "open: 80, closed: 0, silent: 65534" ]
@@ -237,7 +242,7 @@ act_strangers() {
 	ask intruder "${private[sierra]}" 80
 	hold "the intruder should be served on port 80" [ "$output" = "80 sees 10.0.0.66" ]
 	ask outsider "${public[hudson]}" 8080
-	hold "the outsider was not kept out" grep -q 'timed out' <<<"$output"
+	hold "the outsider was not kept out" grep -q 'timed out' <<<"$errors"
 	shown "intruder and outsider are refused on every port but open_ports"
 }
 
@@ -261,7 +266,7 @@ act_leave() {
 	since=$EPOCHREALTIME
 	ask hudson "${overlay[walden]}" 8080
 	hold "the connection to walden was not refused at once with No route to host" \
-		grep -q 'No route to host' <<<"$output"
+		grep -q 'No route to host' <<<"$errors"
 	hold "the refusal took longer than a second" [ "$(milliseconds_since "$since")" -lt 1000 ]
 	show walden "iptables-legacy -S INPUT | head -n 2"
 	hold "walden's own rules went with its agent" grep -q 'NETI-INPUT' <<<"$output"

@@ -23,14 +23,19 @@ note() {
 }
 
 print_output() {
-	[ -z "$output" ] || printf '%s\n' "$output" | sed 's/^/  /'
+	local text
+	for text in "$output" "$errors"; do
+		[ -z "$text" ] || printf '%s\n' "$text" | sed 's/^/  /'
+	done
 }
 
-# Types a command on a host; leaves its output and exit status behind.
+# Types a command on a host; leaves its output, its errors and its exit status behind: what a
+# command gives is a value, and what its libraries have to say is none.
 show() {
 	prompt "$1" "$2"
 	status=0
-	output=$(in_host "$1" bash -c "$2" 2>&1) || status=$?
+	output=$(in_host "$1" bash -c "$2" 2>"$folder/errors") || status=$?
+	errors=$(<"$folder/errors")
 	print_output
 }
 

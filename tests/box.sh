@@ -16,6 +16,30 @@
 declare -A box_pid box_shell
 box_groups=neti-boxes box_root=
 
+# What the files of a machine need around them, and the way in.
+# shellcheck disable=SC2016 # expanded in there
+box_mounts='
+mount_machine() {
+	mount -t sysfs -o ro sysfs "$1/sys"
+	mount -t tmpfs -o mode=755 tmpfs "$1/run"
+	mount -t tmpfs -o mode=755 tmpfs "$1/dev"
+	mkdir "$1/dev/pts" "$1/dev/shm" "$1/dev/mqueue" "$1/run/old"
+	chmod 1777 "$1/dev/shm"
+	for node in null zero full random urandom tty; do
+		>"$1/dev/$node"
+		mount --bind "/dev/$node" "$1/dev/$node"
+	done
+	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+	ln -s pts/ptmx "$1/dev/ptmx"
+	ln -s /proc/self/fd "$1/dev/fd"
+}
+enter_machine() {
+	cd "$1"
+	pivot_root . run/old
+	umount -l run/old
+}
+'
+
 # /proc/sys is the kernel's own: all but its network part is kept from the box.
 # shellcheck disable=SC2016 # expanded in there
 box_boot='
@@ -39,25 +63,14 @@ mount --bind "$root/proc/sys/net" "$folder/net"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
 mount --move "$folder/net" "$root/proc/sys/net"
-mount -t sysfs -o ro sysfs "$root/sys"
+mount_machine "$root"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
-mount -t tmpfs tmpfs "$root/dev"
-mkdir "$root/dev/pts" "$root/dev/shm" "$root/dev/mqueue" "$root/run/share" "$root/run/old"
-for node in null zero full random urandom tty; do
-	>"$root/dev/$node"
-	mount --bind "/dev/$node" "$root/dev/$node"
-done
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
-ln -s pts/ptmx "$root/dev/ptmx"
-ln -s /proc/self/fd "$root/dev/fd"
+mkdir "$root/run/share"
 mount --bind "${folder%/*}/share" "$root/run/share"
 hostname "${folder##*/}"
 ip link set lo up
-cd "$root"
-pivot_root . run/old
-umount -l run/old
+enter_machine "$root"
 exec env -i container=box PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
 	--unit=multi-user.target --show-status=no --log-target=console --log-level=warning
 '
@@ -78,7 +91,7 @@ box_start() {
 	(
 		echo "$BASHPID" >"$group/cgroup.procs"
 		exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
-			bash -c "$box_boot" . "$folder"
+			bash -c "$box_mounts$box_boot" . "$folder"
 	) >"$folder/console" 2>&1 </dev/null &
 	box_shell[$name]=$!
 	box_await 20 box_is_up "$name" || {
