@@ -160,28 +160,17 @@ static char *run(const char *command, int *ret_status)
 	return text;
 }
 
-static char *format_command(const char *format, va_list arguments)
-	__attribute__((format(printf, 1, 0)));
-
-static char *format_command(const char *format, va_list arguments)
-{
-	char *inner, *command;
-
-	ck_assert_int_ge(vasprintf(&inner, format, arguments), 0);
-	ck_assert_int_ge(asprintf(&command, "{ %s ; } 2>&1", inner), 0);
-	free(inner);
-	return command;
-}
-
 void netns_do(const char *format, ...)
 {
 	va_list arguments;
-	char *command, *text;
+	char *inner, *command, *text;
 	int status;
 
 	va_start(arguments, format);
-	command = format_command(format, arguments);
+	ck_assert_int_ge(vasprintf(&inner, format, arguments), 0);
 	va_end(arguments);
+	ck_assert_int_ge(asprintf(&command, "{ %s ; } 2>&1", inner), 0);
+	free(inner);
 	text = run(command, &status);
 	ck_assert_msg(status == 0, "%s: %s", command, text);
 	free(text);
@@ -195,7 +184,7 @@ char *netns_output(const char *format, ...)
 	int status;
 
 	va_start(arguments, format);
-	command = format_command(format, arguments);
+	ck_assert_int_ge(vasprintf(&command, format, arguments), 0);
 	va_end(arguments);
 	text = run(command, &status);
 	free(command);

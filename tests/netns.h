@@ -26,7 +26,7 @@ void netns_link(const struct netns_host *a, const char *address_a, const struct 
 
 /* Runs a shell command in the namespace at hand; fails the test unless it succeeds. */
 void netns_do(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same; gives back stdout and stderr (the caller frees), whatever the exit status. */
+/* The same; gives back stdout alone (the caller frees), whatever the exit status: a value. */
 char *netns_output(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A listening TCP socket of the namespace at hand. */

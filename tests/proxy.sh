@@ -40,7 +40,7 @@ zookeeper() { # MAX-CONNECTIONS
 		org.apache.zookeeper.server.ZooKeeperServerMain zoo.cfg >zookeeper.log 2>&1 </dev/null &
 	java=$!
 	for _ in $(seq 300); do
-		echo srvr | "${server[@]}" timeout 1 socat -t1 - TCP:172.16.0.5:2181 2>&1 |
+		echo srvr | "${server[@]}" timeout 1 socat -t1 - TCP:172.16.0.5:2181 |
 			grep -q '^Zookeeper version' && return
 		sleep 0.1
 	done
@@ -104,11 +104,11 @@ expect "status --json" status_is_json
 hudson=$!
 joined() {
 	for _ in $(seq 100); do
-		"${agent[@]}" "$netictl" -c agent.yml list --json >out 2>&1
+		"${agent[@]}" "$netictl" -c agent.yml list --json >out 2>run.list
 		jq -e '.members[0].id == "hudson"' out && return
 		sleep 0.1
 	done
-	cat out run.err
+	cat out run.err run.list
 	return 1
 }
 expect "the agent joins through the proxy" joined

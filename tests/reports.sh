@@ -31,7 +31,7 @@ says() { # STATUS PATTERN COMMAND…
 json() { # FILTER COMMAND…
 	local filter=$1
 	shift
-	"$@" >out 2>&1
+	"$@" >out
 	cat out
 	jq -e "$filter" out
 }
@@ -145,7 +145,7 @@ healthy() {
 		ctl check >out && return
 		sleep 0.1
 	done
-	cat out run.err
+	cat out run.err run.list
 	return 1
 }
 expect "check beside a healthy agent" healthy
