@@ -12,12 +12,13 @@ sources=(libneti/*.c libneti/*/*.c cli/*.c examples/*.c)
 
 case $1 in
 cppcheck)
-	# Loops of other libraries; it does not read their headers.
+	# Loops of other libraries; it does not read their headers, and ends a -D at a semicolon.
 	cppcheck --quiet -j"$(nproc)" --error-exitcode=1 --enable=warning,performance,portability \
 		--std=c11 --library=posix --library=gnu --suppressions-list=.cppcheck "${flags[@]}" \
-		-D__linux__ -D'json_array_foreach(a,i,v)=for(i=0;(v=next(a,i));i++)' \
-		-D'json_object_foreach(o,k,v)=for(;(v=next(o,&k));)' \
-		-D'mnl_attr_for_each(a,m,o)=for(a=next(m,o);a;)' \
+		-D__linux__ -D'JSON_INTEGER_FORMAT="lld"' \
+		-D'json_array_foreach(a,i,v)=while((v=next(a,&(i))))' \
+		-D'json_object_foreach(o,k,v)=while((v=next(o,&(k))))' \
+		-D'mnl_attr_for_each(a,m,o)=while((a=next(m,o)))' \
 		"${sources[@]}"
 	;;
 clang-tidy)

@@ -151,10 +151,11 @@ static int put_counters_back(struct patch *patch, struct place *const *changed, 
 
 		memcpy(to, patch->counters + done, (place->number - done) * sizeof(*to));
 		to += place->number - done;
-		for (size_t slot = 0; slot < place->n; slot++)
-			*to++ = place->slots[slot].number == NEW ?
-					(struct xt_counters){ 0 } :
-					patch->counters[place->slots[slot].number];
+		for (size_t slot = 0; slot < place->n; slot++, to++) {
+			memset(to, 0, sizeof(*to));
+			if (place->slots[slot].number != NEW)
+				*to = patch->counters[place->slots[slot].number];
+		}
 		done = place->number + place->old_n;
 	}
 	memcpy(to, patch->counters + done, (patch->info.num_entries - done) * sizeof(*to));
