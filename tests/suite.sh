@@ -8,7 +8,8 @@ export LC_ALL=C.UTF-8
 srcdir=${srcdir:-.}
 suite_passed=0 suite_failed=0 suite_skipped=0
 suite_folder=$(mktemp -d "${TMPDIR:-/tmp}/neti-suite-XXXXXX")
-trap 'rm -rf "$suite_folder"' EXIT
+# Not by a child that is ended before it has become its program: it has these traps, too.
+trap '[ "$BASHPID" != $$ ] || rm -rf "$suite_folder"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # expect NAME COMMAND…: one test, which passes when the command succeeds.
