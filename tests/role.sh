@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The Ansible role and its plays, run against three boxes with a real systemd: each play twice, and
-# the second time changes nothing; a batch that is not well stops the ones after it. Ansible runs
-# out here and reaches the boxes as by ssh, without a network. Run by ./dev check --packages.
+# the second time changes nothing, nor does --check; a batch that is not well stops the ones after
+# it. Ansible runs out here and reaches the boxes as by ssh, without a network; but where a play
+# could shut it out it has a network namespace of its own, as a machine that is neither a member nor
+# listed, and hudson a real sshd. Run by ./dev check --packages.
 #
 # usage: role.sh DEBS
 source "${srcdir:-.}/tests/suite.sh"
@@ -36,10 +38,11 @@ SH
 	chmod +x "$suite_folder/ssh"
 }
 
+# write_inventory WAY: the lines that say how a box is reached.
 write_inventory() {
-	cat >"$suite_folder/hosts" <<INI
+	cat <<INI
 [neti]
-hudson neti_network=ec2 neti_public_ip=198.51.100.11 neti_settings='{"id": "hudson", "private_ip": "10.0.0.11"}'
+hudson neti_id=hudson neti_network=ec2 neti_public_ip=198.51.100.11 neti_settings='{"private_ip": "10.0.0.11"}'
 sierra neti_network=ec2 neti_public_ip=198.51.100.12 neti_settings='{"id": "sierra", "private_ip": "10.0.0.12"}'
 walden neti_network=vpc neti_public_ip=203.0.113.11 neti_settings='{"id": "walden", "private_ip": "10.0.0.11"}'
 
@@ -47,9 +50,7 @@ walden neti_network=vpc neti_public_ip=203.0.113.11 neti_settings='{"id": "walde
 hudson
 
 [neti:vars]
-ansible_connection=ssh
-ansible_ssh_executable=$suite_folder/ssh
-ansible_ssh_transfer_method=piped
+$1
 ansible_become=false
 ansible_python_interpreter=/usr/bin/python3
 neti_package=$package
@@ -60,12 +61,15 @@ neti_batch=1
 INI
 }
 
+# "from": where Ansible runs.
+inventory=$suite_folder/hosts
+from=() controller=()
 play() {
 	local name=$1
 	shift
 	HOME=$suite_folder ANSIBLE_NOCOLOR=1 ANSIBLE_RETRY_FILES_ENABLED=0 \
 		ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PIPELINING=1 \
-		timeout 240 ansible-playbook -i "$suite_folder/hosts" "$plays/$name.yml" "$@" \
+		timeout 240 "${from[@]}" ansible-playbook -i "$inventory" "$plays/$name.yml" "$@" \
 		>"$suite_folder/play" 2>&1 </dev/null
 	local status=$?
 	cat "$suite_folder/play"
@@ -87,6 +91,25 @@ changes_something() {
 
 changes_nothing() {
 	play "$@" && changes none
+}
+
+# All that a play could change: settings, packages, units, rules.
+state_of_all() {
+	local host
+	for host in "${hosts[@]}"; do
+		# shellcheck disable=SC2016 # expanded in there
+		box "$host" sh -c 'find /etc /var/lib/neti /var/cache/apt/archives -type f \
+			! -name "lock*" ! -path "/var/lib/neti/*" -exec md5sum {} + 2>/dev/null | sort -k 2
+			dpkg-query -W netictl; systemctl is-active neti.service neti-proxy.service
+			iptables-legacy-save | grep NETI | sed "s/\[.*\]//"' 2>&1
+	done
+}
+
+# checks PLAY…: with --check it succeeds, has something to say, and changes nothing.
+checks() {
+	state_of_all >"$suite_folder/before"
+	changes_something "$@" --check || return 1
+	state_of_all | diff "$suite_folder/before" -
 }
 
 # --- what must be so on every host ------------------------------------------------------------------
@@ -150,16 +173,117 @@ has_next() {
 	everywhere sh -c 'dpkg-query -s netictl | grep -q "^Version:.*next"'
 }
 
+# --- a controller that is neither member nor listed ------------------------------------------------
+
+by_ssh() {
+	"${controller[@]}" timeout 10 ssh -F none -i "$suite_folder/key" -o BatchMode=yes \
+		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ControlPath=none \
+		-o ConnectTimeout=3 root@192.0.2.1 "$@"
+}
+
+# A key in place of a locked password lets root in.
+write_sshd() {
+	ssh-keygen -q -t ed25519 -N "" -f "$suite_folder/key" &&
+		ssh-keygen -q -t ed25519 -N "" -f "$share/host_key" &&
+		cp "$suite_folder/key.pub" "$share/authorized_keys" &&
+		printf '%s\n' "HostKey /run/share/host_key" "AuthorizedKeysFile /run/share/authorized_keys" \
+			"StrictModes no" "UsePAM no" "PermitRootLogin prohibit-password" \
+			"PidFile none" >"$share/sshd_config"
+}
+
+has_road() {
+	suite_namespace controller && write_sshd || return 1
+	ip link add eth9 netns "${box_pid[hudson]}" type veth peer name eth0 \
+		netns "$(cat "$suite_folder/holder-controller")" &&
+		"${controller[@]}" sh -c 'ip address add 192.0.2.9/24 dev eth0 && ip link set eth0 up' &&
+		box hudson sh -c 'ip address add 192.0.2.1/24 dev eth9 && ip link set eth9 up &&
+			usermod -p "*" root && mkdir -p /run/sshd &&
+			systemd-run --unit=road /usr/sbin/sshd -D -f /run/share/sshd_config' || return 1
+	write_inventory "ansible_host=192.0.2.1
+ansible_user=root
+ansible_ssh_private_key_file=$suite_folder/key
+ansible_ssh_common_args='-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'" \
+		>"$suite_folder/hosts.ssh"
+	box_await 10 by_ssh true
+}
+
+no_way_back() {
+	! box hudson sh -c 'ls /etc/neti/neti.yml.before /etc/systemd/system/neti-back.*' &&
+		! box hudson systemctl -q is-active neti-back.timer
+}
+
+stops_before() {
+	state_of_all >"$suite_folder/before"
+	! play reject -l hudson "$@" && grep 'controller as 192.0.2.9 and would refuse it' "$suite_folder/play" &&
+		changes none && no_way_back && state_of_all | diff "$suite_folder/before" -
+}
+
+denied_is_emptied() {
+	box hudson sh -c 'while :; do ipset flush neti-denied; sleep 0.02; done' &
+	local emptying=$! status
+	play "$@"
+	status=$?
+	kill "$emptying"
+	wait "$emptying"
+	return "$status"
+}
+
+without_kept_connections() {
+	ANSIBLE_SSH_ARGS=-C play "$@"
+}
+
+# It really was shut out, for which a connection of ours is the proof, and then no more.
+shut_out_for_a_while() {
+	local status=0 played
+	"$@" &
+	played=$!
+	until ! kill -0 "$played" 2>/dev/null || [ -e "$suite_folder/refused" ]; do
+		by_ssh true 2>/dev/null || : >"$suite_folder/refused"
+		sleep 0.5
+	done
+	wait "$played" && status=1
+	[ -e "$suite_folder/refused" ] || { echo "never shut out"; status=1; }
+	rm -f "$suite_folder/refused"
+	grep -q 'The change is undone' "$suite_folder/play" && by_ssh true && no_way_back &&
+		[ "$status" = 0 ]
+}
+
+# Neither the controller nor the connection is there any more.
+killed_on_the_way() {
+	local played
+	denied_is_emptied reject -l hudson -e neti_undo_seconds=60 &
+	played=$!
+	box_await 120 rejects hudson || return 1
+	kill -KILL -- "-$(pgrep -P "$played" -x timeout)"
+	wait "$played"
+	rejects hudson
+}
+
+undone_by_itself() {
+	! rejects hudson && box hudson grep -qx 'reject_all: false' /etc/neti/neti.yml
+}
+
+comes_back() {
+	box_await 90 undone_by_itself && return
+	box hudson systemctl status --no-pager neti-back.timer neti-back.service neti.service
+	box hudson journalctl --no-pager -n 40
+	return 1
+}
+
 # --- the plays --------------------------------------------------------------------------------------
 
+uplink='ip link add uplink type veth peer name far && ip link set uplink up &&
+	ip route add default dev uplink'
 for host in "${hosts[@]}"; do
 	expect "$host boots" box_start "$host"
 	echo "${box_pid[$host]}" >"$suite_folder/pid.$host"
-	box "$host" sh -c 'ip link add uplink type veth peer name far && ip link set uplink up &&
-		ip route add default dev uplink'
+	box "$host" sh -c "$uplink"
 done
 write_ssh
-write_inventory
+write_inventory "ansible_connection=ssh
+ansible_ssh_executable=$suite_folder/ssh
+ansible_ssh_transfer_method=piped" >"$inventory"
+expect "site --check, where nothing is" checks site
 expect "site: installs and starts Neti" changes_something site
 expect "site again changes nothing" changes_nothing site
 expect "conntrack had its size before Neti came" conntrack_came_first
@@ -169,6 +293,7 @@ expect "a setting that changes is taken" \
 	changes_something site -l hudson -e '{"neti_open_ports": [80]}'
 expect "and back" changes_something site -l hudson
 expect "a mistake in a setting changes nothing" mistake_changes_nothing
+expect "reject --check" checks reject
 expect "reject: strangers are refused" changes_something reject
 expect "on all hosts" all_reject
 expect "reject again changes nothing" changes_nothing reject
@@ -176,18 +301,60 @@ expect "site leaves that as it is" changes_nothing site -l hudson
 expect "a host that is not well stops the batches after it" stops_at_the_first
 expect "reject, back" changes_something reject -e neti_reject_all=false
 expect "nobody is refused any more" none_rejects
+expect "a controller that is no member has a road to hudson" has_road
+inventory=$suite_folder/hosts.ssh from=("${controller[@]}")
+expect "by which Ansible comes, too" changes_nothing site -l hudson
+expect "reject stops before it shuts its controller out" stops_before
+expect "reject --check says that it would" stops_before --check
+expect "a controller shut out is let in again" shut_out_for_a_while \
+	denied_is_emptied reject -l hudson -e neti_undo_seconds=40
+expect "nobody is refused" none_rejects
+expect "a list that lets the controller in" \
+	changes_something site -l hudson -e '{"neti_ssh_whitelist": ["192.0.2.0/24"]}'
+expect "reject lets it in" changes_something reject -l hudson
+expect "and refuses strangers" rejects hudson
+expect "the way back is taken away" no_way_back
+expect "a new connection gets through" box_await 1 by_ssh true
+expect "again: nothing" changes_nothing reject -l hudson
+box hudson iptables-legacy -A INPUT -p tcp --dport 22 -j DROP
+expect "remove, where others' rules refuse the controller" shut_out_for_a_while \
+	play remove -l hudson -e neti_undo_seconds=40
+expect "hudson refuses as before" box_await 10 rejects hudson
+box hudson iptables-legacy -D INPUT -p tcp --dport 22 -j DROP
+expect "site, with a list that lacks it" shut_out_for_a_while \
+	without_kept_connections site -l hudson -e neti_undo_seconds=40
+expect "keeps the list that has it" box hudson grep -q 192.0.2.0/24 /etc/neti/neti.yml
+expect "reject, back, by ssh" changes_something reject -l hudson -e neti_reject_all=false
+expect "the controller is killed when it has shut itself out" killed_on_the_way
+expect "hudson loses its power" box_stop hudson
+expect "and boots" box_start hudson
+expect "as one that refuses" box_await 20 rejects hudson
+echo "${box_pid[hudson]}" >"$suite_folder/pid.hudson"
+box hudson sh -c "$uplink"
+expect "the way back survives that" comes_back
+inventory=$suite_folder/hosts from=()
+expect "site, after all that" play site -l hudson
+expect "proxy --check" checks proxy -e '{"neti_proxy_listen": 2181, "neti_proxy_to": ["10.0.0.12:2181"]}'
 proxy=(-e '{"neti_proxy_listen": 2181, "neti_proxy_to": ["10.0.0.12:2181"]}')
 expect "proxy" changes_something proxy "${proxy[@]}"
 expect "it leads to the servers" \
 	box hudson sh -c 'iptables-legacy-save -t nat | grep "NETI-PROXY.*10.0.0.12:2181"'
 expect "proxy again changes nothing" changes_nothing proxy "${proxy[@]}"
 expect "the next version can be made" make_next
+expect "upgrade --check" checks upgrade -e "neti_package=$share/next.deb"
 expect "upgrade" changes_something upgrade -e "neti_package=$share/next.deb"
 expect "all have it" has_next
 expect "upgrade again changes nothing" \
 	changes_nothing upgrade -l hudson -e "neti_package=$share/next.deb"
+expect "remove --check" checks remove -e neti_purge=true
 expect "remove" changes_something remove -e neti_purge=true
 expect "no trace of rules" everywhere sh -c '! iptables-legacy-save | grep NETI'
 expect "no settings" everywhere sh -c '! ls -d /etc/neti /var/lib/neti 2>/dev/null'
+expect "site, closed from the first start on" \
+	changes_something site -l hudson -e neti_reject_all=true
+expect "hudson refuses" rejects hudson
+expect "its agent is stopped" box hudson systemctl stop neti.service
+expect "remove, all the same" changes_something remove -l hudson -e neti_purge=true
+expect "no trace of rules here, too" box hudson sh -c '! iptables-legacy-save | grep NETI'
 expect "remove again changes nothing" changes_nothing remove -l hudson -e neti_purge=true
 suite_end
