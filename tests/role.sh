@@ -155,6 +155,11 @@ mistake_changes_nothing() {
 		box hudson sh -c '! grep colour /etc/neti/neti.yml && systemctl -q is-active neti'
 }
 
+yes_is_true() {
+	box hudson sed -i 's/^reject_all: .*/reject_all: Yes # as ever/' /etc/neti/neti.yml &&
+		play site -l hudson && box hudson grep -qx 'reject_all: true' /etc/neti/neti.yml && rejects hudson
+}
+
 stops_at_the_first() {
 	box hudson systemctl stop neti.service
 	! play reject -e neti_reject_all=false && rejects sierra && rejects walden
@@ -298,6 +303,7 @@ expect "reject: strangers are refused" changes_something reject
 expect "on all hosts" all_reject
 expect "reject again changes nothing" changes_nothing reject
 expect "site leaves that as it is" changes_nothing site -l hudson
+expect "nor opens a host whose settings say yes" yes_is_true
 expect "a host that is not well stops the batches after it" stops_at_the_first
 expect "reject, back" changes_something reject -e neti_reject_all=false
 expect "nobody is refused any more" none_rejects
