@@ -15,7 +15,7 @@ deep=${2-}
 if [ "$deep" = --deep ]; then
 	export NETI_TEST_DEEP=1 # the fault tests go on for longer
 fi
-jobs=$(nproc)
+jobs=$((3 * $(nproc))) # most suites wait for most of their time
 fuzz_seconds=${NETI_FUZZ_SECONDS-600}
 chmod 755 "$folder" # some tests are somebody else
 export TMPDIR=$folder # what a test that was killed leaves goes with it
@@ -259,6 +259,7 @@ run_suites "all suites, gcc" build/gcc
 run_suites "all suites, clang" build/clang
 check_tarball
 if [ "$deep" = --deep ]; then
+	jobs=$(nproc) # what follows computes
 	judge "clang-tidy" clang-tidy
 	needed "build with the sanitizers" ./dev build sanitized
 	run_suites "all suites under the sanitizers" build/sanitized
