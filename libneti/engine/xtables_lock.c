@@ -22,7 +22,7 @@
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
  * only; a question costs a microsecond. */
 #define POLL_FIRST 500000 /* nanoseconds: who has it mostly has it for milliseconds */
-#define POLL_LAST 20000000
+#define POLL_LAST 3000000    /* some let go for two of them only */
 
 static const char *lock_path(void)
 {
