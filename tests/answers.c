@@ -35,6 +35,7 @@
 #define QUIET_MS 80   /* without a request: all was asked for */
 #define TOLD_MS 30    /* from the bad answer to the good server */
 #define ALIVE_MS 100  /* from there on, where nobody waits for more */
+#define LASTS_MS 3000 /* who asks on and on never comes to the last of the bad answers */
 #define HEALED_MS 25000
 #define HEALS_EACH 30 /* one in so many is waited for, in a short run */
 #define SHARE 8      /* of the values of a field, one in so many in a short run, and the first */
@@ -54,7 +55,7 @@ struct trial {
 	int extra; /* -1: none */
 	bool waits; /* until it is well again */
 	bool drops; /* the good server begins with new connections */
-	int64_t active_at, told_at, healed_at;
+	int64_t begun_at, active_at, told_at, healed_at;
 };
 
 static struct trial trials[WIDTH];
@@ -231,7 +232,8 @@ static void kill_process(struct trial *trial)
 static void advance(struct trial *trial)
 {
 	int64_t now = clock_now();
-	bool all = trial->n ? fake_mutated(trial->fake) : trial->extra < 0;
+	bool all = trial->n ? fake_mutated(trial->fake) || now - trial->begun_at > LASTS_MS :
+			      trial->extra < 0;
 
 	if (!trial->told_at && trial->n && all) {
 		trial->told_at = now;
@@ -308,7 +310,7 @@ static struct trial *start_trial(enum who who, const struct mutation *mutations,
 	fake_mutate(trial->fake, mutations, n);
 	trial->waits = deep() || n_trials % HEALS_EACH == 0 || n == 0;
 	trial->drops = n_trials++ % 2;
-	trial->active_at = clock_now();
+	trial->begun_at = trial->active_at = clock_now();
 	trial->pid = start_process(trial);
 	ck_assert_int_gt(trial->pid, 0);
 	return trial;
