@@ -298,6 +298,10 @@ static void tell_outage(struct zk *zk)
 	char detail[256];
 
 	zk->outage_at = 0;
+	if (zookeeper_client_is_connected(zk->client)) { /* a server's word alone */
+		connected(zk, NULL);
+		return;
+	}
 	snprintf(detail, sizeof(detail),
 		"no contact with %.150s for longer than the session lives: it may be over",
 		zk->hosts);

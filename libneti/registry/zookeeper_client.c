@@ -85,7 +85,6 @@ static void on_session(zhandle_t *handle, int type, int state, const char *path,
 	struct zookeeper_item *item;
 
 	(void)path;
-	(void)state;
 	if (type != ZOO_SESSION_EVENT)
 		return;
 	/* The handle is not in the client yet when it is the first event. */
@@ -94,8 +93,11 @@ static void on_session(zhandle_t *handle, int type, int state, const char *path,
 	item = zookeeper_item_new(client->queue, ZOOKEEPER_SESSION, "");
 	if (!item)
 		return;
-	/* The handle knows its state; an event may come from a server that says anything. */
-	item->event = event_of(zoo_state(handle));
+	/* A server may send an event that says anything: a good state is believed when the handle is
+	 * in it. A lost connection is told while the handle still says that it has one. */
+	item->event = event_of(state);
+	if (item->event != event_of(zoo_state(handle)))
+		item->event = ZOOKEEPER_DISCONNECTED;
 	item->client = client;
 	zookeeper_queue_push(client->queue, item);
 }
@@ -264,6 +266,11 @@ struct zookeeper_client *zookeeper_client_close(struct zookeeper_client *client)
 int64_t zookeeper_client_session(const struct zookeeper_client *client)
 {
 	return zoo_client_id(client->handle)->client_id;
+}
+
+bool zookeeper_client_is_connected(const struct zookeeper_client *client)
+{
+	return zoo_state(client->handle) == ZOO_CONNECTED_STATE;
 }
 
 unsigned zookeeper_client_timeout(const struct zookeeper_client *client)

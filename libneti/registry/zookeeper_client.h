@@ -26,6 +26,7 @@ int zookeeper_client_open(struct zookeeper_client **ret,
 /* Every item that is still awaited is in the queue afterwards. NULL is fine; returns NULL. */
 struct zookeeper_client *zookeeper_client_close(struct zookeeper_client *client);
 int64_t zookeeper_client_session(const struct zookeeper_client *client); /* after CONNECTED */
+bool zookeeper_client_is_connected(const struct zookeeper_client *client);
 unsigned zookeeper_client_timeout(const struct zookeeper_client *client); /* negotiated, ms */
 
 /* The item comes back through its queue; after a -errno it is freed. */
