@@ -22,7 +22,8 @@
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
  * only; a question costs a microsecond. */
 #define POLL_FIRST 500000 /* nanoseconds: who has it mostly has it for milliseconds */
-#define POLL_LAST 3000000    /* some let go for two of them only */
+#define POLL_LAST 3000000  /* some let go for two of them only */
+#define POLL_LONG 10000000 /* after a second */
 
 static const char *lock_path(void)
 {
@@ -87,14 +88,18 @@ static void describe_holder(int fd, char *text, size_t size)
 static int wait_for(int fd, double deadline)
 {
 	struct timespec pause = { .tv_nsec = POLL_FIRST };
+	double begin = clock_seconds(CLOCK_MONOTONIC), now;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		if (clock_seconds(CLOCK_MONOTONIC) >= deadline)
+		now = clock_seconds(CLOCK_MONOTONIC);
+		if (now >= deadline)
 			return -EBUSY;
 		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < POLL_LAST)
+		if (now - begin > 1)
+			pause.tv_nsec = POLL_LONG;
+		else if (pause.tv_nsec < POLL_LAST)
 			pause.tv_nsec += pause.tv_nsec / 4;
 	}
 	return 0;
