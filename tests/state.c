@@ -261,6 +261,31 @@ START_TEST(sessions_are_bound_to_their_place)
 }
 END_TEST
 
+/* Whoever reads it besides goes on to do so. */
+START_TEST(machine_id_is_left_alone)
+{
+	const uint64_t session = 1;
+	struct netns_host outside;
+	char path[100];
+	struct stat stat;
+	FILE *file;
+
+	if (access("/etc/machine-id", F_OK) < 0 || !netns_start(&outside))
+		return;
+	snprintf(path, sizeof(path), "%s/machine-id", folder);
+	file = fopen(path, "we");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_gt(fprintf(file, "0123456789abcdef0123456789abcdef\n"), 0);
+	ck_assert_int_eq(fchmod(fileno(file), 0444), 0);
+	fclose(file);
+	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount(path, "/etc/machine-id", "none", MS_BIND, NULL), 0);
+	ck_assert_int_eq(sessions_save(folder, &session, 1, &error), 0);
+	ck_assert_int_eq(lstat(path, &stat), 0);
+	ck_assert_int_eq(stat.st_mode & 0777, 0444);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("state");
@@ -272,6 +297,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, foreign_and_newer_are_ignored);
 	tcase_add_test(tests, doubts_are_loaded);
 	tcase_add_test(tests, sessions_are_bound_to_their_place);
+	tcase_add_test(tests, machine_id_is_left_alone);
 	tcase_add_test(tests, full_disk);
 	tcase_add_test(tests, second_agent_is_told_who_has_it);
 	suite_add_tcase(suite, tests);

@@ -4,11 +4,13 @@
  * They count in this folder of this machine, in this boot: a copy of the folder is another host.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../file.h"
 #include "sessions.h"
@@ -16,34 +18,27 @@
 
 #define NAME "sessions"
 #define WORD 64
+#define WORD_FILE_MAX 4096
 
 struct place {
 	char machine[WORD + 1], boot[WORD + 1]; /* "-": none */
 	uintmax_t device, inode;
 };
 
-static void read_word(const char *folder, const char *name, char word[WORD + 1])
+/* Not by file_read(), which takes the rights of others away: these are the machine's. */
+static void read_word(const char *path, char word[WORD + 1])
 {
+	int fd = file_open(path, O_RDONLY, 0);
 	char *text = NULL;
-	struct error error;
 	size_t length;
 
 	strcpy(word, "-");
-	if (file_read(folder, name, &text, &length, &error) == 0)
-		sscanf(text, "%64s", word);
-	free(text);
-}
-
-static void read_boot(char word[WORD + 1])
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	strcpy(word, "-");
-	if (!file)
+	if (fd < 0)
 		return;
-	if (fscanf(file, "%64s", word) != 1)
-		strcpy(word, "-");
-	fclose(file);
+	if (file_read_up_to(fd, WORD_FILE_MAX, &text, &length) == 0)
+		sscanf(text, "%64s", word);
+	close(fd);
+	free(text);
 }
 
 static struct place find_place(const char *state_dir)
@@ -51,8 +46,8 @@ static struct place find_place(const char *state_dir)
 	struct place place = { 0 };
 	struct stat folder;
 
-	read_word("/etc", "machine-id", place.machine);
-	read_boot(place.boot);
+	read_word("/etc/machine-id", place.machine);
+	read_word("/proc/sys/kernel/random/boot_id", place.boot);
 	if (stat(state_dir, &folder) == 0) {
 		place.device = folder.st_dev;
 		place.inode = folder.st_ino;
