@@ -186,7 +186,7 @@ static void on_state(void *data, enum store_state state, const char *detail)
 		detail ? ": " : "", registry->detail);
 	if (state == STORE_CONNECTED)
 		twin_connected(registry);
-	if (state == STORE_EXPIRED) {
+	if (state == STORE_EXPIRED || state == STORE_REFUSED) { /* the session is over */
 		layout_lost(registry);
 		roster_lost(registry);
 		membership_lost(registry);
