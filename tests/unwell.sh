@@ -197,6 +197,13 @@ expect "open: it is no OK, and not critical" within 5 checks 1 'registry connect
 expect "open: it lets nobody in" eval '[ "$("${host[@]}" ipset list neti-peers | grep -c "^[0-9]")" = 0 ]'
 expect "open: and refuses nothing that the host sends" "${host[@]}" \
 	iptables-legacy -C NETI-OUTPUT -d 192.168.0.0/18 -j RETURN
+settings_say() { sed -i "$1" hudson.yml && kill -HUP "$agent"; }
+settings_say '$a open_ports: [7070]'
+expect "open: other settings count before the registry is read" within 5 eval '! refused'
+settings_say 's/^reject_all: true/reject_all: false/; $d'
+expect "open: a host that is to be open is" within 5 eval '! refused'
+settings_say 's/^reject_all: false/reject_all: true/'
+expect "open: and closed again" within 5 refused
 "${host[@]}" sh -c 'iptables-legacy -F INPUT'
 expect "open: what somebody takes away comes back" within 10 refused
 "${host[@]}" sh -c 'exec 9>"$XTABLES_LOCKFILE"; flock 9; exec sleep 60' &

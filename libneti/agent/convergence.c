@@ -194,6 +194,10 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
+	if (convergence->keeper.applied && !convergence->status.ready) {
+		convergence->policy_stale = true;
+		convergence->policy_due = 0;
+	}
 	settings_free(old);
 	if (moved && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0))
 		convergence_trouble(convergence, TROUBLE_SETTINGS, &error);

@@ -30,6 +30,7 @@ struct convergence {
 	bool registered;
 	uint64_t kept_session; /* the newest in the file of sessions */
 	bool rules_stale;	/* view, policy or subnet is not what was applied */
+	bool policy_stale;	/* what was put up before the fleet was read is by older settings */
 	bool status_stale;
 	bool state_stale;
 	bool doubts_stale;	/* who is held or doubted is not what the state says */

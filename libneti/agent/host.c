@@ -49,6 +49,11 @@ static void look_at_networks(struct convergence *convergence, int64_t now)
 	convergence->own = own;
 }
 
+static bool is_to_refuse(const struct convergence *convergence)
+{
+	return convergence->settings->policy.reject_all;
+}
+
 /* Where a kernel has peers and nothing was kept, their paths would be lost. */
 static int check_replaceable(struct engine *engine, struct error *error)
 {
@@ -73,11 +78,11 @@ static int put_up(struct convergence *convergence, struct error *error)
 
 	if (kept == 3)
 		log_warning(convergence->log, "%s", error->text);
-	if (kept == -ENOENT && ruleset_build_policy(&wanted, &settings->policy,
+	if ((kept == -ENOENT || kept == -EBADMSG) && ruleset_build_policy(&wanted, &settings->policy,
 				       &settings->overlay_subnet) == 0)
 		kept = 2;
 	if (kept < 0)
-		return kept == -ENOENT ? error_memory(error) : kept;
+		return kept == -ENOENT || kept == -EBADMSG ? error_memory(error) : kept;
 	result = kept == 1 ? 0 : check_replaceable(convergence->keeper.engine, error);
 	if (result == 0)
 		result = keeper_start(&convergence->keeper, wanted, error);
@@ -86,22 +91,43 @@ static int put_up(struct convergence *convergence, struct error *error)
 		return result;
 	}
 	convergence->failures = 0;
+	convergence->policy_stale = false;
 	convergence_well(convergence, TROUBLE_KERNEL);
 	log_warning(convergence->log, "the registry is not read yet: %s",
 		kept == 1 ? "the rules that this host held last are in force" :
-			    "this host refuses strangers, and knows no members");
+		is_to_refuse(convergence) ? "this host refuses strangers, and knows no members" :
+					    "this host refuses nobody, and knows no members");
 	return 0;
-}
-
-static bool is_to_refuse(const struct convergence *convergence)
-{
-	return convergence->settings->policy.reject_all;
 }
 
 /* An apply is under way, which will tell. */
 static bool waits_for_apply(const struct convergence *convergence)
 {
 	return convergence->status.ready && convergence->rules_stale && !convergence->failures;
+}
+
+/* Before the fleet is known: what nobody put up yet, what other settings were read for since, and
+ * what could not be looked at or repaired. */
+static bool is_to_put_up(const struct convergence *convergence, int enforces)
+{
+	if (convergence->status.ready)
+		return false;
+	if (convergence->keeper.applied)
+		return convergence->policy_stale;
+	return convergence->failures || (enforces == 0 && is_to_refuse(convergence));
+}
+
+/* Whether the policy is in force now. What is in force already stays so when that fails. */
+static int put_up_again(struct convergence *convergence, int enforces, struct error *error)
+{
+	int result = put_up(convergence, error);
+
+	if (result == 0)
+		return engine_enforces(convergence->keeper.engine, error);
+	if (enforces != 1)
+		return result;
+	convergence_trouble(convergence, TROUBLE_KERNEL, error);
+	return enforces;
 }
 
 static void look_at_policy(struct convergence *convergence, int64_t now)
@@ -114,14 +140,10 @@ static void look_at_policy(struct convergence *convergence, int64_t now)
 	if (waits_for_apply(convergence))
 		return;
 	enforces = engine_enforces(engine, &error);
-	if (enforces == 0 && is_to_refuse(convergence) && !convergence->status.ready &&
-		!convergence->keeper.applied) {
-		enforces = put_up(convergence, &error);
-		if (enforces == 0)
-			enforces = engine_enforces(engine, &error);
-	} else if (enforces == 0) {
+	if (is_to_put_up(convergence, enforces))
+		enforces = put_up_again(convergence, enforces, &error);
+	if (enforces == 0)
 		error_set(&error, -EPERM, NETI_TROUBLE_KERNEL, "its rules are not in force");
-	}
 	convergence->status_stale |= convergence->status.refusing != (enforces == 1);
 	convergence->status.refusing = enforces == 1;
 	if (enforces == 1 || !is_to_refuse(convergence)) {
