@@ -177,9 +177,15 @@ int64_t files_due(const struct convergence *convergence)
 	return due;
 }
 
+/* Who was proved since the state was written shall not be in doubt after a restart. */
 void files_write_last(struct convergence *convergence)
 {
+	int64_t now = clock_now();
+	struct error ignored;
+
+	if (convergence->options.rules && convergence->status.ready)
+		save_doubts(convergence, now, &ignored);
 	convergence->state_due = convergence->status_due = convergence->metrics_due = 0;
 	convergence->status_stale = true;
-	files_write(convergence, 0);
+	files_write(convergence, now);
 }
