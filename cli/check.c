@@ -20,7 +20,7 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
 
 struct verdict {
 	enum state state;
-	char text[512]; /* the sentences, the worst first */
+	char text[8192]; /* the sentences, the worst first: all causes of trouble have room */
 };
 
 static json_int_t number(const json_t *json, const char *name)
@@ -46,7 +46,7 @@ static void make_plain(char *sentence)
 __attribute__((format(printf, 3, 4))) static void find(struct verdict *verdict, enum state state,
 	const char *format, ...)
 {
-	char sentence[256], before[sizeof(verdict->text)];
+	char sentence[1024], before[sizeof(verdict->text)];
 	bool worse = state > verdict->state;
 	va_list arguments;
 
@@ -61,6 +61,18 @@ __attribute__((format(printf, 3, 4))) static void find(struct verdict *verdict, 
 		verdict->state = state;
 }
 
+/* Each by itself: a long one shall not cut off the next. */
+static void judge_troubles(struct verdict *verdict, const json_t *status)
+{
+	json_t *troubles = json_object_get(status, "troubles"), *trouble;
+	const char *cause;
+
+	json_object_foreach (troubles, cause, trouble)
+		find(verdict, STATE_CRITICAL, "%s", json_string_value(trouble));
+	if (!troubles && *text(status, "trouble")) /* an agent of an earlier release */
+		find(verdict, STATE_CRITICAL, "%s", text(status, "trouble"));
+}
+
 static void judge_agent(struct verdict *verdict, const json_t *status)
 {
 	const char *registry = text(status, "registry"), *trouble = text(status, "trouble");
@@ -69,8 +81,7 @@ static void judge_agent(struct verdict *verdict, const json_t *status)
 	if (number(status, "age") > STATUS_SILENT_S)
 		find(verdict, STATE_CRITICAL, "the agent has told nothing for %lld s",
 			(long long)number(status, "age"));
-	if (*trouble)
-		find(verdict, STATE_CRITICAL, "%s", trouble);
+	judge_troubles(verdict, status);
 	if (strcmp(registry, "refused") == 0)
 		find(verdict, STATE_CRITICAL, "the registry refuses this host");
 	else if (strcmp(registry, "connected") != 0)

@@ -150,6 +150,13 @@ sql "INSERT INTO node (path, parent, bytes, created, modified) VALUES ('/ip-map/
 sleep 4
 expect "entry: another member that comes does not hide it" checks 2 'another live member has the id hudson'
 sql "DELETE FROM node WHERE path LIKE '/ip-map/02/%other'"
+"${host[@]}" sh -c 'ip link add br9 type bridge && ip addr add 192.168.9.1/24 dev br9; ip link set br9 up'
+rm neti.prom
+mkdir neti.prom
+expect "of many troubles at once none is left out" within 12 checks 2 "$PWD/neti.prom: Is a directory"
+expect "nor the others" eval 'checks 2 "the id hudson" && checks 2 "interface br9"'
+rmdir neti.prom
+"${host[@]}" ip link del br9
 kill "$twin"
 wait "$twin"
 twin=
