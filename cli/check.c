@@ -69,7 +69,7 @@ static void judge_troubles(struct verdict *verdict, const json_t *status)
 
 	json_object_foreach (troubles, cause, trouble)
 		find(verdict, STATE_CRITICAL, "%s", json_string_value(trouble));
-	if (!troubles && *text(status, "trouble")) /* an agent of an earlier release */
+	if (!json_object_size(troubles) && *text(status, "trouble")) /* all that 0.1 told */
 		find(verdict, STATE_CRITICAL, "%s", text(status, "trouble"));
 }
 

@@ -444,7 +444,12 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 	bool applied_now = false, checked = false;
 
 	ask_addresses(convergence, now);
+	/* A look at the kernel may wait for a lock: whether strangers are refused is told before. */
+	if (convergence->keeper.applied && now >= convergence->check_due && convergence->policy_due > now)
+		convergence->policy_due = now;
 	host_turn(convergence, now);
+	if (!convergence->status.ready)
+		files_write(convergence, now);
 	if (now >= convergence->pace.not_before) {
 		if (convergence->fleet && convergence->fleet_due >= 0 &&
 			now >= convergence->fleet_due)
