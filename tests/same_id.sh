@@ -107,7 +107,15 @@ echo garbage >second/sessions
 run second "${two[@]}"
 second=$!
 expect "a torn file is another host" says second 2 'the id hudson'
-expect "and says so" grep -q 'second/sessions is ignored: it is not a state file' second.err
+told() { # what an agent says comes a moment after its status
+	local _
+	for _ in $(seq 50); do
+		grep -q "$1" "$2" && return
+		sleep 0.1
+	done
+	return 1
+}
+expect "and says so" told 'second/sessions is ignored: it is not a state file' second.err
 end "$second"
 kill "$watcher"
 end "$first"
