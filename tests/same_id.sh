@@ -95,18 +95,6 @@ at_once() {
 }
 expect "who was killed is back at once" at_once
 expect "it is no twin of itself" says first 0 'OK: hudson is 192'
-calm() { ! grep -v '^[+]' changes && cat first.err && ! grep -q 'the id hudson' first.err; }
-expect "and was never away" calm
-expect "its sessions are kept" test "$inode" != "$(stat -c %i first/sessions)"
-run copied "${two[@]}"
-copied=$!
-expect "a copied folder is another host" says copied 2 'the id hudson'
-expect "and says why" grep -q 'copied/sessions is ignored: it was copied from another folder' copied.err
-end "$copied"
-echo garbage >second/sessions
-run second "${two[@]}"
-second=$!
-expect "a torn file is another host" says second 2 'the id hudson'
 told() { # what an agent says comes a moment after its status
 	local _
 	for _ in $(seq 50); do
@@ -115,6 +103,18 @@ told() { # what an agent says comes a moment after its status
 	done
 	return 1
 }
+calm() { ! grep -v '^[+]' changes && cat first.err && ! grep -q 'the id hudson' first.err; }
+expect "and was never away" calm
+expect "its sessions are kept" test "$inode" != "$(stat -c %i first/sessions)"
+run copied "${two[@]}"
+copied=$!
+expect "a copied folder is another host" says copied 2 'the id hudson'
+expect "and says why" told 'copied/sessions is ignored: it was copied from another folder' copied.err
+end "$copied"
+echo garbage >second/sessions
+run second "${two[@]}"
+second=$!
+expect "a torn file is another host" says second 2 'the id hudson'
 expect "and says so" told 'second/sessions is ignored: it is not a state file' second.err
 end "$second"
 kill "$watcher"
