@@ -9,8 +9,7 @@
 #include "status.h"
 #include "progress.h"
 
-/* What neti_ruleset_restore() and neti_ruleset_fetch() say. */
-enum { RESTORED_WHOLE = 1, RESTORED_POLICY = 2, RESTORED_TORN = 3 };
+/* What neti_ruleset_fetch() says. */
 enum { FETCHED_OVERLAP = 1 };
 
 /* The registry is closed when this returns: nothing waits for it any longer. */
@@ -35,7 +34,7 @@ static int fetch(struct netictl *netictl, struct neti_ruleset **ret)
 /* A ruleset that is not all that it should be: the context has the sentence. */
 static bool is_less(const struct netictl *netictl, int fetched)
 {
-	return fetched == (netictl->line.from_state ? RESTORED_TORN : FETCHED_OVERLAP);
+	return fetched == (netictl->line.from_state ? NETI_RESTORED_TORN : FETCHED_OVERLAP);
 }
 
 struct both {
@@ -142,17 +141,17 @@ static int apply_from_state(struct netictl *netictl)
 	struct both both = { 0 };
 	int kept = open_both(netictl, &both), status = EXIT_DONE;
 
-	if (kept < 0 || kept == RESTORED_TORN)
+	if (kept < 0 || kept == NETI_RESTORED_TORN)
 		status = say_failure(netictl);
 	if (kept < 0)
 		goto out;
-	if (kept != RESTORED_WHOLE && has_rules(both.engine)) {
+	if (kept != NETI_RESTORED_WHOLE && has_rules(both.engine)) {
 		fputs("netictl: nothing is put up: the rules in the kernel stay\n", stderr);
 		status = EXIT_FAILED;
 	} else if (neti_engine_apply(both.engine, both.ruleset, true) < 0) {
 		status = say_failure(netictl);
 	} else {
-		say(netictl, kept == RESTORED_WHOLE ?
+		say(netictl, kept == NETI_RESTORED_WHOLE ?
 				     "the kernel holds what this host held last" :
 				     "this host refuses strangers, and knows no members yet");
 	}
@@ -200,7 +199,7 @@ int command_apply(struct netictl *netictl)
 		return EXIT_FAILED;
 	}
 	result = fetch(netictl, &ruleset);
-	if (result != (netictl->line.from_state ? RESTORED_WHOLE : 0))
+	if (result != (netictl->line.from_state ? NETI_RESTORED_WHOLE : 0))
 		status = say_failure(netictl);
 	else
 		status = confirm_apply(netictl, ruleset, time_ms);

@@ -274,9 +274,11 @@ int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
 int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
 	const char *folder) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* What a host holds until it has read its registry, with the policy and the state_dir of the
- * settings. 1: what it held last. 2: nothing is kept, and 3: what is kept cannot be used (the
- * message says why): its policy alone, without peers. -ENOENT: nothing to put up, as reject_all is
- * false, or the ruleset was forgotten. */
+ * settings: one of these. -ENOENT: nothing to put up, as reject_all is false, or the ruleset was
+ * forgotten. */
+#define NETI_RESTORED_WHOLE 1  /* what it held last */
+#define NETI_RESTORED_POLICY 2 /* its policy alone, without peers: nothing is kept */
+#define NETI_RESTORED_TORN 3   /* likewise: what is kept cannot be used, the message says why */
 int neti_ruleset_restore(struct neti_ruleset **ret_ruleset, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_ruleset_forget(struct neti_context *context, const char *folder) NETI_NONNULL(1, 2);

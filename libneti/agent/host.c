@@ -76,14 +76,14 @@ static int put_up(struct convergence *convergence, struct error *error)
 	struct ruleset *wanted = NULL;
 	int kept = state_restore(settings, &wanted, error), result;
 
-	if (kept == 3)
+	if (kept == NETI_RESTORED_TORN)
 		log_warning(convergence->log, "%s", error->text);
 	if ((kept == -ENOENT || kept == -EBADMSG) && ruleset_build_policy(&wanted, &settings->policy,
 				       &settings->overlay_subnet) == 0)
-		kept = 2;
+		kept = NETI_RESTORED_POLICY;
 	if (kept < 0)
 		return kept == -ENOENT || kept == -EBADMSG ? error_memory(error) : kept;
-	result = kept == 1 ? 0 : check_replaceable(convergence->keeper.engine, error);
+	result = kept == NETI_RESTORED_WHOLE ? 0 : check_replaceable(convergence->keeper.engine, error);
 	if (result == 0)
 		result = keeper_start(&convergence->keeper, wanted, error);
 	if (result < 0) {
@@ -94,7 +94,7 @@ static int put_up(struct convergence *convergence, struct error *error)
 	convergence->policy_stale = false;
 	convergence_well(convergence, TROUBLE_KERNEL);
 	log_warning(convergence->log, "the registry is not read yet: %s",
-		kept == 1 ? "the rules that this host held last are in force" :
+		kept == NETI_RESTORED_WHOLE ? "the rules that this host held last are in force" :
 		is_to_refuse(convergence) ? "this host refuses strangers, and knows no members" :
 					    "this host refuses nobody, and knows no members");
 	return 0;

@@ -271,7 +271,7 @@ int state_restore(const struct settings *settings, struct ruleset **ret, struct 
 	if (result == 0) {
 		policy_clear(&(*ret)->policy);
 		if (policy_copy(&(*ret)->policy, &settings->policy) == 0)
-			return 1;
+			return NETI_RESTORED_WHOLE;
 		*ret = ruleset_free(*ret);
 		return error_memory(error);
 	}
@@ -279,5 +279,5 @@ int state_restore(const struct settings *settings, struct ruleset **ret, struct 
 		return result;
 	if (ruleset_build_policy(ret, &settings->policy, &settings->overlay_subnet) < 0)
 		return error_memory(error);
-	return result == -ENOENT ? 2 : 3;
+	return result == -ENOENT ? NETI_RESTORED_POLICY : NETI_RESTORED_TORN;
 }

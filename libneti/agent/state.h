@@ -37,10 +37,9 @@ int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error
 int state_forget_ruleset(const char *state_dir, struct error *error);
 
 /*
- * What shall stand until the registry has been read, under the settings' own policy: 1, what this
- * host held last; 2, its policy alone, as nothing is kept; 3, its policy alone, as what is kept
- * cannot be used (the error says why). -ENOENT when strangers are not to be refused anyway, or
- * the ruleset was to be forgotten.
+ * What shall stand until the registry has been read, under the settings' own policy: one of
+ * NETI_RESTORED_*. -ENOENT when strangers are not to be refused anyway, or the ruleset was to be
+ * forgotten.
  */
 int state_restore(const struct settings *settings, struct ruleset **ret, struct error *error);
 
