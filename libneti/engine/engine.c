@@ -49,9 +49,6 @@ int engine_open(struct engine **ret, const char *name, const struct engine_confi
 
 struct engine *engine_close(struct engine *engine)
 {
-	if (!engine)
-		return NULL;
-	engine->ops->close(engine);
 	free(engine);
 	return NULL;
 }

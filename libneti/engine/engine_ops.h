@@ -11,7 +11,6 @@ struct engine_ops {
 	const char *name;
 	size_t size; /* of the engine's own struct, which begins with struct engine */
 	int (*open)(struct engine *engine, struct error *error);
-	void (*close)(struct engine *engine);
 	int (*apply)(struct engine *engine, const struct ruleset *wanted, struct engine_report *report,
 		struct error *error);
 	int (*update)(struct engine *engine, const struct ruleset *from, const struct ruleset *to,

@@ -94,11 +94,6 @@ static int iptables_open(struct engine *engine, struct error *error)
 	return r < 0 ? r : xtables_check(error);
 }
 
-static void iptables_close(struct engine *engine)
-{
-	xtables_memory_clear(&((struct iptables *)engine)->memory);
-}
-
 static void find_indexes(const char *const names[SETS], uint16_t ret[SETS])
 {
 	for (enum set set = 0; set < SETS; set++)
@@ -438,7 +433,6 @@ const struct engine_ops iptables_engine = {
 	.name = "iptables",
 	.size = sizeof(struct iptables),
 	.open = iptables_open,
-	.close = iptables_close,
 	.apply = iptables_apply,
 	.update = iptables_update,
 	.compare = iptables_compare,

@@ -46,13 +46,11 @@ int change_failed(enum table table, int r, struct error *error)
 		name, strerror(-r));
 }
 
-static int try_table_by(bool patch, struct change *change, enum table table, struct error *error)
+static int try_table(struct change *change, enum table table, struct error *error)
 {
 	struct sync sync = { 0 };
 	struct xtables *xtables;
-	int r = patch ? xtables_open_patch(&xtables, table, change->sets, &change->iptables->memory,
-				error) :
-			xtables_open(&xtables, table, change->sets, error);
+	int r = xtables_open(&xtables, table, change->sets, error);
 
 	if (r < 0)
 		return r;
@@ -70,15 +68,6 @@ static int try_table_by(bool patch, struct change *change, enum table table, str
 	if (r == 0 && *sync.kept)
 		memcpy(change->kept, sync.kept, sizeof(change->kept));
 	return r;
-}
-
-/* Members who come, move and go are most of all changes, and most of these leave the tree's
- * branches as they are. */
-static int try_table(struct change *change, enum table table, struct error *error)
-{
-	int r = change->diff ? try_table_by(true, change, table, error) : -EOPNOTSUPP;
-
-	return r == -EOPNOTSUPP ? try_table_by(false, change, table, error) : r;
 }
 
 /* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit

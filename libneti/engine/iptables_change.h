@@ -13,7 +13,6 @@ struct iptables {
 	bool ipv6_missed; /* said once */
 	bool size_missed; /* likewise */
 	bool flows_unknown; /* some may lead where an older nat table sent them */
-	struct xtables_memory memory;
 };
 
 /* One table's work; from and diff NULL: whatever it holds. */

@@ -15,8 +15,29 @@
 #include <unistd.h>
 
 #include "xtables.h"
-#include "xtables_backend.h"
 #include "xtables_entry.h"
+
+/* Results are libiptc's: 0 or NULL is a failure with its reason in errno. Entries are the kernel's. */
+struct xtables_backend {
+	uint8_t family;
+	const char *program, *names; /* what to say, and where the tables in use are listed */
+	void *(*init)(const char *table);
+	void (*free)(void *handle);
+	const char *(*first_chain)(void *handle);
+	const char *(*next_chain)(void *handle);
+	int (*has)(const char *chain, void *handle);
+	int (*references)(unsigned *ret, const char *chain, void *handle);
+	const void *(*first)(const char *chain, void *handle);
+	const void *(*next)(const void *entry, void *handle);
+	const char *(*target)(const void *entry, void *handle); /* of a jump: the chain */
+	int (*create)(const char *chain, void *handle);
+	int (*insert)(const char *chain, const void *entry, unsigned position, void *handle);
+	int (*append)(const char *chain, const void *entry, void *handle);
+	int (*delete)(const char *chain, unsigned position, void *handle);
+	int (*empty)(const char *chain, void *handle);
+	int (*drop)(const char *chain, void *handle);
+	int (*commit)(void *handle); /* policy counters are kept */
+};
 
 struct xtables {
 	enum table table;
@@ -51,11 +72,7 @@ static int commit(const struct xtc_ops *ops, struct xtc_handle *handle)
 
 /* The libraries' functions differ in their types alone. */
 #define WRAP(prefix)                                                                               \
-	static void *prefix##_wrapped_init(const char *table, struct xtables_memory *memory)       \
-	{                                                                                          \
-		(void)memory;                                                                      \
-		return prefix##_init(table);                                                       \
-	}                                                                                          \
+	FORWARD(prefix, void *, init, init, (const char *table), (table))                          \
 	FORWARD(prefix, void, free, free, (void *handle), (handle))                                \
 	FORWARD(prefix, const char *, first_chain, first_chain, (void *handle), (handle))          \
 	FORWARD(prefix, const char *, next_chain, next_chain, (void *handle), (handle))            \
@@ -147,9 +164,10 @@ static int explain_open(int r, enum table table, struct error *error)
 		backend->family == AF_INET6 ? "ip6table" : "iptable", name);
 }
 
-static int open_table(struct xtables **ret, enum table table, const struct xtables_backend *backend,
-	const uint16_t sets[SETS], struct xtables_memory *memory, struct error *error)
+int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
+	struct error *error)
 {
+	const struct xtables_backend *backend = backend_of(table);
 	struct xtables *xtables = calloc(1, sizeof(*xtables));
 	int r;
 
@@ -157,7 +175,7 @@ static int open_table(struct xtables **ret, enum table table, const struct xtabl
 		return error_memory(error);
 	*xtables = (struct xtables){ .table = table, .backend = backend, .sets = sets };
 	errno = 0;
-	xtables->handle = backend->init(render_table_name(table), memory);
+	xtables->handle = backend->init(render_table_name(table));
 	if (xtables->handle) {
 		*ret = xtables;
 		return 0;
@@ -165,18 +183,6 @@ static int open_table(struct xtables **ret, enum table table, const struct xtabl
 	r = failure();
 	free(xtables);
 	return explain_open(r, table, error);
-}
-
-int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
-	struct error *error)
-{
-	return open_table(ret, table, backend_of(table), sets, NULL, error);
-}
-
-int xtables_open_patch(struct xtables **ret, enum table table, const uint16_t sets[SETS],
-	struct xtables_memory *memory, struct error *error)
-{
-	return open_table(ret, table, &xtables_patch, sets, memory, error);
 }
 
 struct xtables *xtables_close(struct xtables *xtables)

@@ -17,18 +17,6 @@ bool xtables_exists(enum table table);
 int xtables_open(struct xtables **ret, enum table table, const uint16_t sets[SETS],
 	struct error *error);
 
-/* What a table is read to and written from, kept for the next change; the kernel may have it
- * back when it is short of memory. */
-struct xtables_memory {
-	unsigned char *start;
-	size_t size;
-};
-void xtables_memory_clear(struct xtables_memory *memory);
-/* To change rules with DNAT in chains of TABLE_NAT that stay, at less cost. -EOPNOTSUPP, now or
- * from any later call: the change or the table is of another kind, open it the usual way. */
-int xtables_open_patch(struct xtables **ret, enum table table, const uint16_t sets[SETS],
-	struct xtables_memory *memory, struct error *error);
-
 struct xtables *xtables_close(struct xtables *xtables);
 enum table xtables_table(const struct xtables *xtables);
 
