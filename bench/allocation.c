@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "allocation.h"
-#include "clock.h"
+#include "base/clock.h"
 #include "figures.h"
 #include "registry/registry.h"
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "allocation.h"
-#include "clock.h"
+#include "base/clock.h"
 #include "commands.h"
 #include "figures.h"
 #include "registry/registry.h"

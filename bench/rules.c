@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "engine/iptables_sets.h"
+#include "engine/iptables/sets.h"
 #include "figures.h"
 #include "path.h"
 #include "rules.h"

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "figures.h"
 #include "neti/neti.h"
 #include "watcher.h"

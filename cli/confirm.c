@@ -23,9 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/duration.h"
+#include "base/file.h"
 #include "confirm.h"
-#include "duration.h"
-#include "file.h"
 
 #define LOCK_NAME "unconfirmed"
 #define CONFIRMED "confirmed\n"

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/words.h"
 #include "hook.h"
-#include "words.h"
 
 #ifndef RUN_MS
 #define RUN_MS 60000

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "base/file.h"
 #include "inventory.h"
 
 #define BYTES_MAX ((size_t)256 << 20)

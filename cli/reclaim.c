@@ -2,7 +2,7 @@
 /*
  * reclaim: leases that nobody has joined with for a long time are given back.
  */
-#include "duration.h"
+#include "base/duration.h"
 #include "netictl.h"
 
 static void print_plain(const struct neti_members *members)

@@ -6,8 +6,8 @@
 
 #include "confirm.h"
 #include "netictl.h"
-#include "status.h"
 #include "progress.h"
+#include "status.h"
 
 /* What neti_ruleset_fetch() says. */
 enum { FETCHED_OVERLAP = 1 };

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 flags=(-D_GNU_SOURCE -Iinclude -Ilibneti)
-sources=(libneti/*.c libneti/*/*.c cli/*.c examples/*.c)
+mapfile -t sources < <(find libneti cli examples -name '*.c' | sort)
 
 case $1 in
 cppcheck)

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "address.h"
+#include "base/address.h"
 #include "test.h"
 
 static struct prefix prefix(const char *text)

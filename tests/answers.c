@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "fake_zookeeper.h"
 #include "neti/neti.h"
 #include "registry/registry.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "connections.h"
-#include "engine/conntrack.h"
+#include "engine/conntrack/conntrack.h"
 
 static const struct end here_member = { &self, HERE_MEMBER };
 

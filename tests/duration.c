@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "duration.h"
+#include "base/duration.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

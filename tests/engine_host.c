@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/netlink_sets.h"
-#include "engine/xtables.h"
+#include "engine/iptables/ipset_read.h"
+#include "engine/iptables/table.h"
 #include "engine_checks.h"
 #include "netns.h"
 #include "test.h"

@@ -70,16 +70,16 @@ END_TEST
 START_TEST(longest_name_fits)
 {
 	static const char full[] = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
-	char id[MEMBER_ID_MAX + 1], name[ENTRY_NAME_MAX];
+	char id[NAME_ID_MAX + 1], name[ENTRY_NAME_MAX];
 	struct member fields = { .id = id, .network = "12345678901234567890123456789012" };
 	struct error error;
 
-	memset(id, '/', MEMBER_ID_MAX);
-	id[MEMBER_ID_MAX] = '\0';
+	memset(id, '/', NAME_ID_MAX);
+	id[NAME_ID_MAX] = '\0';
 	fields.overlay = address("fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
 	fields.private_address = fields.public_address = fields.overlay;
 	ck_assert_int_eq(entry_format(&fields, name, &error), 0);
-	ck_assert_uint_eq(strlen(name), 3 * (sizeof(full) - 1) + 32 + 4 + 3 * MEMBER_ID_MAX);
+	ck_assert_uint_eq(strlen(name), 3 * (sizeof(full) - 1) + 32 + 4 + 3 * NAME_ID_MAX);
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(bad_members_are_not_written)
 	bad = good, bad.private_address = address("127.0.0.1");
 	ck_assert_int_eq(entry_format(&bad, name, &error), -EINVAL);
 	ck_assert_str_eq(name, "untouched");
-	ck_assert_uint_eq(strlen(long_id), MEMBER_ID_MAX);
+	ck_assert_uint_eq(strlen(long_id), NAME_ID_MAX);
 	bad = good, bad.id = long_id;
 	ck_assert_int_eq(entry_format(&bad, name, &error), 0);
 }

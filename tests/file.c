@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "base/file.h"
 #include "test.h"
 
 static char folder[64], path[128];

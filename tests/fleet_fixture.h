@@ -4,7 +4,7 @@
 /*
  * A fleet of four shards for the suites of the view, and a registry that is a row of booleans.
  */
-#include "fleet.h"
+#include "fleet/fleet.h"
 #include "members.h"
 
 #define SHARDS 4

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fleet_settings.h"
+#include "fleet/fleet_settings.h"
 #include "test.h"
 
 #define BASE "\"layout\":1,\"overlay_subnet\":\"192.168.0.0/18\""

@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <stdarg.h>
 
-#include "member.h"
+#include "fleet/member.h"
 #include "test.h"
 
 static struct netictl netictl;

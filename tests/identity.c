@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "agent/refresh.h"
-#include "identity.h"
+#include "settings/identity.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

@@ -13,11 +13,11 @@
 #include "agent/events.h"
 #include "agent/metrics.h"
 #include "agent/status.h"
-#include "fleet_settings.h"
-#include "json_text.h"
-#include "log.h"
-#include "member.h"
-#include "settings.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "fleet/fleet_settings.h"
+#include "fleet/member.h"
+#include "settings/settings.h"
 #include "test.h"
 
 static char folder[64];

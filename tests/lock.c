@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "agent/status.h"
-#include "file.h"
+#include "base/file.h"
 #include "test.h"
 
 #define ROUNDS 40

@@ -4,7 +4,7 @@
 /*
  * Members by number, for the suites of pure code: the n-th has overlay address 192.168.0.0 + n.
  */
-#include "member.h"
+#include "fleet/member.h"
 
 /* "id network overlay private public"; "-" for no public address. The caller owns it. */
 struct member *test_member(const char *text);

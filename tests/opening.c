@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "connections.h"
 
 static const struct end here_member = { &self, HERE_MEMBER }, at_member = { &member, MEMBER },

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "engine/iptables_render.h"
+#include "engine/iptables/render.h"
 #include "rules.h"
 #include "test.h"
 

@@ -4,7 +4,7 @@
 /*
  * Rulesets made by hand, member by member, for tests and benchmarks.
  */
-#include "ruleset.h"
+#include "ruleset/ruleset.h"
 
 /* Empty: 192.168.0.0/18, icmp answered, nothing open. */
 struct ruleset *rules_new(const char *overlay);

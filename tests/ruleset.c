@@ -3,7 +3,7 @@
  * Rulesets: the road to each member, who is a peer, and the difference of two.
  */
 #include "members.h"
-#include "ruleset.h"
+#include "ruleset/ruleset.h"
 #include "test.h"
 
 static struct fleet_settings fleet;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 #include "settings_dump.h"
 #include "test.h"
 

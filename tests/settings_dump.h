@@ -4,7 +4,7 @@
 /*
  * Every field of the settings as text, so that tests compare whole values.
  */
-#include "settings.h"
+#include "settings/settings.h"
 
 /* Lasts until the next call but one. */
 const char *settings_dump(const struct settings *settings);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 #include "settings_dump.h"
 #include "test.h"
 

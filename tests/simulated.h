@@ -6,8 +6,8 @@
  * n + 1 of the subnet, and is at the private address 10.128.0.0 + place. For faults and
  * benchmarks; what goes wrong ends the program.
  */
+#include "fleet/fleet_settings.h"
 #include "registry/store.h"
-#include "fleet_settings.h"
 
 struct simulator;
 

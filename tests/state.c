@@ -14,7 +14,7 @@
 #include "agent/sessions.h"
 #include "agent/state.h"
 #include "agent/status.h"
-#include "file.h"
+#include "base/file.h"
 #include "members.h"
 #include "netns.h"
 #include "test.h"

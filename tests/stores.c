@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "clock.h"
-#include "registry/zookeeper_hosts.h"
+#include "base/clock.h"
+#include "registry/zookeeper/hosts.h"
 #include "registry_fixture.h"
 
 START_TEST(store_answers)

@@ -8,53 +8,59 @@ source "${srcdir:-.}/tests/suite.sh"
 build=$PWD
 cd "$srcdir" || exit 1
 
+# A folder, and those whose headers it may include beside its own and libneti's public one: the
+# arrows of HACKING.md. A store or an engine is a row more.
+layers='
+libneti/base
+libneti/settings             libneti/base
+libneti/fleet                libneti/base
+libneti/ruleset              libneti/base libneti/fleet libneti/settings
+libneti/registry             libneti/base libneti/fleet
+libneti/registry/sqlite      libneti/base libneti/registry
+libneti/registry/zookeeper   libneti/base libneti/registry
+libneti/engine               libneti/base libneti/fleet libneti/ruleset
+libneti/engine/conntrack     libneti/base libneti/ruleset libneti/engine
+libneti/engine/iptables      libneti/base libneti/ruleset libneti/engine libneti/engine/conntrack
+libneti/agent                libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine libneti/engine/conntrack
+libneti/api                  libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine libneti/agent
+cli                          libneti/base
+'
+
 # FILE INCLUDED, both below the root of the tree; what is not ours is left out.
 includes() {
-	local file name folder
+	local file name place
 	grep -Hno '^#include "[^"]*"' "$@" | sed 's/:[0-9]*:#include "/ /; s/"$//' |
 		while read -r file name; do
-			folder=${file%/*}
-			while [[ $name == ../* ]]; do
-				name=${name#../}
-				folder=${folder%/*}
+			for place in "${file%/*}/$name" "libneti/$name" "include/$name"; do
+				[ ! -e "$place" ] || { echo "$file $place" && break; }
 			done
-			if [ -e "$folder/$name" ]; then
-				echo "$file $folder/$name"
-			elif [ -e "libneti/$name" ]; then
-				echo "$file libneti/$name"
-			elif [ -e "include/$name" ]; then
-				echo "$file include/$name"
-			fi
 		done
 }
 
-# layer FILES ALLOWED: extended regular expressions of whole names.
-layer() {
-	local files
-	mapfile -t files < <(find libneti cli -name '*.[ch]' | grep -xE "$1")
-	[ ${#files[@]} -gt 0 ] || return 1
-	! includes "${files[@]}" | grep -vE "^[^ ]+ ($2)$"
+mapfile -t sources < <(find libneti cli -name '*.[ch]' | sort)
+mapfile -t bodies < <(find libneti cli -name '*.c' | sort)
+
+every_folder_has_a_row() {
+	diff <(dirname "${sources[@]}" | sort -u) <(awk 'NF { print $1 }' <<<"$layers" | sort)
 }
 
-leaf='libneti/[^/]+\.h|include/neti/neti\.h'
-expect "leaves include leaves" layer 'libneti/[^/]+\.[ch]' "$leaf"
-expect "what is below the fleet does not know it" layer \
-	'libneti/(address|buffer|clock|duration|error|file(_lock)?|identity(_ec2)?|json_text|log|member|members|settings.*|fleet_settings|text)\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|file|fleet_settings|identity(_ec2)?|json_text|log|member|members|policy|settings.*|text|words)\.h|include/neti/neti\.h'
-expect "fleet and ruleset do not know each other" layer 'libneti/fleet(_slot|_view)?\.[ch]' \
-	'libneti/(address|buffer|clock|duration|error|fleet(_slot|_view|_settings)?|log|member)\.h|include/neti/neti\.h'
-expect "ruleset and policy know members and settings" layer 'libneti/(ruleset|policy)\.[ch]' \
-	'libneti/(address|buffer|duration|error|fleet_settings|log|member|policy|ruleset|settings)\.h|include/neti/neti\.h'
-expect "registry" layer 'libneti/registry/.*' "libneti/registry/[^/]+\.h|$leaf"
-expect "engine" layer 'libneti/engine/.*' "libneti/engine/[^/]+\.h|$leaf"
-expect "agent: the layers below by their front doors" layer 'libneti/agent/.*' \
-	"libneti/agent/[^/]+\.h|libneti/registry/(registry|entry)\.h|libneti/engine/(engine|conntrack|host_networks)\.h|$leaf"
-expect "api" layer 'libneti/api/.*' \
-	"libneti/(api|agent)/[^/]+\.h|libneti/registry/registry\.h|libneti/engine/(engine|host_networks)\.h|$leaf"
+# Each include of another folder that its row does not name.
+arrows_point_downward() {
+	! awk '
+		NR == FNR { for (i = 1; i <= NF; i++) allowed[$1, $i] = 1; next }
+		{
+			from = $1; to = $2
+			sub(/\/[^\/]*$/, "", from); sub(/\/[^\/]*$/, "", to)
+			if (!((from, to) in allowed) && $2 != "include/neti/neti.h") print
+		}
+	' <(echo "$layers") <(includes "${sources[@]}") | grep .
+}
+
+expect "every folder has a row of arrows" every_folder_has_a_row
+expect "arrows between folders point downward" arrows_point_downward
 # Times and commands in words are read as the settings read them, files opened as the library does.
-expect "the tool: what any program may, and four leaves" layer 'cli/.*' \
-	'cli/[^/]+\.h|include/neti/neti\.h|libneti/(clock|duration|file|words)\.h'
-expect "the public header includes no other" layer 'libneti/version\.c' "$leaf"
+expect "the tool: what any program may, and four leaves" eval \
+	'! includes cli/*.[ch] | grep -vE " (cli/.*|include/neti/neti\.h|libneti/base/(clock|duration|file|words)\.h)$"'
 
 # --- one file calls each --------------------------------------------------------------------------
 
@@ -63,13 +69,13 @@ only_in() {
 	diff <(printf '%s\n' "$2") <(grep -rlE "^#include <$1" libneti cli include | sort | paste -sd' ')
 }
 
-expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper_client.c
-expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite_db.c
-expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/sets.c
-expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/xtables.c
+expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/registry/zookeeper/client.c
+expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite/db.c
+expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/iptables/ipset_write.c
+expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/iptables/table.c
 expect "one file includes libmnl's header" only_in 'libmnl/' libneti/engine/netlink.c
 
-expect "one file includes libcurl's header" only_in 'curl/' libneti/identity_ec2.c
+expect "one file includes libcurl's header" only_in 'curl/' libneti/settings/identity_ec2.c
 
 wanted_symbols() {
 	find "$build/libneti" -path '*/.libs/*.o' -exec nm -A -u {} + |
@@ -91,11 +97,11 @@ calls_from() {
 	diff <(printf '%s\n' "$2") <(grep -E " ($1)" "$suite_folder/foreign" | cut -d' ' -f1 | sort -u)
 }
 
-expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper_client
-expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite_db
-expect "one object calls libipset" calls_from 'ipset_' libneti/engine/sets
-expect "one object calls libcurl" calls_from 'curl_' libneti/identity_ec2
-expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/xtables
+expect "one object calls ZooKeeper" calls_from 'zoo_|zookeeper_|zerror' libneti/registry/zookeeper/client
+expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite/db
+expect "one object calls libipset" calls_from 'ipset_' libneti/engine/iptables/ipset_write
+expect "one object calls libcurl" calls_from 'curl_' libneti/settings/identity_ec2
+expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/iptables/table
 expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
 
 # where PATTERN: files of the library that say it, in one line.
@@ -103,7 +109,7 @@ where() {
 	grep -rlE "$1" libneti | sort | paste -sd' '
 }
 
-expect "text is made in the C locale, in one place" test "$(where '\bvsn?printf\(')" = libneti/text.c
+expect "text is made in the C locale, in one place" test "$(where '\bvsn?printf\(')" = libneti/base/text.c
 expect "no number with a point is made elsewhere" test \
 	"$(where '\bsn?printf\(.*"[^"]*%[-+0-9.*]*[aefgAEFG]')" = ""
 expect "no letter depends on a language" test \
@@ -111,7 +117,7 @@ expect "no letter depends on a language" test \
 # Of others' files only those of the kernel are opened in another way, and what a person pipes in.
 opens() {
 	grep -rnE '\b(open|fopen|creat|mkstemp)\(' libneti cli --include='*.c' | grep -vE \
-		'"/(proc|dev)/|->open\(|^libneti/(file|engine/(conntrack_size|xtables|xtables_lock))\.c|^cli/(inventory|proxy)\.c'
+		'"/(proc|dev)/|->open\(|^libneti/(base/file|engine/(conntrack/size|iptables/(table|lock)))\.c|^cli/(inventory|proxy)\.c'
 }
 expect "files are opened in one place" test -z "$(opens)"
 
@@ -121,7 +127,7 @@ wall_clock() {
 }
 
 expect "no time of the registry is this host's, but where the file keeps its own" \
-	test "$(wall_clock)" = libneti/registry/sqlite_db.c
+	test "$(wall_clock)" = libneti/registry/sqlite/db.c
 
 # --- a guest in somebody's process ------------------------------------------------------------------
 
@@ -141,7 +147,7 @@ expect "the library neither ends nor speaks for its process" rude_calls
 
 files_are_short() {
 	local file lines long=0
-	for file in libneti/*.[ch] libneti/*/*.[ch] cli/*.[ch] tests/*.[ch] bench/*.c examples/*.c; do
+	for file in "${sources[@]}" tests/*.[ch] bench/*.c examples/*.c; do
 		lines=$(wc -l <"$file")
 		[ "$lines" -le 600 ] || { echo "$file: $lines lines" && long=1; }
 	done
@@ -165,13 +171,13 @@ functions_are_short() {
 
 # "About a dozen lines."
 the_mean_is_a_dozen() {
-	function_lengths libneti/*.c libneti/*/*.c cli/*.c |
+	function_lengths "${bodies[@]}" |
 		awk '{ sum += $1 } END { printf "%d functions, %.1f lines\n", NR, sum / NR
 			exit !(NR > 300 && sum / NR <= 13) }'
 }
 
 deep_nesting() {
-	! grep -nP '^\t{6,}(if|for|while|switch|do)\b' libneti/*.c libneti/*/*.c cli/*.c
+	! grep -nP '^\t{6,}(if|for|while|switch|do)\b' "${bodies[@]}"
 }
 
 # The same body of three lines and more in two files.
@@ -190,7 +196,7 @@ no_helper_twice() {
 		}
 		start { line = $0; gsub(/[ \t]+/, " ", line); body = body line "\n" }
 		{ previous = $0 }
-	' libneti/*.c libneti/*/*.c cli/*.c >"$suite_folder/twice"
+	' "${bodies[@]}" >"$suite_folder/twice"
 	cat "$suite_folder/twice"
 	[ ! -s "$suite_folder/twice" ]
 }
@@ -207,7 +213,7 @@ opens_with() {
 
 expect "files are short" files_are_short
 expect "functions of library and tool have 45 lines at most" functions_are_short 45 \
-	libneti/*.c libneti/*/*.c cli/*.c
+	"${bodies[@]}"
 expect "functions of tests and benchmarks have 80 lines at most" functions_are_short 80 \
 	tests/*.c bench/*.c examples/*.c
 expect "their mean is about a dozen" the_mean_is_a_dozen

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "neti/neti.h"
 #include "probe.h"
 #include "test.h"

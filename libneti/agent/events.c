@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../text.h"
+#include "base/text.h"
 #include "events.h"
 
 #define EVENTS_MAX 256

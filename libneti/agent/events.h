@@ -7,7 +7,7 @@
  */
 #include <pthread.h>
 
-#include "../members.h"
+#include "fleet/members.h"
 #include "neti/neti.h"
 
 struct neti_event {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../clock.h"
+#include "base/clock.h"
 #include "files.h"
 #include "metrics.h"
 #include "state.h"

@@ -6,7 +6,7 @@
  * change, the state when the fleet is quiet. A file that cannot be written is told, tried again,
  * and stops nothing.
  */
-#include "convergence.h"
+#include "reconcile.h"
 
 /* What a restart would need is not what is on the disk. */
 void files_state_changed(struct convergence *convergence, int64_t now);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../clock.h"
-#include "../engine/host_networks.h"
+#include "base/clock.h"
+#include "engine/host_networks.h"
 #include "host.h"
 #include "state.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../file.h"
+#include "base/file.h"
 #include "metrics.h"
 
 static void family(struct buffer *text, const char *name, const char *type, const char *help)

@@ -4,7 +4,7 @@
 /*
  * The status as Prometheus reads it: the text file of metrics_file.
  */
-#include "../buffer.h"
+#include "base/buffer.h"
 #include "status.h"
 
 /* Pure; now in seconds of the epoch. -ENOMEM. */

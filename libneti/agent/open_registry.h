@@ -4,8 +4,8 @@
 /*
  * The way from settings to an open registry, for the agent and for the public calls.
  */
-#include "../registry/registry.h"
-#include "../settings.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
 
 int open_registry(struct registry **ret, const struct settings *settings,
 	const struct fleet_settings *initial, const struct registry_handler *handler,

@@ -5,8 +5,8 @@
  */
 #include <errno.h>
 
-#include "../identity.h"
 #include "refresh.h"
+#include "settings/identity.h"
 
 #define ASKING_MS 20
 

@@ -5,8 +5,8 @@
  * Asks from time to time whether the addresses that were found are still this host's. Never
  * waits.
  */
-#include "../identity_ec2.h"
-#include "../settings.h"
+#include "settings/identity_ec2.h"
+#include "settings/settings.h"
 
 #define REFRESH_MS 60000
 

@@ -4,8 +4,8 @@
 /*
  * The registry sessions of this host, in state_dir.
  */
-#include "../error.h"
-#include "../registry/registry.h"
+#include "base/error.h"
+#include "registry/registry.h"
 
 int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, struct error *error);
 /* -ENOENT: there are none that can still live; -EBADMSG: torn, copied or newer, and the sentence

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../file.h"
-#include "../policy.h"
-#include "../registry/entry.h"
-#include "../ruleset_json.h"
+#include "base/file.h"
+#include "registry/entry.h"
+#include "ruleset/ruleset_json.h"
+#include "settings/policy.h"
 #include "state.h"
 
 #define FLEET_NAME "fleet"

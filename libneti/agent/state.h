@@ -5,10 +5,10 @@
  * What the kernel was made to hold last, in state_dir: the fleet, which a restarted agent counts
  * removals against, and the ruleset, which is put up at boot.
  */
-#include "../buffer.h"
-#include "../fleet_settings.h"
-#include "../member.h"
-#include "../ruleset.h"
+#include "base/buffer.h"
+#include "fleet/fleet_settings.h"
+#include "fleet/member.h"
+#include "ruleset/ruleset.h"
 
 /* Any file of that form: a head with the version and a checksum, then the body. Of what was read
  * the caller frees *ret_text, also after a failure; the body points into it. */

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../clock.h"
-#include "../file.h"
-#include "../json_text.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json_text.h"
 #include "status.h"
 
 /* Files of earlier releases could be read by everybody. */

@@ -10,9 +10,9 @@
 
 #include <jansson.h>
 
-#include "../error.h"
-#include "../registry/registry.h"
+#include "base/error.h"
 #include "fill.h"
+#include "registry/registry.h"
 #include "trouble.h"
 
 struct status {

@@ -5,8 +5,8 @@
  * What is not well on this host, each cause in a place of its own: set and cleared by its own
  * state alone, so that no success elsewhere hides it. Pure.
  */
-#include "../buffer.h"
-#include "../error.h"
+#include "base/buffer.h"
+#include "base/error.h"
 
 enum trouble_cause {
 	TROUBLE_OPEN,	  /* reject_all, and nothing refuses strangers */

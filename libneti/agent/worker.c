@@ -10,9 +10,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../clock.h"
-#include "../thread.h"
-#include "convergence.h"
+#include "base/clock.h"
+#include "base/thread.h"
+#include "reconcile.h"
 #include "status.h"
 #include "worker.h"
 

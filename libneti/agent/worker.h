@@ -5,8 +5,8 @@
  * The agent's thread: registry, fleet, ruleset and kernel joined in one loop. Nothing of it
  * runs on the caller's thread but the calls below.
  */
-#include "../settings.h"
 #include "events.h"
+#include "settings/settings.h"
 
 struct worker;
 

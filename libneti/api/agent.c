@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../agent/events.h"
-#include "../agent/worker.h"
-#include "../clock.h"
-#include "../identity.h"
+#include "agent/events.h"
+#include "agent/worker.h"
 #include "api.h"
+#include "base/clock.h"
+#include "settings/identity.h"
 
 struct neti_agent {
 	unsigned references;

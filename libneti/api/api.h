@@ -5,14 +5,14 @@
  * The objects behind the public handles. Each holds a reference to its context, where its
  * failures are told; the work is done by the layers below.
  */
-#include "../engine/engine.h"
-#include "../error.h"
-#include "../fleet_settings.h"
-#include "../log.h"
-#include "../members.h"
-#include "../registry/registry.h"
-#include "../ruleset.h"
-#include "../settings.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "fleet/fleet_settings.h"
+#include "fleet/members.h"
+#include "registry/registry.h"
+#include "ruleset/ruleset.h"
+#include "settings/settings.h"
 
 struct neti_context {
 	unsigned references;

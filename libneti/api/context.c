@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../json_text.h"
 #include "api.h"
+#include "base/json_text.h"
 
 NETI_EXPORT int neti_context_new(struct neti_context **ret_context)
 {

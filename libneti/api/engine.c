@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "api.h"
-#include "../agent/guard.h"
+#include "engine/guard.h"
 
 NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine, struct neti_context *context)
 {

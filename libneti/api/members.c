@@ -49,14 +49,14 @@ static int parse_addresses(const struct text_address *texts, size_t n, struct er
 static int make_member(struct member **ret, const char *id, const char *network,
 	const struct text_address *texts, struct member *fields, struct error *error)
 {
-	if (member_check_id(id) < 0)
+	if (name_check_id(id) < 0)
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
 			"id \"%s\" is not 1 to %d printable characters without a space", id,
-			MEMBER_ID_MAX);
-	if (member_check_network(network) < 0)
+			NAME_ID_MAX);
+	if (name_check_network(network) < 0)
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
 			"network \"%s\" is not 1 to %d letters, digits, \"-\", \"_\" and \".\"",
-			network, MEMBER_NETWORK_MAX);
+			network, NAME_NETWORK_MAX);
 	if (parse_addresses(texts, 3, error) < 0)
 		return error->result;
 	if (member_new(ret, fields) < 0)

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../agent/open_registry.h"
+#include "agent/open_registry.h"
 #include "api.h"
-#include "identity.h"
+#include "settings/identity.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
 
@@ -149,10 +149,10 @@ static int take_lease(struct neti_registry *registry, const char *id, unsigned f
 {
 	int result = 0;
 
-	if (id && member_check_id(id) < 0)
+	if (id && name_check_id(id) < 0)
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
 			"id \"%s\" is not 1 to %d printable characters without a space", id,
-			MEMBER_ID_MAX);
+			NAME_ID_MAX);
 	if (!id)
 		result = identity_complete(registry->settings, error);
 	if (result < 0)

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../agent/state.h"
-#include "../engine/host_networks.h"
-#include "../file.h"
+#include "agent/state.h"
 #include "api.h"
-#include "identity.h"
+#include "base/file.h"
+#include "engine/host_networks.h"
+#include "settings/identity.h"
 
 static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	const struct settings *settings, const struct fleet_settings *fleet,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../clock.h"
+#include "base/clock.h"
 #include "engine_ops.h"
 
 /* The first is the default. */

@@ -5,10 +5,10 @@
  * What makes the kernel hold a ruleset. One engine, one network namespace: that of the thread
  * that calls. An engine is used by one thread at a time.
  */
-#include "../buffer.h"
-#include "../error.h"
-#include "../log.h"
-#include "../ruleset.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "ruleset/ruleset.h"
 
 struct engine;
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../text.h"
+#include "base/text.h"
 #include "host_networks.h"
 #include "netlink.h"
 

@@ -5,8 +5,8 @@
  * Which networks are this host's own: the subnets of its interfaces, and its routes in every
  * table but the default ones. In the network namespace of the thread that calls.
  */
-#include "../error.h"
-#include "../ruleset.h"
+#include "base/error.h"
+#include "ruleset/ruleset.h"
 
 /*
  * Those that overlap the overlay subnet: sorted, each once; the caller clears. 1 when there are

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../json_text.h"
-#include "../text.h"
+#include "base/json_text.h"
+#include "base/text.h"
 #include "entry.h"
 
 #define FIELDS 5
@@ -46,14 +46,14 @@ static int hex_digit(char c)
 	return digit ? (int)(digit - digits) : -1;
 }
 
-int entry_decode_id(const char *text, char id[MEMBER_ID_MAX + 1])
+int entry_decode_id(const char *text, char id[NAME_ID_MAX + 1])
 {
 	size_t length = 0;
 
 	for (; *text; text++) {
 		char c = *text;
 
-		if (length == MEMBER_ID_MAX)
+		if (length == NAME_ID_MAX)
 			return -EINVAL;
 		if (c == '%') {
 			int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
@@ -66,7 +66,7 @@ int entry_decode_id(const char *text, char id[MEMBER_ID_MAX + 1])
 		id[length++] = c;
 	}
 	id[length] = '\0';
-	return strlen(id) == length ? member_check_id(id) : -EINVAL;
+	return strlen(id) == length ? name_check_id(id) : -EINVAL;
 }
 
 static int check_fields(const struct member *member, const char **what)
@@ -81,10 +81,10 @@ static int check_fields(const struct member *member, const char **what)
 	if (address_is_set(&member->public_address) && !address_is_unicast(&member->public_address))
 		return -EINVAL;
 	*what = "the network's name is empty, too long or has characters that are not allowed";
-	if (member_check_network(member->network) < 0)
+	if (name_check_network(member->network) < 0)
 		return -EINVAL;
 	*what = "the id is empty, too long or has characters that are not allowed";
-	return member_check_id(member->id);
+	return name_check_id(member->id);
 }
 
 static void write_name(const struct member *member, char name[ENTRY_NAME_MAX])
@@ -104,7 +104,7 @@ int entry_format(const struct member *member, char name[ENTRY_NAME_MAX], struct 
 
 	if (check_fields(member, &what) < 0)
 		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "member %.*s: %s",
-			MEMBER_ID_MAX, member->id, what);
+			NAME_ID_MAX, member->id, what);
 	write_name(member, name);
 	return 0;
 }
@@ -158,7 +158,7 @@ static int check_place(const struct member *member, const struct fleet_settings 
 int entry_parse(struct member **ret, const char *name, const struct fleet_settings *fleet,
 	unsigned shard, struct error *error)
 {
-	char copy[ENTRY_NAME_MAX], again[ENTRY_NAME_MAX], id[MEMBER_ID_MAX + 1];
+	char copy[ENTRY_NAME_MAX], again[ENTRY_NAME_MAX], id[NAME_ID_MAX + 1];
 	struct member member = { .id = id, .live = true };
 	char *fields[FIELDS];
 	const char *what;

@@ -5,17 +5,17 @@
  * A live member as the registry holds it: the name of its node, the JSON in it, and the shard
  * it stands in. Pure. Names come from other machines: nothing in them is believed unchecked.
  */
-#include "../buffer.h"
-#include "../error.h"
-#include "../fleet_settings.h"
-#include "../member.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "fleet/fleet_settings.h"
+#include "fleet/member.h"
 
-#define ENTRY_ID_TEXT_MAX (3 * MEMBER_ID_MAX + 1) /* percent-encoded, with the NUL */
-#define ENTRY_NAME_MAX (3 * ADDRESS_TEXT_MAX + MEMBER_NETWORK_MAX + 5 + ENTRY_ID_TEXT_MAX)
+#define ENTRY_ID_TEXT_MAX (3 * NAME_ID_MAX + 1) /* percent-encoded, with the NUL */
+#define ENTRY_NAME_MAX (3 * ADDRESS_TEXT_MAX + NAME_NETWORK_MAX + 5 + ENTRY_ID_TEXT_MAX)
 
-/* The id as part of a path; it must have passed member_check_id(). */
+/* The id as part of a path; it must have passed name_check_id(). */
 const char *entry_encode_id(const char *id, char text[ENTRY_ID_TEXT_MAX]);
-int entry_decode_id(const char *text, char id[MEMBER_ID_MAX + 1]); /* -EINVAL */
+int entry_decode_id(const char *text, char id[NAME_ID_MAX + 1]); /* -EINVAL */
 /* OVERLAY|PRIVATE|PUBLIC|NETWORK|ID. -EINVAL when a field could not be read back. */
 int entry_format(const struct member *member, char name[ENTRY_NAME_MAX], struct error *error);
 /* The one reading of a name; -EINVAL with a sentence that quotes it when it is not exactly what

@@ -49,7 +49,7 @@ typedef void (*lease_done)(void *data, int result, const struct address *overlay
 
 struct lease_take {
 	struct registry *registry;
-	char id[MEMBER_ID_MAX + 1];
+	char id[NAME_ID_MAX + 1];
 	struct address wanted; /* tried first when there is no lease; or unset */
 	struct address drawn;
 	struct address *listed; /* free when they were listed, in random order */

@@ -10,11 +10,11 @@
 
 static int check_id(const char *id, struct error *error)
 {
-	if (member_check_id(id) == 0)
+	if (name_check_id(id) == 0)
 		return 0;
 	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
 		"\"%.40s\" is no id: 1 to %d printable characters without spaces", id,
-		MEMBER_ID_MAX);
+		NAME_ID_MAX);
 }
 
 struct waiting {
@@ -168,7 +168,7 @@ int registry_lease_holder(struct registry *registry, const struct address *overl
 	if (node.result == -ENOENT)
 		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
 			"the overlay address %s is not leased", text);
-	if (member_check_id(node.bytes) < 0) {
+	if (name_check_id(node.bytes) < 0) {
 		free(node.bytes);
 		return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
 			"registry %s: the lease of %s names no id", registry->uri, text);
@@ -281,7 +281,7 @@ static struct node_path lease_path(void *data, size_t i)
 static int lease_take(void *data, size_t i, const struct store_answer *answer)
 {
 	struct leases *leases = data;
-	char id[MEMBER_ID_MAX + 1];
+	char id[NAME_ID_MAX + 1];
 	struct member fields = { .id = id, .network = "", .since = answer->modified / 1000 };
 	struct member *member;
 	int result;

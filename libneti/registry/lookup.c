@@ -57,7 +57,7 @@ static int find_lease(struct lookup *lookup, struct member **ret, struct error *
 {
 	int result = -ENOENT;
 
-	if (member_check_id(lookup->key) == 0)
+	if (name_check_id(lookup->key) == 0)
 		result = lease_of_id(lookup->registry, lookup->key, &lookup->deadline, ret, error);
 	if (result == -ENOENT && address_is_set(&lookup->address))
 		result = lease_of_overlay(lookup, ret, error);

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../clock.h"
-#include "../text.h"
+#include "base/clock.h"
+#include "base/text.h"
 #include "internal.h"
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */

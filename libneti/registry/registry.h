@@ -8,9 +8,9 @@
  * answer -EDEADLK there, and registry_close() must not be called. The layout (paths, entry names,
  * JSON) is a contract with other versions.
  */
-#include "../fleet.h"
-#include "../fleet_settings.h"
-#include "../member.h"
+#include "fleet/fleet.h"
+#include "fleet/fleet_settings.h"
+#include "fleet/member.h"
 #include "store.h"
 
 #define REGISTRY_SKIPPED_NAMED 10

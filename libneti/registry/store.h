@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../error.h"
-#include "../log.h"
+#include "base/error.h"
+#include "base/log.h"
 
 struct store;
 

@@ -5,7 +5,7 @@
  */
 #include <ctype.h>
 
-#include "fleet_settings.h"
+#include "fleet/fleet_settings.h"
 #include "fuzz.h"
 
 static void check_print(const struct fleet_settings *settings)

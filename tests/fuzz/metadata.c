@@ -3,7 +3,7 @@
  * The answers of a metadata service, a line each, in the order in which they are asked for.
  */
 #include "fuzz.h"
-#include "identity_ec2.c"
+#include "settings/identity_ec2.c"
 
 /* In two pieces, as a connection may give it. */
 static int answer(struct ec2_ask *ask, char *text, size_t length, struct error *error)

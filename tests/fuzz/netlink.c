@@ -2,8 +2,8 @@
 /*
  * The kernel's answers: one byte that chooses the reader, then messages as they come from a socket.
  */
-#include "engine/conntrack_entry.c"
-#include "engine/netlink_sets.c"
+#include "engine/conntrack/message.c"
+#include "engine/iptables/ipset_read.c"
 #include "fuzz.h"
 
 static int visit(void *data, const struct entry *entry)

@@ -7,8 +7,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "fuzz.h"
 #include "../test.h"
+#include "fuzz.h"
 
 static struct dirent **files;
 static char folder[PATH_MAX];

@@ -5,7 +5,7 @@
  */
 #include "engine/engine.h"
 #include "fuzz.h"
-#include "ruleset_json.h"
+#include "ruleset/ruleset_json.h"
 
 static void check_again(const struct ruleset *ruleset)
 {

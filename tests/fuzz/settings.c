@@ -2,9 +2,9 @@
 /*
  * neti.yml: bad text changes nothing and is told in one sentence; what was read can be copied.
  */
-#include "fuzz.h"
-#include "settings.h"
 #include "../settings_dump.h"
+#include "fuzz.h"
+#include "settings/settings.h"
 
 static void note(void *data, enum neti_log_level level, const char *text)
 {

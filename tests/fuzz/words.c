@@ -3,11 +3,11 @@
  * The small words that settings, names and command lines are made of: what a reader takes, its
  * writer gives back with the same meaning.
  */
-#include "address.h"
-#include "duration.h"
+#include "base/address.h"
+#include "base/duration.h"
+#include "base/words.h"
 #include "fuzz.h"
-#include "registry/zookeeper_hosts.h"
-#include "words.h"
+#include "registry/zookeeper/hosts.h"
 
 static void check_address(const char *text)
 {

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decides between the smallest and the whole work on the kernel. Waits for nothing but the
+ * engine.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "applier.h"
+#include "engine/guard.h"
+
+int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+	struct error *error)
+{
+	struct engine_config config = { .log = log, .conntrack_max = conntrack_max };
+
+	*keeper = (struct keeper){ .log = log };
+	return engine_open(&keeper->engine, NULL, &config, error);
+}
+
+void keeper_close(struct keeper *keeper)
+{
+	engine_close(keeper->engine);
+	ruleset_free(keeper->applied);
+	*keeper = (struct keeper){ 0 };
+}
+
+/* The first apply after a start finds what an earlier agent left: the guard counts against it.
+ * What is held once stays held, until all of it is wanted again or accepted. */
+static int guard_first(struct keeper *keeper, const struct fleet_settings *fleet,
+	const struct ruleset *wanted, struct error *error)
+{
+	struct fleet_settings limits = *fleet;
+
+	if (keeper->held && keeper->accepted)
+		return 0;
+	keeper->accepted = false;
+	if (keeper->held)
+		limits.max_removals = limits.max_removals_percent = 0;
+	return guard_check(keeper->engine, &limits, wanted, &keeper->held, error);
+}
+
+int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
+	struct engine_report *ret, struct error *error)
+{
+	int result = -ESTALE;
+
+	if ((!keeper->applied || !keeper->counted) && guard_first(keeper, fleet, wanted, error) < 0)
+		return error->result;
+	if (keeper->applied)
+		result = engine_update(keeper->engine, keeper->applied, wanted, ret, error);
+	if (result == -ESTALE)
+		result = engine_apply(keeper->engine, wanted, ret, error);
+	ruleset_free(keeper->applied);
+	keeper->applied = result < 0 ? NULL : wanted;
+	if (result >= 0) {
+		keeper->held = 0;
+		keeper->accepted = false;
+		keeper->counted = true;
+	}
+	return result;
+}
+
+int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error)
+{
+	struct address *peers = NULL;
+	size_t n = 0;
+	int result = engine_peers(keeper->engine, &peers, &n, error);
+
+	if (result == 0 && ruleset_add_peers(wanted, peers, n) < 0)
+		result = error_memory(error);
+	free(peers);
+	if (result == 0)
+		result = engine_apply(keeper->engine, wanted, NULL, error);
+	if (result < 0)
+		return result;
+	ruleset_free(keeper->applied);
+	keeper->applied = wanted;
+	return 0;
+}
+
+int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error)
+{
+	struct engine_report report;
+	int result;
+
+	if (!keeper->applied)
+		return 0;
+	result = engine_compare(keeper->engine, keeper->applied, diff, error);
+	if (result == 1) {
+		result = engine_apply(keeper->engine, keeper->applied, &report, error);
+		result = result < 0 ? result : 1;
+	}
+	if (result < 0)
+		keeper->applied = ruleset_free(keeper->applied);
+	return result;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+static bool is_peer(const struct ruleset *ruleset, const struct member *member,
+	const struct address *peers, size_t n_peers)
+{
+	size_t path = ruleset_path_index(ruleset, &member->overlay);
+
+	return n_peers && path < ruleset->n_paths &&
+	       address_equal(&ruleset->paths[path].overlay, &member->overlay) &&
+	       bsearch(&ruleset->paths[path].target, peers, n_peers, sizeof(*peers),
+		       compare_addresses);
+}
+
+/* A member is kept when the address it is reached at is a peer in the kernel now; so is this
+ * host, which is no peer of its own. */
+static void drop_unknown(struct member_list *members, const struct member *self,
+	const struct ruleset *ruleset, const struct address *peers, size_t n_peers)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < members->length; i++) {
+		struct member *member = members->items[i];
+
+		if (strcmp(member->id, self->id) == 0 || is_peer(ruleset, member, peers, n_peers))
+			members->items[kept++] = member;
+		else
+			member_unref(member);
+	}
+	members->length = kept;
+}
+
+int keeper_filter(struct keeper *keeper, const struct policy *policy,
+	const struct fleet_settings *fleet, const struct member *self, struct member_list *members,
+	struct error *error)
+{
+	struct ruleset *ruleset;
+	struct address *peers = NULL;
+	size_t n_peers = 0;
+	int result = engine_peers(keeper->engine, &peers, &n_peers, error);
+
+	if (result < 0)
+		return result;
+	if (ruleset_build(&ruleset, policy, fleet, self, members, NULL) < 0) {
+		free(peers);
+		return error_memory(error);
+	}
+	if (n_peers)
+		qsort(peers, n_peers, sizeof(*peers), compare_addresses);
+	drop_unknown(members, self, ruleset, peers, n_peers);
+	ruleset_free(ruleset);
+	free(peers);
+	return 0;
+}

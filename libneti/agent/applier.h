@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_KEEPER_H
+#define NETI_KEEPER_H
+/*
+ * Keeps the kernel in step with a ruleset that changes: the smallest work that is known to be
+ * enough, all of it when nothing is known, and a look at the kernel from time to time.
+ */
+#include "engine/engine.h"
+
+struct keeper {
+	struct engine *engine;
+	const struct log *log;
+	struct ruleset *applied; /* what the kernel holds; NULL: not known */
+	bool counted; /* the guard counted the first change that the registry asked for */
+	bool accepted;		 /* an operator lets go what is held back from the first apply */
+	size_t held;		 /* removals the guard holds back from the first apply */
+};
+
+/* conntrack_max: as in struct engine_config. */
+int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+	struct error *error);
+void keeper_close(struct keeper *keeper);
+/* Steals the ruleset on success. -EPERM (NETI_TROUBLE_HELD): nothing was changed. After any
+ * other failure the kernel's content is not known, and the next apply looks at all of it. */
+int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
+	struct engine_report *ret, struct error *error);
+/* Before the registry was read: the ruleset, and whatever peers the kernel has. Steals it on
+ * success. */
+int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error);
+/* 1 when the kernel had drifted (the diff says how) and was repaired, 0 when it held. */
+int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error);
+/* Of the members known from before, leaves those that the kernel still lets in. */
+int keeper_filter(struct keeper *keeper, const struct policy *policy,
+	const struct fleet_settings *fleet, const struct member *self, struct member_list *members,
+	struct error *error);
+
+#endif

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+libneti_core_la_SOURCES += \
+	%reldir%/applier.c %reldir%/applier.h \
+	%reldir%/events.c %reldir%/events.h \
+	%reldir%/files.c %reldir%/files.h \
+	%reldir%/fill.c %reldir%/fill.h \
+	%reldir%/host.c %reldir%/host.h \
+	%reldir%/metrics.c %reldir%/metrics.h \
+	%reldir%/open_registry.c %reldir%/open_registry.h \
+	%reldir%/pace.c %reldir%/pace.h \
+	%reldir%/reconcile.c %reldir%/reconcile.h \
+	%reldir%/refresh.c %reldir%/refresh.h \
+	%reldir%/registry_events.c %reldir%/registry_events.h \
+	%reldir%/sessions.c %reldir%/sessions.h \
+	%reldir%/state.c %reldir%/state.h \
+	%reldir%/status.c %reldir%/status.h \
+	%reldir%/tables.c %reldir%/tables.h \
+	%reldir%/trouble.c %reldir%/trouble.h \
+	%reldir%/worker.c %reldir%/worker.h

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_IPTABLES_SYNC_H
+#define NETI_IPTABLES_SYNC_H
+/*
+ * The difference between a table that was read and what a ruleset wants of it: carried out in
+ * memory, or printed.
+ */
+#include "table.h"
+
+struct sync {
+	size_t changed; /* chains */
+	char kept[CHAIN_NAME_MAX]; /* a surplus chain that a foreign rule refers to */
+};
+
+/* Both may be NULL or empty rulesets; 0 or -errno. Nothing is committed. */
+int sync_table(struct xtables *xtables, const struct ruleset *wanted, struct sync *sync);
+/* The overlay's tree alone, from one known state to the next: -ESTALE when the table holds
+ * another state. */
+int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct ruleset *to,
+	const struct ruleset_diff *diff, struct sync *sync);
+/* Whether the table's own INPUT chain ends in dropping what it did not let in. */
+int sync_enforces(struct xtables *xtables);
+/* Whether INPUT leads to that chain. */
+int sync_is_asked(struct xtables *xtables);
+int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buffer *diff);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Chains and sets as iptables-save and ipset save print them, word for word, so that an
+ * operator can compare, and iptables-restore can take it back. Pure.
+ */
+#include "render.h"
+
+#define SYN_FLAGS "FIN,SYN,RST,ACK SYN"
+
+static const char *protocol_name(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "ipv6-icmp";
+	}
+	return "?";
+}
+
+static void put_prefix(struct buffer *text, const char *option, const struct prefix *prefix)
+{
+	char address[PREFIX_TEXT_MAX];
+
+	if (prefix->length)
+		buffer_print(text, " %s %s", option, prefix_format(prefix, address));
+}
+
+static void put_protocol(struct buffer *text, const struct rule *rule)
+{
+	const char *name = protocol_name(rule->protocol);
+
+	if (rule->protocol)
+		buffer_print(text, " -p %s", name);
+	if (rule->typed && rule->protocol == IPPROTO_ICMPV6)
+		buffer_print(text, " -m icmp6 --icmpv6-type %u", rule->icmp_type);
+	else if (rule->typed)
+		buffer_print(text, " -m icmp --icmp-type %u", rule->icmp_type);
+	if (rule->high || rule->syn || rule->not_syn)
+		buffer_print(text, " -m %s", name);
+	if (rule->high)
+		buffer_print(text, " --dport %u", rule->low);
+	if (rule->high != rule->low)
+		buffer_print(text, ":%u", rule->high);
+	if (rule->syn || rule->not_syn)
+		buffer_print(text, "%s --tcp-flags " SYN_FLAGS, rule->not_syn ? " !" : "");
+}
+
+static void put_states(struct buffer *text, uint8_t states)
+{
+	static const struct {
+		enum rule_state state;
+		const char *name;
+	} names[] = {
+		{ RULE_NEW, "NEW" }, { RULE_RELATED, "RELATED" }, { RULE_ESTABLISHED, "ESTABLISHED" }
+	};
+	const char *separator = " -m conntrack --ctstate ";
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!(states & names[i].state))
+			continue;
+		buffer_print(text, "%s%s", separator, names[i].name);
+		separator = ",";
+	}
+}
+
+static void put_set(struct buffer *text, enum set set)
+{
+	switch (set) {
+	case SET_PEERS:
+		buffer_print(text, " -m set --match-set %s src", render_sets[set].name);
+		break;
+	case SET_DENIED:
+		buffer_print(text, " -m set ! --match-set %s src,dst", render_sets[set].name);
+		break;
+	case SET_NONE:
+		break;
+	}
+}
+
+static void put_target(struct buffer *text, const struct rule *rule)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	switch (rule->target) {
+	case RULE_ACCEPT:
+		buffer_print(text, " -j ACCEPT");
+		break;
+	case RULE_DROP:
+		buffer_print(text, " -j DROP");
+		break;
+	case RULE_RETURN:
+		buffer_print(text, " -j RETURN");
+		break;
+	case RULE_REJECT:
+		buffer_print(text, " -j REJECT --reject-with icmp-host-unreachable");
+		break;
+	case RULE_DNAT:
+		buffer_print(text, " -j DNAT --to-destination %s",
+			address_format(&rule->to, address));
+		break;
+	case RULE_ADD:
+		buffer_print(text, " -j SET --add-set %s src,dst", render_sets[SET_DENIED].name);
+		break;
+	case RULE_JUMP:
+		buffer_print(text, " -j %s", rule->chain);
+		break;
+	case RULE_GOTO:
+		buffer_print(text, " -g %s", rule->chain);
+		break;
+	}
+}
+
+void render_rule(struct buffer *text, const char *chain, const struct rule *rule)
+{
+	buffer_print(text, "-A %s", chain);
+	put_prefix(text, "-s", &rule->source);
+	put_prefix(text, "-d", &rule->destination);
+	if (rule->loopback)
+		buffer_print(text, " -i lo");
+	put_protocol(text, rule);
+	put_states(text, rule->states);
+	put_set(text, rule->set);
+	put_target(text, rule);
+}
+
+void render_set(struct buffer *text, enum set set, size_t entries)
+{
+	const struct set_shape *shape = &render_sets[set];
+
+	buffer_print(text, "create %s %s family inet hashsize %u maxelem %u", shape->name, shape->type,
+		render_hashsize(entries), shape->maxelem);
+	if (shape->timeout)
+		buffer_print(text, " timeout %u", shape->timeout);
+	if (shape->counters)
+		buffer_print(text, " counters");
+}
+
+static int put_chain_name(void *data, const struct chain *chain)
+{
+	buffer_print(data, ":%s - [0:0]\n", chain->name);
+	return 0;
+}
+
+static int put_chain(void *data, const struct chain *chain)
+{
+	for (size_t i = 0; i < chain->length; i++) {
+		render_rule(data, chain->name, &chain->rules[i]);
+		buffer_append(data, "\n", 1);
+	}
+	return 0;
+}
+
+static int put_table(const struct ruleset *ruleset, enum table table, struct buffer *text)
+{
+	static const char *const comments[TABLES] = {
+		[TABLE_NAT] = "# iptables\n", [TABLE_FILTER] = "# iptables\n",
+		[TABLE_FILTER6] = "# ip6tables\n"
+	};
+	struct chain chain = { 0 };
+	int r;
+
+	buffer_print(text, "%s*%s\n", comments[table], render_table_name(table));
+	r = render_visit(ruleset, table, put_chain_name, text);
+	for (const char *const *hook = render_hooks(table); r >= 0 && *hook; hook++) {
+		render_jumps(ruleset, table, *hook, &chain);
+		r = chain.result < 0 ? chain.result : put_chain(text, &chain);
+	}
+	chain_clear(&chain);
+	if (r >= 0)
+		r = render_visit(ruleset, table, put_chain, text);
+	buffer_print(text, "COMMIT\n");
+	return r;
+}
+
+int render_text(const struct ruleset *ruleset, struct buffer *text)
+{
+	char address[ADDRESS_TEXT_MAX];
+	int r = 0;
+
+	buffer_print(text, "# ipset\n");
+	render_set(text, SET_PEERS, ruleset->n_peers);
+	buffer_print(text, "\n");
+	render_set(text, SET_DENIED, 0);
+	buffer_print(text, "\n");
+	for (size_t i = 0; i < ruleset->n_peers; i++)
+		buffer_print(text, "add %s %s\n", render_sets[SET_PEERS].name,
+			address_format(&ruleset->peers[i], address));
+	for (enum table table = 0; r >= 0 && table < TABLES; table++)
+		if (table != TABLE_FILTER6 || ruleset->policy.reject_all)
+			r = put_table(ruleset, table, text);
+	return r < 0 ? r : buffer_result(text);
+}

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+libneti_core_la_SOURCES += \
+	%reldir%/clock.c \
+	%reldir%/duplicates.c \
+	%reldir%/entry.c %reldir%/entry.h \
+	%reldir%/internal.h \
+	%reldir%/layout.c \
+	%reldir%/lease.c \
+	%reldir%/leases.c \
+	%reldir%/lookup.c \
+	%reldir%/members.c \
+	%reldir%/membership.c \
+	%reldir%/reclaim.c \
+	%reldir%/registry.c %reldir%/registry.h \
+	%reldir%/request.c %reldir%/request.h \
+	%reldir%/skipped.c \
+	%reldir%/store.h \
+	%reldir%/twin.c \
+	%reldir%/wait.c \
+	%reldir%/watch.c

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+libneti_core_la_SOURCES += \
+	%reldir%/ruleset.c %reldir%/ruleset.h \
+	%reldir%/ruleset_json.c %reldir%/ruleset_json.h
