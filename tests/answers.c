@@ -41,10 +41,30 @@
 #define SHARE 8      /* of the values of a field, one in so many in a short run, and the first */
 #define RANDOM_SHORT 60
 #define RANDOM_DEEP 5000
+#define FAILS_MS 7000 /* so long every answer is the same error, */
+#define RESTS_MS 3000 /* and at the end of it pauses are long: */
+#define REQUESTS_MOST 1000 /* all shards once, what is made over and over; changes without end */
+#define READS_MOST 1500 /* a reader is told, and asks for everything anew three times a second */
 
 enum who { AGENT, FIRST, READER, WHO };
 
 static const char *const names[WHO] = { "an agent", "a fleet's first agent", "a reader" };
+
+/* One of each kind that the client's codes are translated to, those that say that the connection is
+ * lost while it is not, and watches that go off for ever. */
+static const struct failure {
+	int error;
+	unsigned kinds;
+} failures[] = {
+	{ -1, FAKE_ALL }, { -1, FAKE_GET }, { -1, FAKE_CHILDREN }, { -1, FAKE_MULTI },
+	{ -4, FAKE_ALL }, { -4, FAKE_GET }, { -4, FAKE_CHILDREN }, { -4, FAKE_MULTI },
+	{ -7, FAKE_ALL }, { -8, FAKE_ALL }, { -9, FAKE_ALL }, { -100, FAKE_ALL },
+	{ -101, FAKE_ALL }, { -101, FAKE_GET }, { -101, FAKE_CHILDREN }, { -101, FAKE_MULTI },
+	{ -102, FAKE_ALL }, { -103, FAKE_ALL }, { -103, FAKE_MULTI },
+	{ -110, FAKE_ALL }, { -110, FAKE_MULTI }, { -111, FAKE_ALL },
+	{ -112, FAKE_ALL }, { -112, FAKE_GET }, { -112, FAKE_CHILDREN }, { -112, FAKE_MULTI },
+	{ -116, FAKE_ALL }, { -118, FAKE_ALL }, { 0, FAKE_ALL },
+};
 
 struct trial {
 	struct fake *fake; /* NULL: none */
@@ -55,6 +75,9 @@ struct trial {
 	int extra; /* -1: none */
 	bool waits; /* until it is well again */
 	bool drops; /* the good server begins with new connections */
+	const struct failure *failure;
+	bool failing;
+	unsigned requests; /* when it was to be at rest */
 	int64_t begun_at, active_at, told_at, healed_at;
 };
 
@@ -202,6 +225,9 @@ static void print_trial(const struct trial *trial)
 	printf("%s", names[trial->who]);
 	if (trial->extra >= 0)
 		printf(", unasked: %s", fake_extras[trial->extra]);
+	if (trial->failure)
+		printf(", error %d to requests %x, %u of them", trial->failure->error,
+			trial->failure->kinds, fake_requests(trial->fake) - trial->requests);
 	for (size_t i = 0; i < trial->n; i++) {
 		const struct mutation *mutation = &trial->mutations[i];
 
@@ -229,13 +255,48 @@ static void kill_process(struct trial *trial)
 	waitpid(trial->pid, NULL, 0);
 }
 
+static void heal(struct trial *trial)
+{
+	trial->healed_at = clock_now();
+	fake_heal(trial->fake);
+	if (trial->drops)
+		fake_drop(trial->fake);
+}
+
+/* An agent is well first. told_at: the beginning of the errors. */
+static void advance_failing(struct trial *trial)
+{
+	unsigned most = trial->who == READER ? READS_MOST : REQUESTS_MOST;
+	int64_t now = clock_now();
+
+	if (!trial->told_at && (trial->who != AGENT || (fake_requests(trial->fake) &&
+						      now - trial->active_at > 4 * QUIET_MS))) {
+		trial->told_at = now;
+		fake_fail(trial->fake, trial->failure->error, trial->failure->kinds);
+	} else if (trial->told_at && !trial->failing && now - trial->told_at > FAILS_MS - RESTS_MS) {
+		trial->failing = true;
+		trial->requests = fake_requests(trial->fake);
+	} else if (trial->failing && !trial->healed_at && now - trial->told_at > FAILS_MS) {
+		if (fake_requests(trial->fake) - trial->requests > most &&
+			n_failed++ < 20) {
+			printf("asks at the speed of the answers: ");
+			print_trial(trial);
+		}
+		if (getenv("NETI_TEST_VERBOSE"))
+			print_trial(trial);
+		heal(trial);
+	}
+}
+
 static void advance(struct trial *trial)
 {
 	int64_t now = clock_now();
 	bool all = trial->n ? fake_mutated(trial->fake) || now - trial->begun_at > LASTS_MS :
 			      trial->extra < 0;
 
-	if (!trial->told_at && trial->n && all) {
+	if (trial->failure) {
+		advance_failing(trial);
+	} else if (!trial->told_at && trial->n && all) {
 		trial->told_at = now;
 	} else if (!trial->told_at && fake_script(trial->fake)->answers &&
 		   now - trial->active_at > (trial->n ? 4 : 1) * QUIET_MS) {
@@ -243,10 +304,7 @@ static void advance(struct trial *trial)
 			fake_send_extra(trial->fake, (size_t)trial->extra);
 		trial->told_at = now;
 	} else if (trial->told_at && !trial->healed_at && now - trial->told_at > TOLD_MS) {
-		trial->healed_at = now;
-		fake_heal(trial->fake);
-		if (trial->drops)
-			fake_drop(trial->fake);
+		heal(trial);
 	}
 }
 
@@ -431,6 +489,15 @@ START_TEST(several_fields)
 }
 END_TEST
 
+START_TEST(an_error_for_ever)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+		for (enum who who = 0; who < WHO; who++)
+			start_trial(who, NULL, 0, -1)->failure = &failures[i];
+	finish_trials();
+}
+END_TEST
+
 START_TEST(what_nobody_asked_for)
 {
 	for (size_t i = 0; i < fake_n_extras; i++)
@@ -450,6 +517,11 @@ Suite *test_suite(void)
 	tcase_add_loop_test(tests, every_field, 0, WHO);
 	tcase_add_test(tests, several_fields);
 	tcase_add_test(tests, what_nobody_asked_for);
+	suite_add_tcase(suite, tests);
+	tests = tcase_create("for ever");
+	tcase_set_timeout(tests, 300);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, an_error_for_ever);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

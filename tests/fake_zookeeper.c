@@ -40,6 +40,8 @@ struct fake {
 	unsigned port;
 	struct tree tree;
 	bool healed;
+	int error;
+	unsigned failing, requests; /* kinds of those; how many there were */
 	struct watch watches[WATCHES];
 	size_t n_watches;
 	struct connection connections[FAKE_CONNECTIONS];
@@ -350,6 +352,20 @@ static void all_went_off(struct fake *fake)
 	}
 }
 
+static bool answer_error(struct fake *fake, struct connection *to, int32_t xid, int32_t kind)
+{
+	unsigned of = kind == OP_GET ? FAKE_GET : kind == OP_CHILDREN ? FAKE_CHILDREN :
+		      kind == OP_MULTI ? FAKE_MULTI : 0;
+
+	fake->requests += of != 0;
+	if (!fake->error || !(fake->failing & of))
+		return false;
+	begin(fake, NULL);
+	put_header(fake, xid, fake->error);
+	finish(&fake->writer, to);
+	return true;
+}
+
 static void answer(struct fake *fake, struct connection *to, struct reader reader)
 {
 	char path[400];
@@ -361,6 +377,8 @@ static void answer(struct fake *fake, struct connection *to, struct reader reade
 	}
 	xid = get_int(&reader);
 	kind = get_int(&reader);
+	if (answer_error(fake, to, xid, kind))
+		return;
 	switch (kind) {
 	case OP_GET:
 	case OP_CHILDREN:
@@ -387,6 +405,20 @@ static void answer(struct fake *fake, struct connection *to, struct reader reade
 	default:
 		answer_empty(fake, to, xid);
 	}
+	if (fake->failing && !fake->error)
+		all_went_off(fake);
+}
+
+void fake_fail(struct fake *fake, int error, unsigned kinds)
+{
+	fake->error = error;
+	fake->failing = kinds;
+	all_went_off(fake);
+}
+
+unsigned fake_requests(const struct fake *fake)
+{
+	return fake->requests;
 }
 
 /* When there is a fleet to come to. */
@@ -571,6 +603,8 @@ void fake_send_extra(struct fake *fake, size_t which)
 void fake_heal(struct fake *fake)
 {
 	fake->script.n_mutations = fake->script.n_made = 0;
+	fake->failing = 0;
+	fake->error = 0;
 	fake->healed = true;
 	come_late(fake);
 }

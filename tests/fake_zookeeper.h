@@ -23,6 +23,11 @@ struct fake *fake_free(struct fake *fake); /* returns NULL */
 unsigned fake_port(const struct fake *fake);
 void fake_mutate(struct fake *fake, const struct mutation *mutations, size_t n);
 bool fake_mutated(const struct fake *fake); /* all of them were written */
+/* From now on every request of these kinds is answered by that error, and by nothing else; every watch
+ * goes off. error 0: what is asked for comes, but its watch goes off at once, again and again. */
+enum { FAKE_GET = 1, FAKE_CHILDREN = 2, FAKE_MULTI = 4, FAKE_ALL = 7 };
+void fake_fail(struct fake *fake, int error, unsigned kinds);
+unsigned fake_requests(const struct fake *fake); /* since the beginning, without pings */
 /* From now on it is a server like any other. Another member comes, and every watch goes off. */
 void fake_heal(struct fake *fake);
 /* Sends what no request asked for; the kinds are those of fake_extras[]. */

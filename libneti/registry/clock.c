@@ -53,18 +53,21 @@ static int read_clock(struct registry *registry, struct reading *reading,
 int registry_clock(struct registry *registry, int64_t *ret_ms, const struct deadline *deadline,
 	struct error *error)
 {
+	struct retry retry = { 0 };
 	struct reading reading;
-	int result = wait_fleet(registry, deadline, error);
+	int result, again = wait_fleet(registry, deadline, error);
 
-	if (result < 0)
-		return result;
+	if (again < 0)
+		return again;
 	do {
 		reading = (struct reading){ .path = registry_path(registry, "/clock-%016" PRIx64,
 						    registry_random(UINT64_MAX)) };
 		result = read_clock(registry, &reading, deadline, error);
-	} while (registry_lost(result));
+		if (registry_lost(result))
+			again = wait_again(registry, &retry, deadline, error);
+	} while (registry_lost(result) && again == 0);
 	if (result < 0)
-		return result;
+		return again < 0 ? again : result;
 	*ret_ms = reading.created;
 	return 0;
 }

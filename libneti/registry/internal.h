@@ -13,11 +13,12 @@
 
 #include "entry.h"
 #include "registry.h"
+#include "retry.h"
 
 #define REGISTRY_ROOT_MAX 256
 #define REGISTRY_PATH_MAX (REGISTRY_ROOT_MAX + ENTRY_NAME_MAX + 32)
 #define REGISTRY_RETRY_MS 1000 /* after trouble that may be over soon */
-#define REGISTRY_AGAIN_MS 50   /* after losing a race */
+#define REGISTRY_AGAIN_MS 50   /* after losing a race; after more of them longer: retry.h */
 #define REGISTRY_NEVER INT64_MAX
 #define MEMBERSHIP_OTHERS 3
 
@@ -40,6 +41,7 @@ struct layout {
 	int made;	/* how that went: the first failure */
 	bool pieces;	/* the whole cannot be made in one: parts of it are there */
 	int64_t retry_at;
+	struct retry retry;
 	struct error error; /* result < 0: why the settings cannot be read or made */
 };
 
@@ -54,10 +56,11 @@ struct lease_take {
 	struct address drawn;
 	struct address *listed; /* free when they were listed, in random order */
 	size_t n_listed;
-	unsigned draws, lists, repairs;
+	unsigned draws, lists;
 	int version; /* of the lease */
 	bool busy;
 	int64_t retry_at;
+	struct retry retry;
 	lease_done done; /* NULL: nobody waits for it any more */
 	void *data;
 	struct lease_take *next;
@@ -82,7 +85,8 @@ struct membership {
 	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
 	struct lease_take *take; /* under way */
 	int lease_version;	 /* as read before the others were looked for */
-	int64_t retry_at, publish_at, renew_at;
+	int64_t retry_at, check_at, publish_at, renew_at;
+	struct retry retry, checks;
 };
 
 struct twin {
@@ -102,6 +106,7 @@ struct roster_shard {
 	uint64_t revision; /* at the last read; it only grows */
 	size_t members;	   /* at the last read */
 	int64_t read_at;   /* when it is dirty: not before */
+	struct retry retry;
 };
 
 struct skipped_list {
@@ -119,9 +124,11 @@ struct roster {
 	size_t members; /* in all shards */
 	size_t strays;	/* nodes beside the shards that are none */
 	bool beside_dirty, beside_reading;
+	int64_t beside_at; /* when that is dirty: not before */
+	struct retry beside_retry;
 	int64_t retry_at;
 	int64_t read_at; /* of the dirty shards, the first; 0: none waits */
-	int64_t replaced_at; /* the last time */
+	struct retry replaced;
 	int64_t window_at; /* the second in which changes are counted */
 	unsigned changes;
 };
@@ -223,6 +230,8 @@ void roster_kick(struct registry *registry);
 int64_t roster_next(const struct registry *registry);
 void roster_lost(struct registry *registry);
 void roster_changed(struct registry *registry, const char *path);
+/* How long a change that was told waits until it is read. */
+int64_t roster_change_delay(struct registry *registry);
 void roster_clear(struct registry *registry);
 void roster_check(struct registry *registry); /* the settings were read */
 /* The registry is not what it was: that is told, and all is read again. */
@@ -257,6 +266,10 @@ struct deadline wait_deadline(int timeout_ms, const char *doing);
 int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error);
 int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error);
 int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error);
+/* Until what failed may be tried again. */
+int wait_again(struct registry *registry, struct retry *retry, const struct deadline *deadline,
+	struct error *error);
+int64_t wait_next(const struct registry *registry);
 
 enum gather_kind { GATHER_GET, GATHER_CHILDREN };
 /*

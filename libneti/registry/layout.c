@@ -38,8 +38,10 @@ void layout_changed(struct registry *registry, const char *path)
 {
 	struct node_path fleet = registry_path(registry, "/fleet");
 
-	if (strcmp(path, fleet.text) == 0)
-		layout_lost(registry);
+	if (strcmp(path, fleet.text) != 0)
+		return;
+	registry->layout.dirty = true;
+	registry->layout.retry_at = registry_now() + roster_change_delay(registry);
 }
 
 void layout_repair(struct registry *registry)
@@ -53,11 +55,13 @@ static void fail(struct registry *registry, int result, const char *doing)
 	struct layout *layout = &registry->layout;
 
 	layout->dirty = true;
+	layout->retry_at = registry_now() + RETRY_MOST_MS;
 	if (registry_lost(result))
+		layout->retry_at = retry_at(&layout->retry, 0);
+	if (registry_lost(result) && !retry_is_long(&layout->retry))
 		return;
 	registry_explain(registry, result, doing, &layout->error);
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
-	layout->retry_at = registry_now() + 5 * REGISTRY_RETRY_MS;
 }
 
 /* --- making ------------------------------------------------------------------------------ */
@@ -72,6 +76,7 @@ static void settle(struct registry *registry, int result)
 		return;
 	layout->busy = false;
 	layout->dirty = true;
+	layout->retry_at = retry_at(&layout->retry, 0); /* whatever was made may be gone again */
 	if (layout->made < 0)
 		fail(registry, layout->made, "making the fleet");
 }

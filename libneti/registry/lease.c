@@ -15,11 +15,9 @@
 #define DRAWS_NARROW 1		/* then the addresses are listed: where that is cheaper than a draw */
 #define DRAWS_WIDE 4
 #define NARROW (1u << 12)	/* addresses: 60 kB when all are leased */
-#define DRAWS_MAX 1024		/* where the subnet is too wide to list */
-#define LISTS_MAX 64		/* listed, and those chosen were gone every time */
+#define DRAWS_MAX 64		/* where the subnet is too wide to list */
 #define CHOSEN_MAX 64		/* of those that are free, to be tried one after the other */
 #define LISTED_MAX (1u << 20)	/* addresses of a subnet that is listed */
-#define REPAIRS_MAX 20
 #define FILL_PERCENT 80		/* a subnet as full as that is spoken of */
 
 /* --- which addresses --------------------------------------------------------------------- */
@@ -142,6 +140,19 @@ static void exhausted(struct lease_take *take)
 	finish(take, -ENOSPC, NULL, &error);
 }
 
+/* From the beginning. What goes wrong for ever is told in the end; connections may well be lost
+ * for a while. */
+static void again(struct lease_take *take, int result, int64_t first_ms)
+{
+	bool last = registry_lost(result) ? take->retry.ms == RETRY_MOST_MS :
+					    retry_is_long(&take->retry);
+
+	if (last)
+		fail(take, result);
+	else
+		take->retry_at = retry_at(&take->retry, first_ms);
+}
+
 /* A call that was not even started is tried again at the next kick. */
 static void started(struct lease_take *take, int result)
 {
@@ -150,18 +161,22 @@ static void started(struct lease_take *take, int result)
 		take->retry_at = registry_now() + REGISTRY_RETRY_MS;
 }
 
+static void answer_failed(struct lease_take *take, int result)
+{
+	if (registry_lost(result))
+		again(take, result, 0);
+	else
+		fail(take, result);
+}
+
 static void read_lease(struct lease_take *take);
 static void draw_and_create(struct lease_take *take);
 
 /* A folder is missing: it is being made again, or somebody just emptied the registry. */
 static void repair(struct lease_take *take)
 {
-	if (take->repairs++ == REPAIRS_MAX) {
-		fail(take, -ENOENT);
-		return;
-	}
 	layout_repair(take->registry);
-	take->retry_at = registry_now() + 4 * REGISTRY_AGAIN_MS;
+	again(take, -ENOENT, 4 * REGISTRY_AGAIN_MS);
 }
 
 static void lease_read(void *data, const struct store_answer *answer)
@@ -174,8 +189,7 @@ static void lease_read(void *data, const struct store_answer *answer)
 	if (answer->result == -ENOENT) {
 		draw_and_create(take);
 	} else if (answer->result < 0) {
-		if (!registry_lost(answer->result))
-			fail(take, answer->result);
+		answer_failed(take, answer->result);
 	} else if (address_parse(answer->bytes, &overlay) < 0) {
 		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
 			"registry %s: the lease of %s holds no address", take->registry->uri,
@@ -197,13 +211,24 @@ static void read_lease(struct lease_take *take)
 	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
 }
 
+/* Those that were listed are gone, too: whoever took them may not be done yet. */
+static void next_address(struct lease_take *take)
+{
+	if (take->n_listed > 0 || take->lists == 0)
+		draw_and_create(take);
+	else if (retry_is_long(&take->retry))
+		exhausted(take);
+	else
+		again(take, -EADDRINUSE, 0);
+}
+
 static void address_gone(struct lease_take *take)
 {
 	char text[ADDRESS_TEXT_MAX];
 	struct error error;
 
 	if (!address_is_set(&take->wanted)) {
-		draw_and_create(take);
+		next_address(take);
 		return;
 	}
 	/* An id never changes its address, not even when another has taken it meanwhile. */
@@ -275,13 +300,13 @@ static void pair_created(void *data, const struct store_answer *answer)
 	else if (answer->result == 0)
 		finish(take, 1, &drawn, NULL);
 	else if (answer->result == -EEXIST && answer->failed == 0)
-		read_lease(take);
+		again(take, -EEXIST, 0);
 	else if (answer->result == -EEXIST)
 		address_gone(take);
 	else if (answer->result == -ENOENT)
 		repair(take);
-	else if (!registry_lost(answer->result))
-		fail(take, answer->result);
+	else
+		answer_failed(take, answer->result);
 }
 
 static void create_pair(struct lease_take *take)
@@ -318,8 +343,8 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 		exhausted(take);
 	else if (result == -ENOENT)
 		repair(take);
-	else if (!registry_lost(result))
-		fail(take, result);
+	else
+		answer_failed(take, result);
 }
 
 static void list_addresses(struct lease_take *take)
@@ -327,10 +352,7 @@ static void list_addresses(struct lease_take *take)
 	struct registry *registry = take->registry;
 	struct node_path path = registry_path(registry, "/ip-to-id");
 
-	if (take->lists++ == LISTS_MAX) {
-		exhausted(take);
-		return;
-	}
+	take->lists++;
 	started(take, registry->backend->children(registry->store, path.text, false,
 			      addresses_listed, take));
 }

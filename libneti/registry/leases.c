@@ -205,8 +205,9 @@ int lease_release(struct registry *registry, const char *id, int64_t before,
 	struct address overlay;
 	struct node_path address;
 	struct node node;
+	struct retry retry = { 0 };
 	size_t failed;
-	int result;
+	int result, again = 0;
 
 	do {
 		result = read_id(registry, id, &node, &overlay, deadline, error);
@@ -224,8 +225,10 @@ int lease_release(struct registry *registry, const char *id, int64_t before,
 		result = wait_multi(registry, operations, 2, &failed, deadline, error);
 		if (result == -ENOENT && failed == 1) /* half a lease: made by hand */
 			result = wait_multi(registry, operations, 1, &failed, deadline, error);
-	} while (result == -EAGAIN);
-	return result;
+		if (result == -EAGAIN)
+			again = wait_again(registry, &retry, deadline, error);
+	} while (result == -EAGAIN && again == 0);
+	return again < 0 ? again : result;
 }
 
 int registry_lease_release(struct registry *registry, const char *id, int timeout_ms,

@@ -13,6 +13,7 @@ libneti_core_la_SOURCES += \
 	%reldir%/reclaim.c \
 	%reldir%/registry.c %reldir%/registry.h \
 	%reldir%/request.c %reldir%/request.h \
+	%reldir%/retry.c %reldir%/retry.h \
 	%reldir%/skipped.c \
 	%reldir%/store.h \
 	%reldir%/twin.c \

@@ -36,22 +36,36 @@ static void trouble(struct registry *registry, const struct error *error, int64_
 	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, error);
 }
 
-/* Whatever a step's answer says that the step knows nothing special about. */
-static void failed(struct registry *registry, int result)
+/* What passes by itself, as a rule, is tried again soon. */
+static int64_t first_pause(int result)
+{
+	if (registry_lost(result))
+		return 0;
+	if (result == -EEXIST || result == -EAGAIN)
+		return REGISTRY_AGAIN_MS;
+	return result == -ENOENT ? 4 * REGISTRY_AGAIN_MS : TROUBLE_RETRY_MS;
+}
+
+static void tell_failed(struct registry *registry, int result)
 {
 	struct error error;
 
-	if (registry_lost(result)) {
-		again(registry, 0); /* when there is a connection again */
-	} else if (result == -EEXIST || result == -EAGAIN) {
-		again(registry, REGISTRY_AGAIN_MS);
-	} else if (result == -ENOENT) {
+	registry_explain(registry, result, doing, &error);
+	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, &error);
+}
+
+/* Whatever a step's answer says that the step knows nothing special about. */
+static void failed(struct registry *registry, int result)
+{
+	struct membership *membership = &registry->membership;
+
+	if (result == -ENOENT)
 		layout_repair(registry);
-		again(registry, 4 * REGISTRY_AGAIN_MS);
-	} else {
-		registry_explain(registry, result, doing, &error);
-		trouble(registry, &error, TROUBLE_RETRY_MS);
-	}
+	again(registry, 0);
+	membership->retry_at = retry_at(&membership->retry, first_pause(result));
+	if (first_pause(result) < TROUBLE_RETRY_MS && !retry_is_long(&membership->retry))
+		return;
+	tell_failed(registry, result);
 }
 
 static void issued(struct registry *registry, int result)
@@ -127,6 +141,7 @@ static void watched(void *data, const struct store_answer *answer)
 
 	membership->busy = false;
 	if (twin_is_own(registry, answer)) {
+		registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, NULL);
 		if (!membership->since)
 			membership->since = answer->created / 1000;
 		twin_look(registry, answer);
@@ -134,6 +149,9 @@ static void watched(void *data, const struct store_answer *answer)
 		taken(registry);
 	} else if (registry_lost(answer->result)) {
 		membership->check = true;
+		membership->check_at = retry_at(&membership->checks, 0);
+		if (retry_is_long(&membership->checks))
+			tell_failed(registry, answer->result);
 	} else {
 		failed(registry, answer->result);
 	}
@@ -157,7 +175,8 @@ static void hold(struct registry *registry)
 	membership->busy = false;
 	strcpy(membership->held, membership->name);
 	membership->takeover = false;
-	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, NULL);
+	if (!retry_is_long(&membership->retry)) /* else when it is seen, too */
+		registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, NULL);
 	if (!membership->renew_at)
 		membership->renew_at = registry_now() + RENEW_MS;
 	if (membership->dirty) /* other addresses were asked for meanwhile */
@@ -477,7 +496,7 @@ static membership_step next_step(const struct registry *registry, int64_t *ret_a
 	*ret_at = membership->retry_at;
 	if (membership->dirty)
 		return start;
-	*ret_at = 0;
+	*ret_at = membership->check_at;
 	if (membership->check)
 		return watch_entry;
 	*ret_at = membership->publish_at;
@@ -523,8 +542,10 @@ void membership_changed(struct registry *registry, const char *path)
 	if (!*membership->held)
 		return;
 	own = entry_path(registry, membership->held);
-	if (strcmp(own.text, path) == 0)
-		membership->check = true;
+	if (strcmp(own.text, path) != 0)
+		return;
+	membership->check = true;
+	membership->check_at = registry_now() + roster_change_delay(registry);
 }
 
 void membership_clear(struct registry *registry)

@@ -138,6 +138,7 @@ static void arm_timer(struct registry *registry)
 	at = sooner(at, membership_next(registry));
 	at = sooner(at, lease_next(registry));
 	at = sooner(at, twin_next(registry));
+	at = sooner(at, wait_next(registry));
 	if (at < soonest)
 		at = soonest;
 	if (at < REGISTRY_NEVER) {

@@ -29,6 +29,8 @@ struct gather {
 	size_t flying, done;
 	int result;
 	bool abandoned;
+	int64_t retry_at; /* after lost answers: not before */
+	struct retry retry;
 	struct slot slots[];
 };
 
@@ -110,6 +112,20 @@ int wait_fleet(struct registry *registry, const struct deadline *deadline, struc
 	return result;
 }
 
+int wait_again(struct registry *registry, struct retry *retry, const struct deadline *deadline,
+	struct error *error)
+{
+	int64_t at = retry_at(retry, 0);
+	struct deadline pause = *deadline;
+	int result = 0;
+
+	if (deadline->at < 0 || at < deadline->at)
+		pause.at = at;
+	while (result == 0)
+		result = wait_once(registry, &pause, error);
+	return result == -ETIMEDOUT && pause.at == at ? 0 : result;
+}
+
 /* --- gathering --------------------------------------------------------------------------- */
 
 static void unlink_gather(struct registry *registry, struct gather *gather)
@@ -129,6 +145,7 @@ static void settle(struct slot *slot, const struct store_answer *answer)
 
 	if (!gather->operations && registry_lost(answer->result)) {
 		slot->state = SLOT_WAITING;
+		gather->retry_at = retry_at(&gather->retry, 0);
 		if (slot->index < gather->first)
 			gather->first = slot->index;
 		return;
@@ -189,7 +206,7 @@ static int complete(struct registry *registry, struct gather *gather,
 	int result = 0;
 
 	while (result == 0 && gather->result == 0 && gather->done < gather->plan.n) {
-		if (registry_connected(registry))
+		if (registry_connected(registry) && registry_due(&gather->retry_at))
 			result = launch_some(registry, gather);
 		if (result < 0)
 			return registry_explain(registry, result, deadline->doing, error);
@@ -255,6 +272,18 @@ int wait_multi(struct registry *registry, const struct store_operation *operatio
 	*failed = gather->failed;
 	abandon(registry, gather);
 	return result;
+}
+
+int64_t wait_next(const struct registry *registry)
+{
+	int64_t at = REGISTRY_NEVER;
+
+	if (!registry_connected(registry))
+		return at;
+	for (const struct gather *gather = registry->gathers; gather; gather = gather->next)
+		if (!gather->abandoned && gather->retry_at && gather->retry_at < at)
+			at = gather->retry_at;
+	return at;
 }
 
 void wait_clear(struct registry *registry)

@@ -16,12 +16,13 @@
 #define QUIET_MOST_MS 10
 #define BUSY_MICROSECONDS 20
 #define BUSY_MOST_MS 1000
+#define FLOOD_CHANGES 100 /* in a window: from there on they are gathered in every fleet */
 #define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
 #define LOST_MOST_MS 3000
 
 /* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
  * Either way the hosts of a large fleet do not come all at once. */
-static int64_t change_delay(struct registry *registry)
+int64_t roster_change_delay(struct registry *registry)
 {
 	struct roster *roster = &registry->roster;
 	int64_t now = registry_now();
@@ -32,13 +33,15 @@ static int64_t change_delay(struct registry *registry)
 	}
 	if (++roster->changes <= QUIET_CHANGES)
 		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
+	if (roster->changes > FLOOD_CHANGES)
+		return roster->changes < BUSY_MOST_MS ? roster->changes : BUSY_MOST_MS;
 	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
 }
 
-static void read_again(struct roster *roster, struct roster_shard *shard)
+static void read_again(struct roster_shard *shard, int64_t first_ms)
 {
 	shard->dirty = true;
-	roster->retry_at = registry_now() + REGISTRY_RETRY_MS;
+	shard->read_at = retry_at(&shard->retry, first_ms);
 }
 
 /* Bad entries are logged when their number changes, not at every read. */
@@ -145,19 +148,22 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	shard->revision = reading.revision;
 	skipped_forget(registry, number);
 	if (take_in(registry, answer, &reading, &members) < 0)
-		read_again(&registry->roster, shard);
+		read_again(shard, REGISTRY_RETRY_MS);
 	member_list_clear(&members);
 }
 
-/* The first of them is told, until all can be read. */
+/* The first of them is told, until all can be read; what as a rule passes by itself, when it lasts. */
 static void read_failed(struct registry *registry, struct roster_shard *shard, int result)
 {
 	unsigned number = (unsigned)(shard - registry->roster.shards);
+	bool lost = registry_lost(result), missing = result == -ENOENT;
 	char doing[32];
 	struct error error;
 
+	read_again(shard, lost ? 0 : missing ? 4 * REGISTRY_AGAIN_MS : REGISTRY_RETRY_MS);
+	if ((lost || missing) && !retry_is_long(&shard->retry))
+		return;
 	shard->failed = true;
-	read_again(&registry->roster, shard);
 	if (*registry->told[REGISTRY_TROUBLE_SHARDS])
 		return;
 	snprintf(doing, sizeof(doing), "reading shard %02x", number);
@@ -193,13 +199,10 @@ static void shard_read(void *data, const struct store_answer *answer)
 		tell(registry, number, answer);
 	} else if (answer->result == -ENOENT && !layout_may_make(registry)) {
 		tell(registry, number, &(struct store_answer){ 0 });
-		read_again(roster, shard);
-	} else if (answer->result == -ENOENT) {
-		layout_repair(registry);
-		read_again(roster, shard);
-	} else if (registry_lost(answer->result)) {
-		shard->dirty = true;
+		roster_read_again(registry, number, REGISTRY_RETRY_MS);
 	} else {
+		if (answer->result == -ENOENT)
+			layout_repair(registry);
 		read_failed(registry, shard, answer->result);
 	}
 }
@@ -222,9 +225,12 @@ static void beside_read(void *data, const struct store_answer *answer)
 	struct error error;
 
 	roster->beside_reading = false;
-	roster->beside_dirty |= registry_lost(answer->result);
-	if (answer->result < 0)
+	if (answer->result < 0) {
+		roster->beside_dirty = true;
+		roster->beside_at = retry_at(&roster->beside_retry,
+			registry_lost(answer->result) ? 0 : REGISTRY_RETRY_MS);
 		return;
+	}
 	roster->strays = 0;
 	skipped_forget(registry, SKIPPED_BESIDE);
 	for (size_t i = 0; i < answer->n_names; i++) {
@@ -239,12 +245,22 @@ static void beside_read(void *data, const struct store_answer *answer)
 	}
 }
 
+/* Whether it is too early; and then it is remembered. */
+static bool waits(struct roster *roster, int64_t at)
+{
+	if (at <= registry_now())
+		return false;
+	if (!roster->read_at || at < roster->read_at)
+		roster->read_at = at;
+	return true;
+}
+
 static void read_beside(struct registry *registry)
 {
 	struct roster *roster = &registry->roster;
 	struct node_path path = registry_path(registry, "/ip-map");
 
-	if (!roster->beside_dirty || roster->beside_reading)
+	if (!roster->beside_dirty || roster->beside_reading || waits(roster, roster->beside_at))
 		return;
 	roster->beside_dirty = false;
 	roster->beside_reading = registry->backend->children(registry->store, path.text, true,
@@ -272,15 +288,6 @@ int64_t roster_next(const struct registry *registry)
 	return roster->read_at ? roster->read_at : REGISTRY_NEVER;
 }
 
-static bool waits(struct roster *roster, const struct roster_shard *shard)
-{
-	if (shard->read_at <= registry_now())
-		return false;
-	if (!roster->read_at || shard->read_at < roster->read_at)
-		roster->read_at = shard->read_at;
-	return true;
-}
-
 void roster_kick(struct registry *registry)
 {
 	struct roster *roster = &registry->roster;
@@ -293,7 +300,7 @@ void roster_kick(struct registry *registry)
 		struct roster_shard *shard = &roster->shards[i];
 		struct node_path path;
 
-		if (!shard->dirty || shard->reading || waits(roster, shard))
+		if (!shard->dirty || shard->reading || waits(roster, shard->read_at))
 			continue;
 		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
@@ -301,7 +308,8 @@ void roster_kick(struct registry *registry)
 		if (registry->backend->children(registry->store, path.text, true, shard_read,
 			    shard) < 0) {
 			shard->reading = false;
-			read_again(roster, shard);
+			read_again(shard, REGISTRY_RETRY_MS);
+			waits(roster, shard->read_at);
 		}
 	}
 }
@@ -316,6 +324,7 @@ void roster_lost(struct registry *registry)
 		registry->roster.shards[i].read_at = at;
 	}
 	registry->roster.beside_dirty = true;
+	registry->roster.beside_at = 0;
 	dispute_lost(registry);
 	registry->roster.retry_at = 0;
 }
@@ -358,9 +367,7 @@ void roster_replaced(struct registry *registry, const char *why)
 		roster->shards[i].revision = 0;
 	roster_lost(registry);
 	/* Not over and over at once: a server may say at every reading that it went back. */
-	if (registry_now() - roster->replaced_at < REGISTRY_RETRY_MS)
-		roster->retry_at = registry_now() + REGISTRY_RETRY_MS;
-	roster->replaced_at = registry_now();
+	roster->retry_at = retry_at(&roster->replaced, 0);
 	if (registry->handler.replaced)
 		registry->handler.replaced(registry->handler.data);
 }
@@ -380,7 +387,7 @@ void roster_changed(struct registry *registry, const char *path)
 	if (end == path + length || *end != '\0' || number >= registry->roster.n)
 		return;
 	registry->roster.shards[number].dirty = true;
-	registry->roster.shards[number].read_at = registry_now() + change_delay(registry);
+	registry->roster.shards[number].read_at = registry_now() + roster_change_delay(registry);
 }
 
 /* Room for the most there can be from the beginning: answers on their way point into it. */
