@@ -328,8 +328,49 @@ START_TEST(refusing_servers_are_named_at_rest)
 }
 END_TEST
 
+static void write_fleet(struct raw *raw, const struct fleet_settings *settings)
+{
+	struct buffer json = { 0 };
+	struct store_operation set = { .kind = STORE_SET, .path = "/fleet", .version = -1 };
+
+	ck_assert_int_eq(fleet_settings_print(settings, &json), 0);
+	set.bytes = json.text;
+	set.size = json.length;
+	raw->answered = false;
+	ck_assert_int_eq(raw->store->backend->multi(raw->store, &set, 1, raw_done, raw), 0);
+	raw_pump(raw, &raw->answered);
+	ck_assert_int_eq(raw->result, 0);
+	buffer_clear(&json);
+}
+
+/* Nor is it one again before it is there, and can be read. */
+START_TEST(shard_that_is_no_more_is_no_trouble)
+{
+	struct fleet_settings settings = initial("192.168.0.0/18");
+	struct host watcher;
+	struct raw raw;
+
+	watcher_open(&watcher);
+	raw_open(&raw);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/3f/no\001name"), 0);
+	UNTIL(watcher.stands[REGISTRY_TROUBLE_SHARDS], &watcher);
+	ck_assert_ptr_nonnull(strstr(watcher.trouble.text, "shard 3f"));
+	settings.shards = SHARDS / 2;
+	write_fleet(&raw, &settings);
+	UNTIL(watcher.fleet.shards == SHARDS / 2 && !watcher.stands[REGISTRY_TROUBLE_SHARDS], &watcher);
+	pump_for(300, &watcher);
+	ck_assert(!watcher.stands[REGISTRY_TROUBLE_SHARDS]);
+	settings.shards = SHARDS;
+	write_fleet(&raw, &settings);
+	UNTIL(watcher.stands[REGISTRY_TROUBLE_SHARDS], &watcher);
+	raw_close(&raw);
+	host_close(&watcher);
+}
+END_TEST
+
 static void add_sqlite(TCase *tests)
 {
+	tcase_add_test(tests, shard_that_is_no_more_is_no_trouble);
 	tcase_add_test(tests, store_answers);
 	tcase_add_test(tests, deleted_session_row_expires);
 	tcase_add_test(tests, file_change_is_seen_quickly);

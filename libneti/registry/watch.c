@@ -401,6 +401,10 @@ void roster_check(struct registry *registry)
 	if (roster->n)
 		log_warning(&registry->log, "registry %s: %u shards became %u, all are read again",
 			registry->uri, roster->n, shards);
+	/* One that is no more cannot be read any better. */
+	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
+		roster->shards[i].failed = false;
+	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
 	roster->n = shards;
 	roster_lost(registry);
 }
