@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "registry/zookeeper/hosts.h"
@@ -368,8 +370,52 @@ START_TEST(shard_that_is_no_more_is_no_trouble)
 }
 END_TEST
 
+/* In a process of its own, and as somebody who may read alone: the exit status. */
+static int looks_up(const char *id)
+{
+	struct member *found = NULL;
+	struct error error;
+	struct registry *registry;
+	int result;
+
+	if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+		return 2;
+	registry = child_open("192.168.0.0/18");
+	if (!registry)
+		return 3;
+	result = registry_lookup(registry, id, NULL, &found, WAIT_MS, &error);
+	member_unref(found);
+	registry_close(registry);
+	return result == 0 ? 0 : 4;
+}
+
+/* By whoever cannot write it, and so cannot make what earlier releases did not. */
+START_TEST(file_of_an_earlier_release_is_read)
+{
+	char command[900];
+	struct host host;
+	int status = -1;
+	pid_t pid;
+
+	if (system("command -v sqlite3 > /dev/null") != 0)
+		test_skip("the sqlite3 tool is not installed");
+	host_open(&host, "192.168.0.0/18");
+	take(&host, "web-1");
+	sql("DROP TABLE clock");
+	snprintf(command, sizeof(command), "chmod 755 %s && chmod 444 %s*", folder, uri + strlen("sqlite:"));
+	ck_assert_int_eq(system(command), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(looks_up("web-1"));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	host_close(&host);
+}
+END_TEST
+
 static void add_sqlite(TCase *tests)
 {
+	tcase_add_test(tests, file_of_an_earlier_release_is_read);
 	tcase_add_test(tests, shard_that_is_no_more_is_no_trouble);
 	tcase_add_test(tests, store_answers);
 	tcase_add_test(tests, deleted_session_row_expires);

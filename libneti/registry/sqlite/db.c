@@ -498,9 +498,13 @@ static int prepare(struct sqlite_db *db)
 {
 	int code = SQLITE_OK;
 
-	for (size_t i = 0; code == SQLITE_OK && i < SQLITE_STATEMENTS; i++)
+	for (size_t i = 0; code == SQLITE_OK && i < SQLITE_STATEMENTS; i++) {
+		/* Asked before a write alone, and who cannot write could not make the table. */
+		if (db->readonly && (i == CLOCK_GET || i == CLOCK_SET))
+			continue;
 		code = sqlite3_prepare_v3(db->db, sqlite_statements[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
+	}
 	return translate(code);
 }
 
