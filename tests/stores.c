@@ -413,8 +413,104 @@ START_TEST(file_of_an_earlier_release_is_read)
 }
 END_TEST
 
+static void move_file(const char *from, const char *to)
+{
+	char a[300], b[300];
+
+	snprintf(a, sizeof(a), "%s%s", uri + strlen("sqlite:"), from);
+	snprintf(b, sizeof(b), "%s%s", uri + strlen("sqlite:"), to);
+	ck_assert_int_eq(rename(a, b), 0);
+}
+
+/* Beside the test's own registry: one of another member, and closed. */
+static void make_other_file(void)
+{
+	char own[sizeof(uri)];
+	struct host other;
+
+	strcpy(own, uri);
+	ck_assert_int_lt(snprintf(uri, sizeof(uri), "%.190s.other", own), (int)sizeof(uri));
+	host_open(&other, "192.168.0.0/18");
+	take(&other, "other");
+	host_close(&other);
+	strcpy(uri, own);
+}
+
+START_TEST(file_that_is_exchanged_is_noticed)
+{
+	struct host host;
+	struct address overlay;
+	struct error error;
+	char command[300];
+
+	if (system("command -v sqlite3 > /dev/null") != 0)
+		test_skip("the sqlite3 tool is not installed");
+	make_other_file();
+	watcher_open(&host);
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
+	move_file(".other", "");
+	UNTIL(host.replaced > 0 && host.joins == 2 && sees(&host, "web-1"), &host);
+	ck_assert_int_eq(registry_lease_find(host.registry, "other", &overlay, WAIT_MS, &error), 0);
+	ck_assert(!host.stands[REGISTRY_TROUBLE_FLEET]);
+	snprintf(command, sizeof(command), "sqlite3 %s 'PRAGMA integrity_check' | grep -qx ok",
+		uri + strlen("sqlite:"));
+	ck_assert_int_eq(system(command), 0);
+	host_close(&host);
+}
+END_TEST
+
+/* Nobody leaves, and it is not made anew. */
+START_TEST(file_that_is_gone_is_told_and_waited_for)
+{
+	struct host host;
+
+	watcher_open(&host);
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
+	move_file("", ".away");
+	UNTIL(host.stands[REGISTRY_TROUBLE_FLEET], &host);
+	ck_assert_ptr_nonnull(strstr(host.trouble.text, "is not there"));
+	pump_for(2500, &host);
+	ck_assert_uint_eq(host.troubles, 1);
+	ck_assert_ptr_nonnull(sees(&host, "web-1"));
+	ck_assert_int_ne(access(uri + strlen("sqlite:"), F_OK), 0);
+	move_file(".away", "");
+	UNTIL(!host.stands[REGISTRY_TROUBLE_FLEET] && host.joins == 2 && sees(&host, "web-1"), &host);
+	host_close(&host);
+}
+END_TEST
+
+/* At once the first time. */
+START_TEST(sessions_that_are_ended_are_followed_slowly)
+{
+	struct host host;
+	int64_t begin;
+
+	if (system("command -v sqlite3 > /dev/null") != 0)
+		test_skip("the sqlite3 tool is not installed");
+	watcher_open(&host);
+	join(&host, "web-1", "10.0.0.1", false);
+	UNTIL(host.joins == 1, &host);
+	begin = now_ms();
+	sql("DELETE FROM session");
+	UNTIL(host.joins == 2, &host);
+	ck_assert_int_lt(now_ms() - begin, 600);
+	for (begin = now_ms(); now_ms() - begin < 6000; pump_for(20, &host))
+		sql("DELETE FROM session");
+	ck_assert_uint_le(host.expiries, 10);
+	ck_assert(host.stands[REGISTRY_TROUBLE_FLEET]);
+	UNTIL(host.state == STORE_CONNECTED && registry_joined(host.registry) &&
+		!host.stands[REGISTRY_TROUBLE_FLEET], &host);
+	host_close(&host);
+}
+END_TEST
+
 static void add_sqlite(TCase *tests)
 {
+	tcase_add_test(tests, file_that_is_exchanged_is_noticed);
+	tcase_add_test(tests, file_that_is_gone_is_told_and_waited_for);
+	tcase_add_test(tests, sessions_that_are_ended_are_followed_slowly);
 	tcase_add_test(tests, file_of_an_earlier_release_is_read);
 	tcase_add_test(tests, shard_that_is_no_more_is_no_trouble);
 	tcase_add_test(tests, store_answers);

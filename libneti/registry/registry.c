@@ -161,11 +161,13 @@ void registry_kick(struct registry *registry)
 
 /* --- events of the store ----------------------------------------------------------------- */
 
-static void refused(struct registry *registry)
+static void unreachable(struct registry *registry, enum store_state state)
 {
+	bool refused = state == STORE_REFUSED;
 	struct error error;
 
-	error_set(&error, -EACCES, NETI_TROUBLE_DENIED, "registry %s: %s", registry->uri,
+	error_set(&error, refused ? -EACCES : -ENOTCONN,
+		refused ? NETI_TROUBLE_DENIED : NETI_TROUBLE_REGISTRY, "registry %s: %s", registry->uri,
 		*registry->detail ? registry->detail : "access is denied");
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &error);
 }
@@ -196,8 +198,8 @@ static void on_state(void *data, enum store_state state, const char *detail)
 		roster_connected(registry);
 	if (registry->handler.state)
 		registry->handler.state(registry->handler.data, state, detail);
-	if (state == STORE_REFUSED)
-		refused(registry);
+	if (state == STORE_REFUSED || (state == STORE_CONNECTING && detail))
+		unreachable(registry, state);
 }
 
 static void on_changed(void *data, const char *path)
@@ -207,6 +209,11 @@ static void on_changed(void *data, const char *path)
 	layout_changed(registry, path);
 	roster_changed(registry, path);
 	membership_changed(registry, path);
+}
+
+static void on_replaced(void *data, const char *why)
+{
+	roster_replaced(data, why);
 }
 
 int registry_process(struct registry *registry)
@@ -309,6 +316,7 @@ static int open_store(struct registry *registry, const struct registry_config *c
 		.log = &registry->log,
 		.state = on_state,
 		.changed = on_changed,
+		.replaced = on_replaced,
 		.data = registry,
 	};
 	char *address;

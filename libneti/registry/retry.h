@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define RETRY_MOST_MS 5000
+#define RETRY_SESSIONS "the sessions are ended one after the other: the next one waits"
 
 /* Zeroed memory is a new one. */
 struct retry {

@@ -36,6 +36,8 @@ struct store_config {
 	/* Both run inside store_process(). detail: one sentence or NULL. */
 	void (*state)(void *data, enum store_state state, const char *detail);
 	void (*changed)(void *data, const char *path); /* a watch went off; read again to re-arm */
+	/* Between EXPIRED and CONNECTED: what follows is another store. May be NULL. */
+	void (*replaced)(void *data, const char *why);
 	void *data;
 };
 

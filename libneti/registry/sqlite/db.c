@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "db.h"
 #include "file.h"
@@ -25,6 +27,7 @@ struct sqlite_db {
 	/* CLOCK_MONOTONIC starts again at boot, so every session bears the boot it belongs to. */
 	char boot[SQLITE_FILE_BOOT];
 	bool readonly;
+	struct stat file, log; /* which they were when it was opened */
 	int64_t data_version;
 	int64_t busy_until;
 };
@@ -508,6 +511,31 @@ static int prepare(struct sqlite_db *db)
 	return translate(code);
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+static int stat_beside(const char *path, const char *ending, struct stat *ret)
+{
+	struct buffer name = { 0 };
+	int result;
+
+	buffer_print(&name, "%s%s", path, ending);
+	result = stat(buffer_text(&name), ret);
+	buffer_clear(&name);
+	return result;
+}
+
+static void remove_beside(const char *path, const char *ending)
+{
+	struct buffer name = { 0 };
+
+	buffer_print(&name, "%s%s", path, ending);
+	unlink(buffer_text(&name));
+	buffer_clear(&name);
+}
+
 int sqlite_db_open(struct sqlite_db **ret, const char *path, bool create)
 {
 	struct sqlite_db *db = calloc(1, sizeof(*db));
@@ -518,10 +546,14 @@ int sqlite_db_open(struct sqlite_db **ret, const char *path, bool create)
 	result = sqlite_file_boot(db->boot);
 	if (result == 0)
 		result = sqlite_file_make(path, create);
+	if (result == 0 && stat(path, &db->file) < 0)
+		result = -errno;
 	if (result == 0)
 		result = open_file(db, path);
 	if (result == 0)
 		result = prepare(db);
+	if (result == 0)
+		stat_beside(path, "-wal", &db->log);
 	if (result < 0)
 		sqlite_db_close(db);
 	else
@@ -537,6 +569,28 @@ struct sqlite_db *sqlite_db_close(struct sqlite_db *db)
 		sqlite3_finalize(db->statements[i]);
 	sqlite3_close(db->db);
 	free(db);
+	return NULL;
+}
+
+bool sqlite_db_exchanged(const struct sqlite_db *db, const char *path)
+{
+	struct stat now;
+
+	if (stat(path, &now) < 0)
+		return errno == ENOENT;
+	return !is_same(&now, &db->file);
+}
+
+struct sqlite_db *sqlite_db_leave(struct sqlite_db *db, const char *path)
+{
+	struct stat log = db->log, now;
+	bool writes = !db->readonly && log.st_ino != 0;
+
+	sqlite_db_close(db);
+	if (writes && stat_beside(path, "-wal", &now) == 0 && is_same(&now, &log)) {
+		remove_beside(path, "-wal");
+		remove_beside(path, "-shm");
+	}
 	return NULL;
 }
 

@@ -19,6 +19,7 @@
 #include "db.h"
 #include "file.h"
 #include "registry/request.h"
+#include "registry/retry.h"
 #include "registry/store.h"
 #include "tree.h"
 #include "watches.h"
@@ -45,6 +46,9 @@ struct sqlite {
 	bool expired; /* found out in the middle of a call; told in process() */
 	enum store_state state, told;
 	bool told_once;
+	char told_detail[256];
+	bool exchanged; /* the file, for another or none */
+	struct retry retry;
 	bool check; /* own change: the file does not say that it moved */
 	int64_t heartbeat_at; /* milliseconds of CLOCK_MONOTONIC */
 	struct pending *pending, **pending_end;
@@ -299,56 +303,13 @@ static int sqlite_multi(struct store *store, const struct store_operation *opera
 
 static void tell_state(struct sqlite *sqlite, const char *detail)
 {
-	if (sqlite->told_once && sqlite->told == sqlite->state)
+	if (sqlite->told_once && sqlite->told == sqlite->state &&
+		(!detail || strcmp(detail, sqlite->told_detail) == 0))
 		return;
+	snprintf(sqlite->told_detail, sizeof(sqlite->told_detail), "%s", detail ? detail : "");
 	sqlite->told_once = true;
 	sqlite->told = sqlite->state;
 	sqlite->config.state(sqlite->config.data, sqlite->state, detail);
-}
-
-static void beat_in(struct sqlite *sqlite, int64_t ms)
-{
-	sqlite->heartbeat_at = clock_now() + ms;
-}
-
-static void expire(struct sqlite *sqlite)
-{
-	sqlite->expired = false;
-	tell_answers(sqlite);
-	sqlite_watches_clear(&sqlite->watches);
-	sqlite->session = 0;
-	sqlite->state = STORE_EXPIRED;
-	tell_state(sqlite, "the session was ended by somebody else, or this process stood still");
-	sqlite->state = STORE_CONNECTING;
-	beat_in(sqlite, 0);
-}
-
-/* Only after an expiry: the first session is begun by open. */
-static void reconnect(struct sqlite *sqlite)
-{
-	char detail[128];
-	int result = start_session(sqlite);
-
-	if (result == 0) {
-		sqlite->state = STORE_CONNECTED;
-		beat_in(sqlite, sqlite->config.session_timeout_ms / 3);
-		return;
-	}
-	snprintf(detail, sizeof(detail), "no new session: %s", strerror(-result));
-	tell_state(sqlite, detail);
-	beat_in(sqlite, 1000);
-}
-
-static void beat(struct sqlite *sqlite)
-{
-	if (sqlite->readonly || clock_now() < sqlite->heartbeat_at)
-		return;
-	if (sqlite->state == STORE_CONNECTING) {
-		reconnect(sqlite);
-		return;
-	}
-	beat_in(sqlite, sqlite->config.session_timeout_ms / 3);
-	heartbeat(sqlite);
 }
 
 static bool data_moved(struct sqlite *sqlite)
@@ -359,11 +320,97 @@ static bool data_moved(struct sqlite *sqlite)
 	return moved;
 }
 
+static void beat_in(struct sqlite *sqlite, int64_t ms)
+{
+	sqlite->heartbeat_at = clock_now() + ms;
+}
+
+/* A new session at once, unless they are ended one after the other. */
+static void expire(struct sqlite *sqlite)
+{
+	const char *why = sqlite->exchanged ? "the file was exchanged for another, or removed" :
+		"the session was ended by somebody else, or this process stood still";
+
+	sqlite->expired = false;
+	tell_answers(sqlite);
+	sqlite_watches_clear(&sqlite->watches);
+	sqlite->session = 0;
+	sqlite->state = STORE_EXPIRED;
+	tell_state(sqlite, why);
+	sqlite->state = STORE_CONNECTING;
+	sqlite->heartbeat_at = retry_at(&sqlite->retry, 0);
+	if (sqlite->exchanged) {
+		sqlite_watches_stop(&sqlite->watches);
+		sqlite->db = sqlite_db_leave(sqlite->db, sqlite->path);
+	} else if (sqlite->retry.ms > 0) {
+		tell_state(sqlite, RETRY_SESSIONS);
+	}
+	sqlite->exchanged = false;
+}
+
+static void use_file(struct sqlite *sqlite)
+{
+	sqlite->readonly = sqlite_db_readonly(sqlite->db);
+	sqlite_watches_start(&sqlite->watches, sqlite->path, sqlite->epoll);
+	data_moved(sqlite);
+}
+
+static void be_connected(struct sqlite *sqlite)
+{
+	sqlite->state = STORE_CONNECTED;
+	sqlite->heartbeat_at = 0;
+	if (!sqlite->readonly)
+		beat_in(sqlite, sqlite->config.session_timeout_ms / 3);
+}
+
+/* A file that is gone is not made anew: whoever took it away may bring another. */
+static int reopen(struct sqlite *sqlite)
+{
+	int result = sqlite_db_open(&sqlite->db, sqlite->path, false);
+
+	if (result < 0)
+		return result;
+	use_file(sqlite);
+	if (sqlite->config.replaced)
+		sqlite->config.replaced(sqlite->config.data, "its file was exchanged for another");
+	return 0;
+}
+
+/* Only after an expiry: the first session is begun by open. */
+static void reconnect(struct sqlite *sqlite)
+{
+	int result = sqlite->db ? 0 : reopen(sqlite);
+	struct error error;
+
+	if (result == 0 && !sqlite->readonly)
+		result = start_session(sqlite);
+	if (result == 0) {
+		be_connected(sqlite);
+		return;
+	}
+	sqlite_file_explain(sqlite->path, result, &error);
+	tell_state(sqlite, error.text + strlen("registry "));
+	beat_in(sqlite, 1000);
+}
+
+static void beat(struct sqlite *sqlite)
+{
+	if (sqlite->heartbeat_at == 0 || clock_now() < sqlite->heartbeat_at)
+		return;
+	if (sqlite->state == STORE_CONNECTING) {
+		reconnect(sqlite);
+		return;
+	}
+	beat_in(sqlite, sqlite->config.session_timeout_ms / 3);
+	heartbeat(sqlite);
+}
+
 static void look(struct sqlite *sqlite, bool hinted)
 {
-	if (!sqlite_watches_due(&sqlite->watches, hinted) && !sqlite->check)
+	if (!sqlite->db || (!sqlite_watches_due(&sqlite->watches, hinted) && !sqlite->check))
 		return;
-	if (data_moved(sqlite)) {
+	sqlite->exchanged = sqlite_db_exchanged(sqlite->db, sqlite->path);
+	if (!sqlite->exchanged && data_moved(sqlite)) {
 		if (!sqlite->readonly)
 			check_session(sqlite);
 		sqlite_watches_tell(&sqlite->watches, sqlite->db, sqlite->config.changed,
@@ -391,7 +438,7 @@ static int sqlite_process(struct store *store)
 	beat(sqlite);
 	tell_answers(sqlite);
 	look(sqlite, hinted);
-	if (sqlite->expired)
+	if (sqlite->expired || sqlite->exchanged)
 		expire(sqlite);
 	else
 		tell_state(sqlite, NULL);
@@ -461,16 +508,12 @@ static int start(struct sqlite *sqlite)
 		result = sqlite_db_open(&sqlite->db, sqlite->path, sqlite->config.create);
 	if (result < 0)
 		return result;
-	sqlite->readonly = sqlite_db_readonly(sqlite->db);
-	if (!sqlite->readonly)
+	if (!sqlite_db_readonly(sqlite->db))
 		result = start_session(sqlite);
 	if (result < 0)
 		return result;
-	sqlite_watches_start(&sqlite->watches, sqlite->path, sqlite->epoll);
-	sqlite->state = STORE_CONNECTED;
-	if (!sqlite->readonly)
-		beat_in(sqlite, sqlite->config.session_timeout_ms / 3);
-	data_moved(sqlite);
+	use_file(sqlite);
+	be_connected(sqlite);
 	arm_timer(sqlite);
 	return 0;
 }

@@ -19,11 +19,11 @@
 #include "client.h"
 #include "hosts.h"
 #include "log.h"
+#include "registry/retry.h"
 #include "registry/store.h"
 
 #define RETRY_LOWEST_MS 500 /* for names that do not resolve */
 #define RETRY_HIGHEST_MS 30000
-#define BRIEF_MS 1000 /* a session that ended sooner is not followed by another at once */
 /* What a server may make of the session's time-out. */
 #define TIMEOUT_LOWEST_MS 100
 #define TIMEOUT_HIGHEST_MS (3600 * 1000)
@@ -48,7 +48,7 @@ struct zk {
 	int64_t session;
 	int64_t retry_at, outage_at; /* milliseconds of CLOCK_MONOTONIC; 0: none */
 	int64_t retry_ms;
-	int64_t opened_at; /* the client */
+	struct retry sessions;
 	int log_slot;
 	int epoll, timer;
 	struct zookeeper_queue queue;
@@ -133,20 +133,19 @@ static void open_client(struct zk *zk)
 		explain_retry(zk, -result);
 		return;
 	}
-	zk->opened_at = clock_now();
 	zk->detail[0] = '\0';
 }
 
-/* At once, unless it has been tried in vain just now: whoever ends every session as soon as it
- * begins shall not keep a host busy. */
+/* At once, unless they are ended one after the other: whoever does that shall not keep a host busy. */
 static void open_again(struct zk *zk)
 {
-	if (clock_now() - zk->opened_at < BRIEF_MS) {
-		retry_later(zk);
-		return;
-	}
-	zk->retry_ms = RETRY_LOWEST_MS;
-	open_client(zk);
+	int64_t at = retry_at(&zk->sessions, 0);
+
+	enter(zk, STORE_CONNECTING, zk->sessions.ms > 0 ? RETRY_SESSIONS : NULL);
+	if (zk->sessions.ms > 0)
+		zk->retry_at = at;
+	else
+		open_client(zk);
 }
 
 static void close_probe(struct zk *zk)
@@ -197,7 +196,6 @@ static void expired(struct zk *zk, struct zookeeper_item *rest, const char *deta
 {
 	end_session(zk, rest);
 	enter(zk, STORE_EXPIRED, detail);
-	enter(zk, STORE_CONNECTING, NULL);
 	open_again(zk);
 }
 
