@@ -177,6 +177,11 @@ int registry_create(struct registry *registry, const char *path, const char *byt
 /* The sentence for an answer that nothing special is known about. */
 int registry_explain(const struct registry *registry, int result, const char *doing,
 	struct error *error);
+/* The same, told as trouble. */
+void registry_failed(struct registry *registry, enum registry_trouble which, int result,
+	const char *doing);
+/* The first pause after that answer: what passes by itself, as a rule, is tried again soon. */
+int64_t registry_pause(int result);
 /* False while a retry lies ahead; 0 is "none", and what is due becomes that. */
 bool registry_due(int64_t *at);
 /* Lost connection or session: whatever waits for the next one is started again by a kick. */

@@ -36,24 +36,6 @@ static void trouble(struct registry *registry, const struct error *error, int64_
 	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, error);
 }
 
-/* What passes by itself, as a rule, is tried again soon. */
-static int64_t first_pause(int result)
-{
-	if (registry_lost(result))
-		return 0;
-	if (result == -EEXIST || result == -EAGAIN)
-		return REGISTRY_AGAIN_MS;
-	return result == -ENOENT ? 4 * REGISTRY_AGAIN_MS : TROUBLE_RETRY_MS;
-}
-
-static void tell_failed(struct registry *registry, int result)
-{
-	struct error error;
-
-	registry_explain(registry, result, doing, &error);
-	registry_trouble(registry, REGISTRY_TROUBLE_ENTRY, &error);
-}
-
 /* Whatever a step's answer says that the step knows nothing special about. */
 static void failed(struct registry *registry, int result)
 {
@@ -62,10 +44,10 @@ static void failed(struct registry *registry, int result)
 	if (result == -ENOENT)
 		layout_repair(registry);
 	again(registry, 0);
-	membership->retry_at = retry_at(&membership->retry, first_pause(result));
-	if (first_pause(result) < TROUBLE_RETRY_MS && !retry_is_long(&membership->retry))
+	membership->retry_at = retry_at(&membership->retry, registry_pause(result));
+	if (registry_pause(result) < TROUBLE_RETRY_MS && !retry_is_long(&membership->retry))
 		return;
-	tell_failed(registry, result);
+	registry_failed(registry, REGISTRY_TROUBLE_ENTRY, result, doing);
 }
 
 static void issued(struct registry *registry, int result)
@@ -151,7 +133,8 @@ static void watched(void *data, const struct store_answer *answer)
 		membership->check = true;
 		membership->check_at = retry_at(&membership->checks, 0);
 		if (retry_is_long(&membership->checks))
-			tell_failed(registry, answer->result);
+			registry_failed(registry, REGISTRY_TROUBLE_ENTRY, answer->result,
+				doing);
 	} else {
 		failed(registry, answer->result);
 	}

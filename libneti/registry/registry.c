@@ -122,6 +122,24 @@ int registry_explain(const struct registry *registry, int result, const char *do
 		why);
 }
 
+int64_t registry_pause(int result)
+{
+	if (registry_lost(result))
+		return 0;
+	if (result == -EEXIST || result == -EAGAIN)
+		return REGISTRY_AGAIN_MS;
+	return result == -ENOENT ? 4 * REGISTRY_AGAIN_MS : RETRY_MOST_MS;
+}
+
+void registry_failed(struct registry *registry, enum registry_trouble which, int result,
+	const char *doing)
+{
+	struct error error;
+
+	registry_explain(registry, result, doing, &error);
+	registry_trouble(registry, which, &error);
+}
+
 /* --- the timer --------------------------------------------------------------------------- */
 
 static int64_t sooner(int64_t a, int64_t b)
