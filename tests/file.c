@@ -6,15 +6,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "test.h"
 
@@ -234,6 +238,61 @@ START_TEST(nobody_waits_when_writing)
 }
 END_TEST
 
+static void make(const char *name)
+{
+	int fd = open(below(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
+/* What a killed writer left goes, of one file or of all; nothing else does. */
+START_TEST(leftovers_are_swept)
+{
+	static const char *const others[] = { "it.new-0123456789abcde", "it.new-0123456789abcdefg",
+		"it.new-0123456789ABCDEF", "it.new", ".new-0123456789abcdef", "0123456789abcdef" };
+	int fd;
+
+	for (size_t i = 0; i < 6; i++)
+		make(others[i]);
+	ck_assert_int_eq(mkfifo(below("it.new-00000000000000ff"), 0600), 0);
+	ck_assert_int_eq(symlink("it.new", below("it.new-00000000000000fe")), 0);
+	ck_assert_int_eq(mkdir(below("it.new-00000000000000fd"), 0700), 0);
+	make("it.new-0123456789abcdef");
+	make("bit.new-0123456789abcdef");
+	make("it.new-fedcba9876543210.new-0123456789abcdef");
+	file_sweep(folder, "it");
+	ck_assert_int_eq(access(below("it.new-0123456789abcdef"), F_OK), -1);
+	ck_assert_int_eq(entries(), 11);
+	make("it.new-0123456789abcdef");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	file_sweep(folder, NULL);
+	ck_assert_int_eq(access(below("it.new-0123456789abcdef"), F_OK), 0);
+	ck_assert_int_eq(entries(), 10);
+	close(fd);
+	file_sweep(folder, NULL);
+	ck_assert_int_eq(entries(), 9);
+	file_sweep(below("nowhere"), NULL);
+}
+END_TEST
+
+/* However often somebody looks for leftovers meanwhile. */
+START_TEST(living_writers_stay)
+{
+	pid_t sweeper = fork();
+
+	if (sweeper == 0)
+		for (;;)
+			file_sweep(folder, NULL);
+	for (int64_t end = clock_now() + 1000; clock_now() < end;)
+		ck_assert_msg(file_show(folder, "it", "x", 1, &error) == 0, "%s", error.text);
+	kill(sweeper, SIGKILL);
+	ck_assert_int_eq(waitpid(sweeper, NULL, 0), sweeper);
+	ck_assert_int_eq(entries(), 1);
+}
+END_TEST
+
 START_TEST(folders_are_made)
 {
 	struct stat stat_of;
@@ -280,6 +339,8 @@ Suite *test_suite(void)
 	tcase_add_test(tests, reading_ends);
 	tcase_add_test(tests, private_is_private);
 	tcase_add_test(tests, nobody_waits_when_writing);
+	tcase_add_test(tests, leftovers_are_swept);
+	tcase_add_test(tests, living_writers_stay);
 	tcase_add_test(tests, folders_are_made);
 	tcase_add_test(tests, long_paths_are_refused);
 	suite_add_tcase(suite, tests);

@@ -200,6 +200,20 @@ START_TEST(second_agent_is_told_who_has_it)
 }
 END_TEST
 
+START_TEST(leftovers_of_the_killed_are_removed)
+{
+	char path[100];
+	int lock;
+
+	ck_assert_int_eq(file_replace(folder, "fleet.new-0123456789abcdef", "x", 1, &error), 0);
+	lock = status_lock(folder, &error);
+	ck_assert_int_ge(lock, 0);
+	snprintf(path, sizeof(path), "test \"$(ls %s)\" = \"$(printf 'fleet\\nlock')\"", folder);
+	ck_assert_int_eq(system(path), 0);
+	close(lock);
+}
+END_TEST
+
 static int load_sessions(const char *at, size_t expected)
 {
 	uint64_t sessions[REGISTRY_SESSIONS] = { 0 };
@@ -300,6 +314,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, machine_id_is_left_alone);
 	tcase_add_test(tests, full_disk);
 	tcase_add_test(tests, second_agent_is_told_who_has_it);
+	tcase_add_test(tests, leftovers_of_the_killed_are_removed);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -24,6 +24,14 @@ static bool has_status(const struct convergence *convergence)
 	return convergence->options.member || convergence->options.rules;
 }
 
+void files_begin(const struct convergence *convergence)
+{
+	const char *path = convergence->settings->metrics_file;
+
+	if (path && has_status(convergence))
+		metrics_sweep(path);
+}
+
 static bool state_is_dirty(const struct convergence *convergence)
 {
 	return convergence->state_stale && convergence->options.rules;

@@ -8,6 +8,7 @@
  */
 #include "reconcile.h"
 
+void files_begin(const struct convergence *convergence);
 /* What a restart would need is not what is on the disk. */
 void files_state_changed(struct convergence *convergence, int64_t now);
 void files_write(struct convergence *convergence, int64_t now); /* those that are due */

@@ -139,21 +139,37 @@ int metrics_print(const struct status *status, int64_t now, struct buffer *text)
 	return buffer_result(text);
 }
 
-int metrics_write(const char *path, const struct status *status, struct error *error)
+/* The file's name; its folder goes to the buffer, if it fits. */
+static const char *split_path(const char *path, char folder[PATH_MAX])
 {
 	const char *name = strrchr(path, '/');
+
+	return snprintf(folder, PATH_MAX, "%.*s", (int)(name - path), path) < PATH_MAX ? name + 1 : NULL;
+}
+
+void metrics_sweep(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *name = split_path(path, folder);
+
+	if (name)
+		file_sweep(folder, name);
+}
+
+int metrics_write(const char *path, const struct status *status, struct error *error)
+{
 	struct buffer text = { 0 };
 	char folder[PATH_MAX];
+	const char *name = split_path(path, folder);
 	int result;
 
-	if ((size_t)(name - path) >= sizeof(folder))
+	if (!name)
 		return error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
 			"%s: the path is too long", path);
-	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path), path);
 	if (metrics_print(status, time(NULL), &text) < 0)
 		result = error_memory(error);
 	else
-		result = file_show(folder, name + 1, text.text, text.length, error);
+		result = file_show(folder, name, text.text, text.length, error);
 	buffer_clear(&text);
 	return result;
 }

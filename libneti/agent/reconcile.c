@@ -136,6 +136,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	host_begin(convergence, clock_now());
 	if (settings_copy(&convergence->settings, settings) < 0)
 		return error_memory(error);
+	files_begin(convergence);
 	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
 	result = make_self(convergence, error);
 	if (result == 0)

@@ -59,6 +59,7 @@ int status_lock(const char *state_dir, struct error *error)
 		return error->result;
 	}
 	make_private(state_dir);
+	file_sweep(state_dir, NULL);
 	return fd;
 }
 

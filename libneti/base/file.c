@@ -2,6 +2,7 @@
 /*
  * Opens files that may be anything, and reads and replaces small ones of our own.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,23 +153,76 @@ static int write_all(int fd, const char *text, size_t length, bool lasting)
 	return lasting ? fsync(fd) : 0;
 }
 
-#define NAME_EXTRA sizeof(".new-0123456789abcdef")
+#define FRESH ".new-"
+#define FRESH_DIGITS 16
 
-/* A name that nobody can know beforehand, in a folder that others may write in too. */
-static int create_beside(const char *path, mode_t mode, char fresh[PATH_MAX])
+/* A living writer has it locked: only a sweeper can be in the way, and for a moment. */
+static bool is_swept(int fd)
+{
+	struct stat stat;
+
+	flock(fd, LOCK_EX); /* where there are no locks nothing is swept */
+	return fstat(fd, &stat) == 0 && stat.st_nlink == 0;
+}
+
+/* A name that nobody can know beforehand, in a folder that others may write in too; and nobody else
+ * opens it before it is locked. */
+static int create_beside(const char *path, char fresh[PATH_MAX])
 {
 	uint64_t random;
 	int fd;
 
-	if (strlen(path) + NAME_EXTRA > PATH_MAX)
+	if (strlen(path) + strlen(FRESH) + FRESH_DIGITS >= PATH_MAX)
 		return -ENAMETOOLONG;
-	do {
+	for (;;) {
 		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 			return -EAGAIN;
-		sprintf(fresh, "%s.new-%016" PRIx64, path, random);
-		fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	} while (fd < 0 && errno == EEXIST);
-	return fd < 0 ? -errno : fd;
+		sprintf(fresh, "%s" FRESH "%0*" PRIx64, path, FRESH_DIGITS, random);
+		fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			MODE_PRIVATE);
+		if (fd < 0 && errno != EEXIST)
+			return -errno;
+		if (fd >= 0 && !is_swept(fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* name: of the file that it was to become; NULL: of any. */
+static bool is_fresh(const char *entry, const char *name)
+{
+	size_t extra = strlen(FRESH) + FRESH_DIGITS, length = strlen(entry);
+	const char *end = length > extra ? entry + length - extra : "";
+
+	if (strncmp(end, FRESH, strlen(FRESH)) != 0 ||
+		strspn(end + strlen(FRESH), "0123456789abcdef") != FRESH_DIGITS)
+		return false;
+	return !name || (strlen(name) == length - extra && strncmp(entry, name, length - extra) == 0);
+}
+
+static void sweep(int folder, const char *entry)
+{
+	int fd = openat(folder, entry, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return;
+	if (check_regular(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(folder, entry, 0);
+	close(fd);
+}
+
+void file_sweep(const char *folder, const char *name)
+{
+	struct dirent *entry;
+	DIR *all = opendir(folder);
+
+	if (!all)
+		return;
+	while ((entry = readdir(all)))
+		if (is_fresh(entry->d_name, name))
+			sweep(dirfd(all), entry->d_name);
+	closedir(all);
 }
 
 /* Written by mistake into a setting, the machine's devices stay what they are. */
@@ -198,16 +253,16 @@ static int replace(const char *folder, const char *name, const char *text, size_
 	if (result < 0)
 		return result;
 	result = check_replaced(path);
-	fd = result < 0 ? result : create_beside(path, mode, fresh);
+	fd = result < 0 ? result : create_beside(path, fresh);
 	if (fd < 0)
 		return fail_with(error, fd, "cannot write", path);
 	if (write_fresh(fd, mode, text, length) < 0)
 		result = fail(error, "cannot write", path);
-	close(fd);
 	if (result == 0 && rename(fresh, path) < 0)
 		result = fail(error, "cannot replace", path);
 	if (result < 0)
 		unlink(fresh);
+	close(fd); /* and its lock with it */
 	return result;
 }
 

@@ -33,6 +33,9 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
  * synced, so that it waits for no disk. */
 int file_show(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);
+/* Removes what writers left behind that were killed before they could rename it: of the file of that
+ * name, or of all in the folder (NULL). What a living one writes stays. */
+void file_sweep(const char *folder, const char *name);
 int file_remove(const char *folder, const char *name, struct error *error); /* 0 also without it */
 /* The caller frees. -ENOENT without a sentence's weight: the caller decides what it means. */
 int file_read(const char *folder, const char *name, char **ret, size_t *ret_length,
