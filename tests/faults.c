@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "netns.h"
 #include "simulated.h"
 #include "test.h"
 #include "world.h"
@@ -126,6 +127,14 @@ START_TEST(leader_is_killed)
 }
 END_TEST
 
+/* An agent that is killed now knows the other host also without the registry. */
+static void wait_for_state(const struct world_host *host, const struct world_host *other)
+{
+	ck_assert_msg(world_becomes(host, 30, "cd %s/%s && grep -q '|%s$' fleet && grep -q %s ruleset",
+			      netns_directory(), host->id, other->id, other->address),
+		"what %s holds is not on its disk", host->id);
+}
+
 /* The machine boots and the servers are away: the host's own policy stands, with no peers in it, and
  * then all of it is there. An agent that restarts meanwhile keeps what stands. */
 START_TEST(registry_is_away_at_boot)
@@ -145,6 +154,7 @@ START_TEST(registry_is_away_at_boot)
 		world_end_agent(&world_hosts[i], SIGTERM);
 	world_start_agents();
 	world_probe();
+	wait_for_state(hudson, sierra);
 	zookeeper_server_kill(servers[0]);
 	world_end_agent(hudson, SIGKILL);
 	world_start_agent(hudson);

@@ -65,6 +65,15 @@ START_TEST(what_follows_is_gathered)
 }
 END_TEST
 
+/* A small state is on the disk at once; a large one holds up no stream of changes. */
+START_TEST(what_costs_little_waits_little)
+{
+	ck_assert_int_eq(pace_quiet(0), 100);
+	ck_assert_int_eq(pace_quiet(0.002), 140);
+	ck_assert_int_eq(pace_quiet(0.180), 2000);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("pace");
@@ -73,6 +82,7 @@ Suite *test_suite(void)
 	tcase_add_test(tests, a_stream_takes_a_twentieth);
 	tcase_add_test(tests, the_first_after_a_quiet_time_do_not_wait);
 	tcase_add_test(tests, what_follows_is_gathered);
+	tcase_add_test(tests, what_costs_little_waits_little);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

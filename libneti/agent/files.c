@@ -15,7 +15,6 @@
 #define STATUS_MS 500
 #define HEARTBEAT_MS 3000 /* "netictl check" calls an agent hung after three of them */
 #define METRICS_MS 10000
-#define STATE_QUIET_MS 2000
 #define STATE_MS 60000 /* with 16,000 members 180 ms on a busy machine, and a change waits */
 #define RETRY_MS 5000
 
@@ -46,13 +45,14 @@ static void note_result(struct convergence *convergence, enum trouble_cause caus
 		convergence_well(convergence, cause);
 }
 
-/* It waits for the disk, so it is written when the fleet is quiet; but not much later. */
+/* It waits for the disk, so it is written when the fleet is quiet; but not much later. What is not
+ * on the disk is lost to an agent that is killed: where it costs little it is there at once. */
 void files_state_changed(struct convergence *convergence, int64_t now)
 {
 	if (!convergence->state_stale)
 		convergence->state_since = now;
 	convergence->state_stale = true;
-	convergence->state_due = now + STATE_QUIET_MS;
+	convergence->state_due = now + pace_quiet(convergence->state_seconds);
 	if (convergence->state_due > convergence->state_since + STATE_MS)
 		convergence->state_due = convergence->state_since + STATE_MS;
 }
@@ -144,6 +144,7 @@ static void write_state(struct convergence *convergence, int64_t now)
 {
 	const char *folder = convergence->settings->state_dir;
 	const struct ruleset *applied = convergence->keeper.applied;
+	double begin = clock_seconds(CLOCK_MONOTONIC);
 	struct error error;
 	int result = save_doubts(convergence, now, &error);
 
@@ -152,6 +153,7 @@ static void write_state(struct convergence *convergence, int64_t now)
 			fleet_members(convergence->fleet), &error);
 	if (result == 0 && applied)
 		result = state_save_ruleset(folder, applied, &error);
+	convergence->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
 	note_result(convergence, TROUBLE_STATE, result, &error);
 	convergence->state_stale = result < 0;
 	convergence->state_since = now;

@@ -7,10 +7,19 @@
 
 #define SHARE 20 /* one part of so many of a core */
 #define CREDIT_MS 2000 /* four changes with 16,000 members */
+#define QUIET_LEAST_MS 100
+#define QUIET_MOST_MS 2000
 
 int64_t pace_debt(double seconds)
 {
 	return (int64_t)(seconds * 1000 * SHARE);
+}
+
+int64_t pace_quiet(double seconds)
+{
+	int64_t quiet = QUIET_LEAST_MS + pace_debt(seconds);
+
+	return quiet < QUIET_MOST_MS ? quiet : QUIET_MOST_MS;
 }
 
 void pace_pay(struct pace *pace, double seconds, int64_t now)

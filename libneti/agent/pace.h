@@ -14,6 +14,8 @@ struct pace {
 
 /* How long work of so many seconds has to be paid for. */
 int64_t pace_debt(double seconds);
+/* How long what waits for quiet waits for it, when it took so many seconds the last time. */
+int64_t pace_quiet(double seconds);
 void pace_pay(struct pace *pace, double seconds, int64_t now);
 
 #endif

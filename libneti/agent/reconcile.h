@@ -44,6 +44,7 @@ struct convergence {
 	int64_t status_due;
 	int64_t metrics_due;
 	int64_t state_due, state_since;
+	double state_seconds; /* that writing it took the last time */
 };
 
 int convergence_open(struct convergence *convergence, const struct settings *settings,
