@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -373,6 +374,29 @@ START_TEST(test_hog_is_named)
 }
 END_TEST
 
+/* Who waits for a lock that is held for long sleeps: each look is an end of a sleep. */
+START_TEST(test_long_wait_costs_little)
+{
+	static const struct engine_config config = { .lock_timeout_ms = 1500 };
+	struct rusage before, after;
+	pid_t hog;
+
+	if (!netns_start(&self))
+		return;
+	ck_assert_int_eq(engine_open(&engine, NULL, &config, &check_error), 0);
+	rules = check_rules();
+	hog = start_hog(3600000000u, 0);
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
+	getrusage(RUSAGE_THREAD, &before);
+	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
+	getrusage(RUSAGE_THREAD, &after);
+	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 60);
+	stop_hog(hog);
+	check_apply(engine, rules);
+	stop();
+}
+END_TEST
+
 /* Sets before rules when adding, rules before sets when removing: where the rules cannot be
  * changed, members have come and none has gone. */
 START_TEST(test_order_of_a_change)
@@ -441,6 +465,7 @@ Suite *test_suite(void)
 	tcase_add_test(tcase, test_counters_are_exact_under_traffic);
 	tcase_add_test(tcase, test_moments_without_a_hog_are_used);
 	tcase_add_test(tcase, test_hog_is_named);
+	tcase_add_test(tcase, test_long_wait_costs_little);
 	tcase_add_test(tcase, test_order_of_a_change);
 	tcase_add_test(tcase, test_place_is_taken_back);
 	suite_add_tcase(suite, tcase);

@@ -92,7 +92,7 @@ int change_tables(struct change *change, const enum table *tables, size_t n, str
 		if (change_is_skipped(change->iptables, change->to, tables[i]))
 			continue;
 		if (lock < 0)
-			r = lock = xtables_lock(config->lock_timeout_ms,
+			r = lock = xtables_lock(config->lock_timeout_ms, &change->iptables->lock_busy,
 				    &change->report->lock_seconds, error);
 		if (r >= 0)
 			r = change_table(change, tables[i], error);

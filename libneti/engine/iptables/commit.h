@@ -13,6 +13,7 @@ struct iptables {
 	bool ipv6_missed; /* said once */
 	bool size_missed; /* likewise */
 	bool flows_unknown; /* some may lead where an older nat table sent them */
+	bool lock_busy; /* it was not to be had the last time */
 };
 
 /* One table's work; from and diff NULL: whatever it holds. */

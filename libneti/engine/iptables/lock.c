@@ -23,7 +23,7 @@
  * only; a question costs a microsecond. */
 #define POLL_FIRST 500000 /* nanoseconds: who has it mostly has it for milliseconds */
 #define POLL_LAST 3000000  /* some let go for two of them only */
-#define POLL_LONG 10000000 /* after a second */
+#define POLL_LONG 50000000 /* after a second, or when it was not to be had the last time either */
 
 static const char *lock_path(void)
 {
@@ -85,7 +85,7 @@ static void describe_holder(int fd, char *text, size_t size)
 	snprintf(text, size, "%s (process %d)", *name ? name : "another program", pid);
 }
 
-static int wait_for(int fd, double deadline)
+static int wait_for(int fd, double deadline, bool was_busy)
 {
 	struct timespec pause = { .tv_nsec = POLL_FIRST };
 	double begin = clock_seconds(CLOCK_MONOTONIC), now;
@@ -97,7 +97,7 @@ static int wait_for(int fd, double deadline)
 		if (now >= deadline)
 			return -EBUSY;
 		nanosleep(&pause, NULL);
-		if (now - begin > 1)
+		if (was_busy || now - begin > 1)
 			pause.tv_nsec = POLL_LONG;
 		else if (pause.tv_nsec < POLL_LAST)
 			pause.tv_nsec += pause.tv_nsec / 4;
@@ -105,7 +105,7 @@ static int wait_for(int fd, double deadline)
 	return 0;
 }
 
-int xtables_lock(unsigned timeout_ms, double *waited, struct error *error)
+int xtables_lock(unsigned timeout_ms, bool *busy, double *waited, struct error *error)
 {
 	const char *path = lock_path();
 	int fd = file_open(path, O_RDONLY | O_CREAT, 0600), r;
@@ -115,7 +115,8 @@ int xtables_lock(unsigned timeout_ms, double *waited, struct error *error)
 	if (fd < 0)
 		return error_set(error, fd, NETI_TROUBLE_SYSTEM,
 			"cannot open the xtables lock %s: %s", path, file_why(fd));
-	r = wait_for(fd, start + (timeout_ms ? timeout_ms : XTABLES_LOCK_TIMEOUT) / 1e3);
+	r = wait_for(fd, start + (timeout_ms ? timeout_ms : XTABLES_LOCK_TIMEOUT) / 1e3, *busy);
+	*busy = r == -EBUSY;
 	*waited += clock_seconds(CLOCK_MONOTONIC) - start;
 	if (r == 0)
 		return fd;
