@@ -138,24 +138,37 @@ START_TEST(foreign_and_newer_are_ignored)
 }
 END_TEST
 
+typedef int (*load_doubts)(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_members, struct error *error);
+
+static void loads(load_doubts load_them, int result)
+{
+	struct fleet_settings settings = { 0 };
+	struct member_list list = { 0 };
+
+	ck_assert_int_eq(load_them(folder, &settings, &list, &error), result);
+	ck_assert_uint_eq(list.length, result < 0 ? 0 : N);
+	ck_assert_uint_eq(settings.accepted, result < 0 ? 0 : 7);
+	member_list_clear(&list);
+}
+
 START_TEST(doubts_are_loaded)
 {
-	struct member_list none = { 0 }, held = { 0 }, doubted = { 0 };
-	struct fleet_settings settings;
+	struct member_list none = { 0 };
 
-	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
-	ck_assert_uint_eq(held.length + doubted.length, 0);
+	loads(state_load_held, -ENOENT);
+	loads(state_load_doubted, -ENOENT);
 	ck_assert_int_eq(state_save_doubts(folder, &fleet, &members, &none, &error), 0);
-	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
-	ck_assert_uint_eq(held.length, N);
-	ck_assert_uint_eq(doubted.length, 0);
-	ck_assert_uint_eq(settings.accepted, 7);
-	member_list_clear(&held);
+	loads(state_load_held, 0);
+	loads(state_load_doubted, -ENOENT);
 	ck_assert_int_eq(state_save_doubts(folder, &fleet, &none, &members, &error), 0);
-	ck_assert_int_eq(state_load_doubts(folder, &settings, &held, &doubted, &error), 0);
-	ck_assert_uint_eq(held.length, 0);
-	ck_assert_uint_eq(doubted.length, N);
-	member_list_clear(&doubted);
+	loads(state_load_held, -ENOENT);
+	loads(state_load_doubted, 0);
+	ck_assert_int_eq(state_save_doubts(folder, &fleet, &members, &members, &error), 0);
+	ck_assert_int_eq(file_replace(folder, "doubted", "torn", 4, &error), 0);
+	loads(state_load_doubted, -EBADMSG);
+	ck_assert_msg(strstr(error.text, "/doubted is ignored"), "%s", error.text);
+	loads(state_load_held, 0);
 }
 END_TEST
 

@@ -60,21 +60,27 @@ static void on_state(void *data, enum store_state state, const char *detail)
 						 names[state], detail ? ": " : "", detail ? detail : ""));
 }
 
-/* Whose removal an earlier agent held, and whom it doubted; what it held may be accepted since. */
-static int seed_doubts(struct convergence *convergence, struct error *error)
+/* That there is no file is nothing to tell. */
+static void tell_ignored(struct convergence *convergence, int result, const struct error *error)
 {
-	struct member_list held, doubted;
-	struct fleet_settings then;
-	int result = state_load_doubts(convergence->settings->state_dir, &then, &held, &doubted,
-		error);
+	if (result < 0 && result != -ENOENT)
+		log_warning(convergence->log, "%s", error->text);
+}
 
-	if (result < 0)
-		return result;
+/* Whose removal an earlier agent held, and whom it doubted; what it held may be accepted since. */
+static void seed_doubts(struct convergence *convergence)
+{
+	const char *folder = convergence->settings->state_dir;
+	struct member_list held = { 0 }, doubted = { 0 };
+	struct fleet_settings then = { 0 }, ignored;
+	struct error error;
+
+	tell_ignored(convergence, state_load_held(folder, &then, &held, &error), &error);
+	tell_ignored(convergence, state_load_doubted(folder, &ignored, &doubted, &error), &error);
 	fleet_seed_doubts(convergence->fleet, &held, &doubted,
 		convergence->fleet_settings.accepted > then.accepted);
 	member_list_clear(&held);
 	member_list_clear(&doubted);
-	return 0;
 }
 
 /* Members that an earlier agent let in, as far as the kernel still does. */
@@ -94,12 +100,11 @@ static void seed_fleet(struct convergence *convergence)
 	if (result == 0 && fleet_seed(convergence->fleet, &members) < 0)
 		result = error_memory(&error);
 	if (result == 0)
-		result = seed_doubts(convergence, &error);
+		seed_doubts(convergence);
 	/* The lease tells: on_replaced() comes before on_joined() when it had to be taken anew. */
 	fleet_keep_seed(convergence->fleet,
 		convergence->options.member && !convergence->registered);
-	if (result < 0 && result != -ENOENT)
-		log_warning(convergence->log, "%s", error.text);
+	tell_ignored(convergence, result, &error);
 	member_list_clear(&members);
 }
 

@@ -214,23 +214,16 @@ int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	return load_members(state_dir, FLEET_NAME, ret_fleet, ret_members, error);
 }
 
-int state_load_doubts(const char *state_dir, struct fleet_settings *ret_fleet,
-	struct member_list *ret_held, struct member_list *ret_doubted, struct error *error)
+int state_load_held(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_held, struct error *error)
 {
-	struct member_list held = { 0 }, doubted = { 0 };
-	struct fleet_settings fleet = { 0 };
-	int result = load_members(state_dir, DOUBTED_NAME, &fleet, &doubted, error);
+	return load_members(state_dir, HELD_NAME, ret_fleet, ret_held, error);
+}
 
-	if (result == 0 || result == -ENOENT)
-		result = load_members(state_dir, HELD_NAME, &fleet, &held, error);
-	if (result < 0 && result != -ENOENT) {
-		member_list_clear(&doubted);
-		return result;
-	}
-	*ret_fleet = fleet;
-	*ret_held = held;
-	*ret_doubted = doubted;
-	return 0;
+int state_load_doubted(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_doubted, struct error *error)
+{
+	return load_members(state_dir, DOUBTED_NAME, ret_fleet, ret_doubted, error);
 }
 
 int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error *error)

@@ -23,12 +23,14 @@ int state_save(const char *state_dir, const struct fleet_settings *fleet,
 int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error);
 
-/* Of these members those whose removal is held, and those in doubt, with the settings of then;
- * none of them when there are no such files. */
+/* Of these members those whose removal is held, and those in doubt, with the settings of then. A
+ * file for each: what has become of one says nothing of the other. None, no file; errors as above. */
 int state_save_doubts(const char *state_dir, const struct fleet_settings *fleet,
 	const struct member_list *held, const struct member_list *doubted, struct error *error);
-int state_load_doubts(const char *state_dir, struct fleet_settings *ret_fleet,
-	struct member_list *ret_held, struct member_list *ret_doubted, struct error *error);
+int state_load_held(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_held, struct error *error);
+int state_load_doubted(const char *state_dir, struct fleet_settings *ret_fleet,
+	struct member_list *ret_doubted, struct error *error);
 
 /* The last good ruleset, for "apply --from-state" at boot. Errors as above. */
 int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, struct error *error);
