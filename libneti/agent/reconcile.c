@@ -184,7 +184,7 @@ static void keep_places(struct convergence *convergence, struct settings *fresh)
 void convergence_reload(struct convergence *convergence, struct settings *fresh)
 {
 	struct settings *old = convergence->settings;
-	bool moved = !address_equal(&old->private_ip, &fresh->private_ip) ||
+	bool moves = !address_equal(&old->private_ip, &fresh->private_ip) ||
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
@@ -200,10 +200,13 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		convergence->policy_due = 0;
 	}
 	settings_free(old);
-	if (moved && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0))
+	convergence->moving |= moves;
+	if (convergence->moving && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0)) {
 		convergence_trouble(convergence, TROUBLE_SETTINGS, &error);
-	else
-		convergence_well(convergence, TROUBLE_SETTINGS);
+		return;
+	}
+	convergence->moving = false;
+	convergence_well(convergence, TROUBLE_SETTINGS);
 }
 
 void convergence_close(struct convergence *convergence)
@@ -324,8 +327,8 @@ static void kernel_failed(struct convergence *convergence, const struct error *e
 	int64_t wait = 500ll << (convergence->failures < 6 ? convergence->failures : 6);
 
 	convergence->pace.not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
-	if (convergence->failures++ == 0 || error->trouble != NETI_TROUBLE_HELD)
-		convergence_trouble(convergence, TROUBLE_KERNEL, error);
+	convergence->failures++;
+	convergence_trouble(convergence, TROUBLE_KERNEL, error);
 }
 
 static void applied(struct convergence *convergence, const struct engine_report *report)

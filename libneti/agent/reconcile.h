@@ -28,6 +28,7 @@ struct convergence {
 	struct fleet_settings initial; /* what the first member of all makes the fleet with */
 	struct status status;
 	bool registered;
+	bool moving;		/* the settings have other addresses than the entry was asked for */
 	uint64_t kept_session; /* the newest in the file of sessions */
 	bool rules_stale;	/* view, policy or subnet is not what was applied */
 	bool policy_stale;	/* what was put up before the fleet was read is by older settings */

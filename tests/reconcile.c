@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What an agent tells and does when something fails, turn by turn: over a kernel that is made up, on
+ * a clock that the suite turns.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/reconcile.h"
+#include "base/clock.h"
+#include "engine/engine_ops.h"
+#include "test.h"
+
+#define SECOND 1000
+
+/* The kernel: one peer of an earlier agent, and whether strangers are refused. */
+static struct kernel {
+	struct engine engine;
+	int failure; /* of the next looks at it */
+	int enforces;
+} kernel;
+
+static char folder[] = "/tmp/neti-reconcile-XXXXXX";
+static struct convergence agent;
+static struct settings *settings;
+static struct events events;
+static const struct log silent;
+static struct error error;
+static int64_t now;
+
+static int apply(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) const struct ruleset *wanted,
+	__attribute__((unused)) struct engine_report *report, __attribute__((unused)) struct error *why)
+{
+	kernel.enforces = 1;
+	return 0;
+}
+
+static int compare(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) const struct ruleset *wanted,
+	__attribute__((unused)) struct buffer *diff, __attribute__((unused)) struct error *why)
+{
+	return 0;
+}
+
+static int peers(__attribute__((unused)) struct engine *engine, struct address **ret, size_t *ret_n,
+	struct error *why)
+{
+	if (kernel.failure)
+		return error_set(why, kernel.failure, NETI_TROUBLE_KERNEL, "the kernel says nothing");
+	*ret = calloc(1, sizeof(**ret));
+	ck_assert_int_eq(address_parse("10.0.0.9", *ret), 0);
+	*ret_n = 1;
+	return 0;
+}
+
+static int denied(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) struct denied **ret, size_t *ret_n,
+	__attribute__((unused)) struct error *why)
+{
+	*ret_n = 0;
+	return 0;
+}
+
+static int enforces(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) struct error *why)
+{
+	return kernel.enforces;
+}
+
+static void levels(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) struct engine_level ret[ENGINE_TABLES])
+{
+}
+
+static const struct engine_ops made_up = { .name = "made up", .apply = apply, .compare = compare,
+	.peers = peers, .denied = denied, .enforces = enforces, .levels = levels };
+
+static void set(const char *key, const char *value)
+{
+	ck_assert_msg(settings_set(settings, key, value, &error) == 0, "%s", error.text);
+}
+
+static void set_below(const char *key, const char *format)
+{
+	char value[100];
+
+	snprintf(value, sizeof(value), "%s%s", format, folder);
+	if (*format)
+		strcat(value, "/registry.db");
+	set(key, value);
+}
+
+static void ignore(__attribute__((unused)) void *data)
+{
+}
+
+static void setup(void)
+{
+	const struct worker_options options = { .member = true };
+
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	kernel = (struct kernel){ .engine.ops = &made_up, .enforces = 1 };
+	ck_assert_int_eq(events_init(&events), 0);
+	ck_assert_int_eq(settings_new(&settings), 0);
+	set_below("registry", "sqlite:");
+	set_below("state_dir", "");
+	set("id", "hudson");
+	set("network", "ec2");
+	set("private_ip", "10.0.0.1");
+	set("reject_all", "true");
+	ck_assert_msg(convergence_open(&agent, settings, &options, &events, &silent, &error) == 0, "%s",
+		error.text);
+	agent.view_changed = ignore;
+	agent.options.rules = true;
+	agent.policy_due = now = clock_now();
+	agent.keeper.engine = &kernel.engine;
+}
+
+static void teardown(void)
+{
+	char command[100];
+
+	agent.keeper.applied = ruleset_free(agent.keeper.applied);
+	agent.keeper.engine = NULL;
+	convergence_close(&agent);
+	for (struct neti_event *event = events_take(&events), *next; event; event = next) {
+		next = event->next;
+		event_free(event);
+	}
+	events_clear(&events);
+	settings_free(settings);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* So many milliseconds later. */
+static void turn(int64_t ms)
+{
+	int64_t ignored;
+
+	now += ms;
+	registry_process(agent.registry);
+	agent.fleet_settings.max_removals = agent.fleet_settings.max_removals_percent = 0;
+	convergence_turn(&agent, now, &ignored);
+}
+
+static void turn_until_ready(void)
+{
+	for (int64_t end = clock_now() + 20 * SECOND; !agent.status.ready && clock_now() < end;) {
+		poll(NULL, 0, 10);
+		turn(10);
+	}
+	ck_assert(agent.status.ready);
+	turn(SECOND);
+}
+
+static bool tells(enum trouble_cause cause, const char *what)
+{
+	const char *text = agent.status.troubles.text[cause];
+
+	return *what ? strstr(text, what) != NULL : !*text;
+}
+
+static void reload(const char *network)
+{
+	struct settings *fresh;
+
+	ck_assert_int_eq(settings_copy(&fresh, settings), 0);
+	free(fresh->network);
+	fresh->network = strdup(network);
+	convergence_reload(&agent, fresh);
+}
+
+START_TEST(join_that_failed_is_told_until_it_is_made)
+{
+	turn_until_ready();
+	reload("no|name");
+	ck_assert(tells(TROUBLE_SETTINGS, "network's name"));
+	reload("no|name");
+	ck_assert(tells(TROUBLE_SETTINGS, "network's name"));
+	reload("vpc");
+	ck_assert(tells(TROUBLE_SETTINGS, ""));
+}
+END_TEST
+
+START_TEST(what_is_told_is_true_now)
+{
+	kernel.failure = -EIO;
+	turn_until_ready();
+	ck_assert(tells(TROUBLE_KERNEL, "says nothing"));
+	kernel.failure = 0;
+	turn(60 * SECOND);
+	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert(tells(TROUBLE_KERNEL, "held: 1 of the 1 peers"));
+	kernel.failure = -EIO;
+	turn(60 * SECOND);
+	ck_assert(tells(TROUBLE_KERNEL, "says nothing"));
+	kernel.failure = 0;
+	agent.keeper.accepted = true;
+	turn(60 * SECOND);
+	ck_assert(tells(TROUBLE_KERNEL, ""));
+	ck_assert_uint_eq(agent.keeper.held, 0);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *suite = suite_create("reconcile");
+	TCase *tests = tcase_create("all");
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, join_that_failed_is_told_until_it_is_made);
+	tcase_add_test(tests, what_is_told_is_true_now);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
