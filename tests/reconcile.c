@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/reconcile.h"
+#include "agent/state.h"
 #include "base/clock.h"
 #include "engine/engine_ops.h"
 #include "test.h"
@@ -21,6 +22,8 @@ static struct kernel {
 	struct engine engine;
 	int failure; /* of the next looks at it */
 	int enforces;
+	int drifted;
+	unsigned applies;
 } kernel;
 
 static char folder[] = "/tmp/neti-reconcile-XXXXXX";
@@ -35,7 +38,9 @@ static int apply(__attribute__((unused)) struct engine *engine,
 	__attribute__((unused)) const struct ruleset *wanted,
 	__attribute__((unused)) struct engine_report *report, __attribute__((unused)) struct error *why)
 {
+	kernel.applies++;
 	kernel.enforces = 1;
+	kernel.drifted = 0;
 	return 0;
 }
 
@@ -43,7 +48,7 @@ static int compare(__attribute__((unused)) struct engine *engine,
 	__attribute__((unused)) const struct ruleset *wanted,
 	__attribute__((unused)) struct buffer *diff, __attribute__((unused)) struct error *why)
 {
-	return 0;
+	return kernel.drifted;
 }
 
 static int peers(__attribute__((unused)) struct engine *engine, struct address **ret, size_t *ret_n,
@@ -208,6 +213,36 @@ START_TEST(what_is_told_is_true_now)
 }
 END_TEST
 
+/* The first apply is held: what is in force already is put back all the same, from what was kept
+ * when the agent knows nothing else. */
+START_TEST(what_is_in_force_stays_while_the_first_apply_is_held)
+{
+	struct ruleset *kept;
+
+	ck_assert_int_eq(ruleset_build_policy(&kept, &settings->policy, &settings->overlay_subnet), 0);
+	ck_assert_int_eq(state_save_ruleset(folder, kept, &error), 0);
+	ruleset_free(kept);
+	agent.policy_due = now + 3600 * SECOND; /* the registry is read before */
+	turn_until_ready();
+	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert_uint_eq(kernel.applies, 0);
+	agent.policy_due = now;
+	kernel.enforces = 0;
+	turn(6 * SECOND);
+	ck_assert_uint_eq(kernel.applies, 1);
+	ck_assert(agent.status.refusing && tells(TROUBLE_OPEN, ""));
+	ck_assert_uint_eq(agent.keeper.applied->n_peers, 1);
+	for (unsigned i = 2; i < 9; i++) { /* at no longer distance than ever */
+		kernel.drifted = 1;
+		turn(6 * SECOND);
+		ck_assert_uint_eq(kernel.applies, i);
+		ck_assert_uint_eq(agent.status.repairs, i - 1);
+	}
+	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert(tells(TROUBLE_KERNEL, "held: 1 of the 1 peers"));
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("reconcile");
@@ -217,6 +252,7 @@ Suite *test_suite(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, join_that_failed_is_told_until_it_is_made);
 	tcase_add_test(tests, what_is_told_is_true_now);
+	tcase_add_test(tests, what_is_in_force_stays_while_the_first_apply_is_held);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -64,7 +64,7 @@ static int check_replaceable(struct engine *engine, struct error *error)
 	free(peers);
 	if (result == 0 && n > 0)
 		result = error_set(error, -EBUSY, NETI_TROUBLE_KERNEL,
-			"rules of an earlier agent stay until the registry is read");
+			"rules of an earlier agent stay until the registry's take their place");
 	return result;
 }
 
@@ -90,10 +90,13 @@ static int put_up(struct convergence *convergence, struct error *error)
 		ruleset_free(wanted);
 		return result;
 	}
-	convergence->failures = 0;
 	convergence->policy_stale = false;
-	convergence_well(convergence, TROUBLE_KERNEL);
-	log_warning(convergence->log, "the registry is not read yet: %s",
+	if (!convergence->status.ready) {
+		convergence->failures = 0;
+		convergence_well(convergence, TROUBLE_KERNEL);
+	}
+	log_warning(convergence->log, "%s: %s",
+		convergence->status.ready ? "removals are held" : "the registry is not read yet",
 		kept == NETI_RESTORED_WHOLE ? "the rules that this host held last are in force" :
 		is_to_refuse(convergence) ? "this host refuses strangers, and knows no members" :
 					    "this host refuses nobody, and knows no members");
@@ -106,15 +109,16 @@ static bool waits_for_apply(const struct convergence *convergence)
 	return convergence->status.ready && convergence->rules_stale && !convergence->failures;
 }
 
-/* Before the fleet is known: what nobody put up yet, what other settings were read for since, and
- * what could not be looked at or repaired. */
+/* Before the registry's rules are in force: what nobody put up yet, what other settings were read
+ * for since, and what could not be looked at or repaired. */
 static bool is_to_put_up(const struct convergence *convergence, int enforces)
 {
-	if (convergence->status.ready)
+	if (!convergence_waits(convergence))
 		return false;
 	if (convergence->keeper.applied)
 		return convergence->policy_stale;
-	return convergence->failures || (enforces == 0 && is_to_refuse(convergence));
+	return (convergence->failures && !convergence->status.ready) ||
+	       (enforces == 0 && is_to_refuse(convergence));
 }
 
 /* Whether the policy is in force now. What is in force already stays so when that fails. */

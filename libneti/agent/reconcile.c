@@ -48,6 +48,11 @@ void convergence_well(struct convergence *convergence, enum trouble_cause cause)
 		tell_trouble(convergence, NETI_TROUBLE_NONE, "over: ", sentence);
 }
 
+bool convergence_waits(const struct convergence *convergence)
+{
+	return !convergence->status.ready || convergence->keeper.held;
+}
+
 /*
  * Opening and settings.
  */
@@ -195,7 +200,7 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		conntrack_size(fresh->conntrack_max, &said, convergence->log);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
-	if (convergence->keeper.applied && !convergence->status.ready) {
+	if (convergence->keeper.applied && convergence_waits(convergence)) {
 		convergence->policy_stale = true;
 		convergence->policy_due = 0;
 	}
@@ -427,16 +432,25 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
 }
 
+/* While the guard holds what is to come, what is in force stays in force. */
+static int64_t next_check(const struct convergence *convergence)
+{
+	if (!convergence->keeper.applied)
+		return -1;
+	if (convergence->keeper.held || convergence->check_due > convergence->pace.not_before)
+		return convergence->check_due;
+	return convergence->pace.not_before;
+}
+
 static int64_t next_due(const struct convergence *convergence)
 {
 	int64_t due = convergence->fleet ? convergence->fleet_due : -1;
 
 	if (may_apply(convergence))
 		due = sooner(due, 0);
-	if (convergence->keeper.applied)
-		due = sooner(due, convergence->check_due);
 	if (due >= 0 && due < convergence->pace.not_before)
 		due = convergence->pace.not_before;
+	due = sooner(due, next_check(convergence));
 	due = sooner(due, files_due(convergence));
 	due = sooner(due, host_due(convergence));
 	return sooner(due, convergence->refresh.due);
@@ -461,10 +475,11 @@ void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret
 		if (may_apply(convergence)) {
 			apply_rules(convergence, now);
 			applied_now = true;
-		} else if (convergence->keeper.applied && now >= convergence->check_due) {
-			check_rules(convergence, now);
-			checked = true;
 		}
+	}
+	if (next_check(convergence) >= 0 && now >= next_check(convergence)) {
+		check_rules(convergence, now);
+		checked = true;
 	}
 	cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 	/* Files wait for the next turn, which looks first for another change. */

@@ -53,6 +53,8 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	struct error *error);
 /* One round: whatever is due. *ret_due is when to come again. */
 void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
+/* What the registry wants is not in force yet: it is not read, or the guard holds it. */
+bool convergence_waits(const struct convergence *convergence);
 /* Tells the caller and the status file what is not well, and when that is over. */
 void convergence_trouble(struct convergence *convergence, enum trouble_cause cause,
 	const struct error *error);
