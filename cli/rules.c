@@ -86,7 +86,7 @@ static int compare(struct netictl *netictl, const char *equal)
 static int print_text(struct netictl *netictl)
 {
 	struct neti_ruleset *ruleset;
-	char *text;
+	char *text = NULL;
 	int result = fetch(netictl, &ruleset);
 
 	if (result < 0)

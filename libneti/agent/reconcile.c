@@ -109,7 +109,7 @@ static void remember_sessions(struct convergence *convergence)
 {
 	uint64_t sessions[REGISTRY_SESSIONS];
 	struct error error;
-	size_t n;
+	size_t n = 0;
 	int result = sessions_load(convergence->settings->state_dir, sessions, &n, &error);
 
 	if (result == 0)

@@ -217,7 +217,7 @@ static int list_members(struct neti_registry *registry, unsigned flags, struct m
 NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flags,
 	struct neti_members **ret_members)
 {
-	struct neti_members *members;
+	struct neti_members *members = NULL;
 	struct error error;
 	int result = neti_members_new(&members, registry->context);
 
@@ -236,7 +236,7 @@ NETI_EXPORT int neti_registry_list(struct neti_registry *registry, unsigned flag
 NETI_EXPORT int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members)
 {
-	struct neti_members *members;
+	struct neti_members *members = NULL;
 	struct member *member = NULL;
 	struct error error;
 	int result = neti_members_new(&members, registry->context);
@@ -267,7 +267,7 @@ NETI_EXPORT int neti_registry_reclaim(struct neti_registry *registry, uint64_t o
 	unsigned flags, struct neti_members **ret_members)
 {
 	int64_t seconds = (int64_t)(older_than / 1000) + (older_than % 1000 != 0);
-	struct neti_members *members;
+	struct neti_members *members = NULL;
 	struct error error;
 	int result = neti_members_new(&members, registry->context);
 

@@ -42,7 +42,7 @@ int lookup_live(struct registry *registry, const char *id, const struct address 
 
 static int lease_of_overlay(struct lookup *lookup, struct member **ret, struct error *error)
 {
-	char *id;
+	char *id = NULL;
 	int result = registry_lease_holder(lookup->registry, &lookup->address, &id,
 		lookup->deadline.timeout_ms, error);
 

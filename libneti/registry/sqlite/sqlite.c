@@ -248,7 +248,7 @@ static int read_name(void *data, const char *name)
 static int children_now(struct sqlite *sqlite, const char *path, bool watch,
 	struct request *request)
 {
-	int64_t grown;
+	int64_t grown = 0;
 	int result = sqlite_db_children(sqlite->db, path, read_name, request, &grown);
 
 	if (result < 0)
