@@ -60,7 +60,7 @@ static void put_filter(struct bench *bench, struct ruleset *rules)
 	const char *tables, *filter, *end;
 
 	(void)bench;
-	figure_must(engine_render(NULL, rules, &text) == 0, "render", "out of memory");
+	figure_must(engine_render("iptables", rules, &text) == 0, "render", "out of memory");
 	tables = strstr(text.text, "# iptables");
 	filter = strstr(tables, "*filter");
 	end = strstr(filter, "COMMIT\n") + strlen("COMMIT\n");

@@ -106,31 +106,25 @@ static double command(const char *text)
 	return now() - start;
 }
 
-static void write_part(struct bench *bench, const char *name, const char *from, const char *to)
-{
-	char path[96];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", bench->directory, name);
-	file = fopen(path, "we");
-	must(file != NULL, path, NULL);
-	fwrite(from, 1, (size_t)(to - from), file);
-	fclose(file);
-}
-
 /* The same rules as the tools take them. */
 static void write_text(struct bench *bench)
 {
 	struct buffer text = { 0 };
-	const char *tables, *tables6;
+	char path[96], split[400];
+	FILE *file;
 
-	must(engine_render(NULL, bench->rules, &text) == 0, "render", NULL);
-	tables = strstr(text.text, "# iptables");
-	tables6 = strstr(text.text, "# ip6tables");
-	write_part(bench, "ipset", text.text, tables);
-	write_part(bench, "iptables", tables, tables6);
-	write_part(bench, "ip6tables", tables6, text.text + text.length);
+	must(engine_render("iptables", bench->rules, &text) == 0, "render", NULL);
+	snprintf(path, sizeof(path), "%s/all", bench->directory);
+	file = fopen(path, "we");
+	must(file != NULL, path, NULL);
+	fwrite(text.text, 1, text.length, file);
+	fclose(file);
 	buffer_clear(&text);
+	snprintf(split, sizeof(split),
+		"cd %s && for part in ipset iptables ip6tables; do "
+		"awk -v part=\"# $part\" '/^# /{ on = ($0 == part) } on && !/^# /' all > $part; done",
+		bench->directory);
+	command(split);
 }
 
 static void bench_build(struct bench *bench)
@@ -222,15 +216,15 @@ static void bench_peers(struct bench *bench)
 static void bench_again(struct bench *bench)
 {
 	struct runs figure = { .n = bench->runs };
-	unsigned commits = 0;
+	unsigned changes = 0;
 
 	for (unsigned i = 0; i < figure.n; i++) {
 		figure.runs[i] = apply(bench);
-		commits += bench->report.commits;
+		changes += bench->report.changed;
 	}
 	print_runs(bench, "again", &figure, 1e3, "ms", 0);
-	figure_print(&(struct figure){ "again-commits", bench->members, "tables", GOAL_AT_MOST, 0, 0 },
-		commits);
+	figure_print(&(struct figure){ "again-changes", bench->members, "changes", GOAL_AT_MOST, 0, 0 },
+		changes);
 }
 
 static void bench_verify(struct bench *bench)
@@ -299,14 +293,13 @@ static void prepare(struct bench *bench, size_t members)
 
 static void run(size_t members)
 {
-	static const struct engine_config config;
 	struct bench bench = { .directory = "/tmp/neti-bench-XXXXXX" };
 	char remove[96];
 
 	must(mkdtemp(bench.directory) != NULL, "mkdtemp", NULL);
 	snprintf(remove, sizeof(remove), "%s/xtables.lock", bench.directory);
 	setenv("XTABLES_LOCKFILE", remove, 1);
-	must(engine_open(&bench.engine, NULL, &config, &bench.error) == 0, "open", &bench.error);
+	must(engine_open(&bench.engine, NULL, NULL, &bench.error) == 0, "open", &bench.error);
 	prepare(&bench, members);
 	bench_memory(&bench);
 	flush(&bench);

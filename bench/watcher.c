@@ -146,7 +146,7 @@ int watcher_drift(const struct watcher *watcher, const char *folder, const char 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	figure_must(setns(fd, CLONE_NEWNET) == 0, "setns", path);
-	figure_must(neti_engine_open(&engine, context) == 0, "engine", neti_context_message(context));
+	figure_must(neti_engine_open(&engine, settings) == 0, "engine", neti_context_message(context));
 	result = neti_engine_verify(engine, ruleset, &diff);
 	figure_must(result >= 0, "verify", neti_context_message(context));
 	if (result)

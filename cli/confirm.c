@@ -145,7 +145,7 @@ static int look(struct keeper *keeper)
 {
 	struct netictl *netictl = keeper->netictl;
 
-	if (neti_engine_open(&keeper->engine, netictl->context) < 0)
+	if (neti_engine_open(&keeper->engine, netictl->settings) < 0)
 		return say_failure(netictl);
 	if (remember(keeper) < 0) {
 		fprintf(stderr, "netictl: the rules that stand now could not be put back: %s\n",

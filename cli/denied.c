@@ -59,7 +59,7 @@ int command_denied(struct netictl *netictl)
 {
 	struct neti_denied *denied;
 	struct neti_engine *engine;
-	int result = neti_engine_open(&engine, netictl->context), status;
+	int result = neti_engine_open(&engine, netictl->settings), status;
 
 	if (result < 0)
 		return say_failure(netictl);

@@ -45,7 +45,7 @@ struct both {
 /* The engine first: what it misses is said before anybody waits for a registry. */
 static int open_both(struct netictl *netictl, struct both *both)
 {
-	int result = neti_engine_open(&both->engine, netictl->context);
+	int result = neti_engine_open(&both->engine, netictl->settings);
 
 	return result < 0 ? result : fetch(netictl, &both->ruleset);
 }
@@ -212,7 +212,7 @@ int command_flush(struct netictl *netictl)
 {
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	struct neti_engine *engine;
-	int result = neti_engine_open(&engine, netictl->context);
+	int result = neti_engine_open(&engine, netictl->settings);
 
 	if (result < 0)
 		return say_failure(netictl);

@@ -52,6 +52,18 @@ static void assert_is(const struct kernel *one, const struct kernel *other)
 		free(now.part[i]);
 }
 
+static int open_engine(struct neti_engine **ret, struct neti_context *context)
+{
+	struct neti_settings *settings;
+	int result = neti_settings_new(&settings, context);
+
+	if (result < 0)
+		return result;
+	result = neti_engine_open(ret, settings);
+	neti_settings_unref(settings);
+	return result;
+}
+
 static int apply(struct neti_context *context, int members)
 {
 	struct neti_ruleset *ruleset;
@@ -61,7 +73,7 @@ static int apply(struct neti_context *context, int members)
 	faults_pause(true);
 	ck_assert_int_eq(chaos_ruleset(&ruleset, context, members), 0);
 	faults_pause(false);
-	result = neti_engine_open(&engine, context);
+	result = open_engine(&engine, context);
 	if (result == 0) {
 		result = neti_engine_apply(engine, ruleset, true);
 		neti_engine_unref(engine);
@@ -73,7 +85,7 @@ static int apply(struct neti_context *context, int members)
 static int flush(struct neti_context *context)
 {
 	struct neti_engine *engine;
-	int result = neti_engine_open(&engine, context);
+	int result = open_engine(&engine, context);
 
 	if (result < 0)
 		return result;
@@ -155,7 +167,7 @@ static int apply_fetched(struct neti_context *context)
 	neti_registry_unref(registry);
 	if (result < 0)
 		return result;
-	result = neti_engine_open(&engine, context);
+	result = open_engine(&engine, context);
 	if (result == 0) {
 		result = neti_engine_apply(engine, ruleset, false);
 		neti_engine_unref(engine);

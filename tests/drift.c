@@ -113,7 +113,7 @@ START_TEST(test_is_seen_said_and_repaired)
 	check_equal(engine, rules);
 	check_golden(rules);
 	check_apply(engine, rules);
-	ck_assert_uint_eq(check_report.commits, 0);
+	ck_assert(!check_report.changed);
 	engine_close(engine);
 	rules_free(rules);
 }
@@ -165,7 +165,7 @@ START_TEST(test_held_by_others_is_no_drift)
 	check_apply(engine, rules);
 	check_equal(engine, rules);
 	check_apply(engine, rules);
-	ck_assert_uint_eq(check_report.commits, 0);
+	ck_assert(!check_report.changed);
 	netns_do("iptables-legacy -F FORWARD");
 	check_difference(engine, rules, "- :NETI-OLD - [0:0]\n");
 	check_difference(engine, rules, "- create neti-old hash:ip");
@@ -193,7 +193,6 @@ START_TEST(test_wrong_set_shape)
 		 "iptables-legacy -A FORWARD -m set --match-set neti-peers src;"
 		 "ipset create others list:set; ipset add others neti-peers");
 	check_apply(engine, rules);
-	ck_assert_uint_eq(check_report.commits, 0); /* the rules ask the same name */
 	check_equal(engine, rules);
 	netns_do("iptables-legacy -S FORWARD | grep neti-peers && ipset list others | grep neti-peers;"
 		 "iptables-legacy -D FORWARD -m set --match-set neti-peers src; ipset destroy others");

@@ -424,6 +424,7 @@ END_TEST
 
 START_TEST(what_needs_no_kernel_needs_no_root)
 {
+	struct neti_settings *settings;
 	struct neti_engine *engine;
 	int status;
 	pid_t child;
@@ -434,7 +435,8 @@ START_TEST(what_needs_no_kernel_needs_no_root)
 		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(1);
 		neti_agent_unref(join(sqlite_uri, "hudson"));
-		if (neti_engine_open(&engine, context) == 0)
+		if (neti_settings_new(&settings, context) < 0 ||
+			neti_engine_open(&engine, settings) == 0)
 			_exit(2);
 		_exit(neti_context_trouble(context) == NETI_TROUBLE_PRIVILEGE && *neti_context_message(context) ?
 				0 : 3);

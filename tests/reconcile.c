@@ -34,9 +34,14 @@ static const struct log silent;
 static struct error error;
 static int64_t now;
 
-static int apply(__attribute__((unused)) struct engine *engine,
-	__attribute__((unused)) const struct ruleset *wanted,
-	__attribute__((unused)) struct engine_report *report, __attribute__((unused)) struct error *why)
+static int nothing(__attribute__((unused)) struct engine_work *work,
+	__attribute__((unused)) struct error *why)
+{
+	return 0;
+}
+
+static int enforce(__attribute__((unused)) struct engine_work *work,
+	__attribute__((unused)) struct error *why)
 {
 	kernel.applies++;
 	kernel.enforces = 1;
@@ -45,10 +50,19 @@ static int apply(__attribute__((unused)) struct engine *engine,
 }
 
 static int compare(__attribute__((unused)) struct engine *engine,
+	__attribute__((unused)) const struct ruleset *wanted, struct buffer *diff,
+	__attribute__((unused)) struct error *why)
+{
+	if (kernel.drifted)
+		buffer_print(diff, "- all of it\n");
+	return 0;
+}
+
+static int compare_paths(__attribute__((unused)) struct engine *engine,
 	__attribute__((unused)) const struct ruleset *wanted,
 	__attribute__((unused)) struct buffer *diff, __attribute__((unused)) struct error *why)
 {
-	return kernel.drifted;
+	return 0;
 }
 
 static int peers(__attribute__((unused)) struct engine *engine, struct address **ret, size_t *ret_n,
@@ -81,8 +95,11 @@ static void levels(__attribute__((unused)) struct engine *engine,
 {
 }
 
-static const struct engine_ops made_up = { .name = "made up", .apply = apply, .compare = compare,
-	.peers = peers, .denied = denied, .enforces = enforces, .levels = levels };
+static const struct engine_filter filter = { .peers_in = nothing, .observe = nothing,
+	.enforce = enforce, .peers_out = nothing, .compare = compare, .peers = peers,
+	.denied = denied, .enforces = enforces, .levels = levels };
+static const struct engine_paths paths = { .write = nothing, .compare = compare_paths };
+static const struct engine_kind made_up = { .name = "made-up", .filter = &filter, .paths = &paths };
 
 static void set(const char *key, const char *value)
 {
@@ -109,9 +126,11 @@ static void setup(void)
 
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	kernel = (struct kernel){ .engine.ops = &made_up, .enforces = 1 };
+	kernel = (struct kernel){ .engine = { .kind = &made_up, .log = &silent }, .enforces = 1 };
 	ck_assert_int_eq(events_init(&events), 0);
 	ck_assert_int_eq(settings_new(&settings), 0);
+	set("conntrack_max", "1"); /* the machine's table stays as it is */
+	kernel.engine.settings = settings;
 	set_below("registry", "sqlite:");
 	set_below("state_dir", "");
 	set("id", "hudson");

@@ -29,11 +29,6 @@ START_TEST(test_open_host)
 	rules_open(rules, IPPROTO_UDP, 8000, 8100);
 	rules_ssh(rules, "2001:db8::/32");
 	assert_text(rules,
-		"# ipset\n"
-		"create neti-peers hash:ip family inet hashsize 1024 maxelem 1048576\n"
-		"create neti-denied hash:ip,port family inet hashsize 1024 maxelem 65536 timeout 3600 counters\n"
-		"add neti-peers 10.0.0.1\n"
-		"add neti-peers 54.1.2.3\n"
 		"# iptables\n"
 		"*nat\n"
 		":NETI-192.168.17.0/28 - [0:0]\n"
@@ -47,6 +42,11 @@ START_TEST(test_open_host)
 		"-A NETI-192.168.16.0/20 -d 192.168.17.0/24 -g NETI-192.168.17.0/24\n"
 		"-A NETI-OVERLAY -d 192.168.16.0/20 -g NETI-192.168.16.0/20\n"
 		"COMMIT\n"
+		"# ipset\n"
+		"create neti-peers hash:ip family inet hashsize 1024 maxelem 1048576\n"
+		"create neti-denied hash:ip,port family inet hashsize 1024 maxelem 65536 timeout 3600 counters\n"
+		"add neti-peers 10.0.0.1\n"
+		"add neti-peers 54.1.2.3\n"
 		"# iptables\n"
 		"*filter\n"
 		":NETI-INPUT - [0:0]\n"
@@ -102,7 +102,7 @@ START_TEST(test_closed_host)
 	rules->policy.reject_all = true;
 	rules->policy.forwarded = true;
 	rules->policy.icmp = false;
-	ck_assert_int_eq(engine_render(NULL, rules, &text), 0);
+	ck_assert_int_eq(engine_render("auto", rules, &text), 0);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		ck_assert_msg(strstr(buffer_text(&text), lines[i]) != NULL, "no \"%s\" in:\n%s",
 			lines[i], buffer_text(&text));
@@ -160,7 +160,7 @@ START_TEST(test_tree)
 		struct shape shape = { 0 };
 
 		rules_fill(rules, cases[i].members);
-		ck_assert_int_eq(render_visit(rules, TABLE_NAT, measure, &shape), 0);
+		ck_assert_int_eq(render_visit(rules, TABLE_NAT, true, measure, &shape), 0);
 		ck_assert_msg(shape.chains == cases[i].chains && shape.rules == cases[i].rules,
 			"%s: %zu chains, %zu rules", cases[i].overlay, shape.chains, shape.rules);
 		ck_assert_uint_le(shape.longest, 16);
@@ -184,7 +184,7 @@ START_TEST(test_visit_stops)
 	for (int calls = 1; calls <= 12; calls++) { /* 7 + 1 + 1 nodes, root, overrides */
 		int left = calls;
 
-		ck_assert_int_eq(render_visit(rules, TABLE_NAT, refuse, &left),
+		ck_assert_int_eq(render_visit(rules, TABLE_NAT, true, refuse, &left),
 			calls <= 11 ? -ENOMEM : 0);
 	}
 	rules_free(rules);

@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "settings_dump.h"
 
@@ -100,6 +101,9 @@ const char *settings_dump(const struct settings *settings)
 	add(dump, "identity=%d\n", settings->identity);
 	add_overlay(dump, settings);
 	add_policy(dump, &settings->policy);
+	if (strcmp(settings->engine, "auto") != 0)
+		add_text(dump, "engine", settings->engine);
+	add_text(dump, "xtables_lock", settings->xtables_lock);
 	add(dump, "conntrack_max=%u\nsession_timeout=%ums\n", settings->conntrack_max,
 		settings->session_timeout_ms);
 	add_text(dump, "state_dir", settings->state_dir);

@@ -349,14 +349,17 @@ int world_fleet_refuses(const char *key, const char *value, char text[200])
 static int differs(const struct world_host *host, struct neti_registry *opened, bool last)
 {
 	struct neti_ruleset *ruleset;
+	struct neti_settings *settings;
 	struct neti_engine *engine;
 	char *diff = NULL;
 	int result;
 
 	if (neti_ruleset_fetch(&ruleset, opened) < 0)
 		return 1;
+	settings = settings_of(host);
 	netns_enter(&host->netns);
-	ck_assert_int_eq(neti_engine_open(&engine, context), 0);
+	ck_assert_int_eq(neti_engine_open(&engine, settings), 0);
+	neti_settings_unref(settings);
 	result = neti_engine_verify(engine, ruleset, &diff);
 	netns_enter(&outside);
 	if (last)

@@ -263,7 +263,8 @@ int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset) NETI_NONNULL(1);
 void neti_ruleset_unref(struct neti_ruleset *ruleset);
-/* As ipset save and iptables-save would print it; the caller frees. */
+/* All that should be in the kernel, in the words of the engine that the settings name; the caller
+ * frees. */
 int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* The last good ruleset of a host, in a folder (state_dir): written in one step and with a
@@ -292,20 +293,21 @@ int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset
  */
 struct neti_engine;
 
-/* -EPERM (NETI_TROUBLE_PRIVILEGE), or -EPROTONOSUPPORT (NETI_TROUBLE_UNSUPPORTED): the message
- * names the capability or the kernel's module. */
-int neti_engine_open(struct neti_engine **ret_engine, struct neti_context *context)
+/* With the engine, xtables_lock and conntrack_max that the settings have now. -EPERM
+ * (NETI_TROUBLE_PRIVILEGE), or -EPROTONOSUPPORT (NETI_TROUBLE_UNSUPPORTED): the message names the
+ * capability or the kernel's module. -EINVAL: there is no engine of that name. */
+int neti_engine_open(struct neti_engine **ret_engine, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_engine *neti_engine_ref(struct neti_engine *engine) NETI_NONNULL(1);
 void neti_engine_unref(struct neti_engine *engine);
 /* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
  * -EPERM (NETI_TROUBLE_HELD) when more peers would be removed than the fleet's guard allows:
- * nothing was done. -EBUSY: the xtables lock was not free for 5 s. After a failure each table
+ * nothing was done. -EBUSY: a lock that all who change rules take was not free for 5 s. After a failure each table
  * and each set is whole, as it was or as it should be; calling again goes on. */
 int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
-/* The difference as a diff, "-" in the kernel and "+" wanted; the caller frees. 0 equal, 1
- * different. Changes nothing. Ruleset NULL: nothing of Neti is wanted. */
+/* The difference as a diff, "-" in the kernel and "+" wanted, in the engine's own words; the caller
+ * frees. 0 equal, 1 different. Changes nothing. Ruleset NULL: nothing of Neti is wanted. */
 int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
 	char **ret_diff) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* Takes away all that Neti put into the kernel, and nothing else. 1 when there was something. */

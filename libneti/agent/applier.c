@@ -10,13 +10,24 @@
 #include "applier.h"
 #include "engine/guard.h"
 
-int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+int keeper_open(struct keeper *keeper, const struct settings *settings, const struct log *log,
 	struct error *error)
 {
-	struct engine_config config = { .log = log, .conntrack_max = conntrack_max };
-
 	*keeper = (struct keeper){ .log = log };
-	return engine_open(&keeper->engine, NULL, &config, error);
+	return engine_open(&keeper->engine, settings, log, error);
+}
+
+int keeper_reopen(struct keeper *keeper, const struct settings *settings, struct error *error)
+{
+	struct engine *fresh;
+	int result = engine_open(&fresh, settings, keeper->log, error);
+
+	if (result < 0)
+		return result;
+	engine_close(keeper->engine);
+	keeper->engine = fresh;
+	keeper->unsure = true;
+	return 0;
 }
 
 void keeper_close(struct keeper *keeper)
@@ -48,12 +59,13 @@ int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, stru
 
 	if ((!keeper->applied || !keeper->counted) && guard_first(keeper, fleet, wanted, error) < 0)
 		return error->result;
-	if (keeper->applied)
+	if (keeper->applied && !keeper->unsure)
 		result = engine_update(keeper->engine, keeper->applied, wanted, ret, error);
 	if (result == -ESTALE)
 		result = engine_apply(keeper->engine, wanted, ret, error);
 	ruleset_free(keeper->applied);
 	keeper->applied = result < 0 ? NULL : wanted;
+	keeper->unsure = false;
 	if (result >= 0) {
 		keeper->held = 0;
 		keeper->accepted = false;

@@ -11,14 +11,17 @@ struct keeper {
 	struct engine *engine;
 	const struct log *log;
 	struct ruleset *applied; /* what the kernel holds; NULL: not known */
+	bool unsure; /* the next apply looks at everything */
 	bool counted; /* the guard counted the first change that the registry asked for */
 	bool accepted;		 /* an operator lets go what is held back from the first apply */
 	size_t held;		 /* removals the guard holds back from the first apply */
 };
 
-/* conntrack_max: as in struct engine_config. */
-int keeper_open(struct keeper *keeper, const struct log *log, uint32_t conntrack_max,
+int keeper_open(struct keeper *keeper, const struct settings *settings, const struct log *log,
 	struct error *error);
+/* With other settings of the engine: opened anew, and the next apply looks at everything. After a
+ * failure the old one goes on. */
+int keeper_reopen(struct keeper *keeper, const struct settings *settings, struct error *error);
 void keeper_close(struct keeper *keeper);
 /* Steals the ruleset on success. -EPERM (NETI_TROUBLE_HELD): nothing was changed. After any
  * other failure the kernel's content is not known, and the next apply looks at all of it. */

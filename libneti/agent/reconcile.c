@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "engine/conntrack/conntrack.h"
 #include "files.h"
 #include "host.h"
 #include "open_registry.h"
@@ -147,7 +146,7 @@ int convergence_open(struct convergence *convergence, const struct settings *set
 	if (result == 0)
 		remember(convergence);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, log, settings->conntrack_max, error);
+		result = keeper_open(&convergence->keeper, settings, log, error);
 	if (result == 0)
 		result = open_registry(&convergence->registry, settings,
 			options->member ? &convergence->initial : NULL, &handler, log, error);
@@ -193,11 +192,11 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
-	bool said = false;
+	int result = 0;
 
 	keep_places(convergence, fresh);
-	if (convergence->options.rules && fresh->conntrack_max != old->conntrack_max)
-		conntrack_size(fresh->conntrack_max, &said, convergence->log);
+	if (convergence->options.rules && !engine_suits(convergence->keeper.engine, fresh))
+		result = keeper_reopen(&convergence->keeper, fresh, &error);
 	convergence->settings = fresh;
 	convergence->rules_stale = true;
 	if (convergence->keeper.applied && convergence_waits(convergence)) {
@@ -206,7 +205,11 @@ void convergence_reload(struct convergence *convergence, struct settings *fresh)
 	}
 	settings_free(old);
 	convergence->moving |= moves;
-	if (convergence->moving && (make_self(convergence, &error) < 0 || join(convergence, &error) < 0)) {
+	if (result == 0 && convergence->moving)
+		result = make_self(convergence, &error);
+	if (result == 0 && convergence->moving)
+		result = join(convergence, &error);
+	if (result < 0) {
 		convergence_trouble(convergence, TROUBLE_SETTINGS, &error);
 		return;
 	}
@@ -355,9 +358,9 @@ static void applied(struct convergence *convergence, const struct engine_report 
 		convergence->policy_due = 0;
 	convergence->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
-		"the kernel holds revision %llu: %zu peers, %zu set changes, %zu chains, "
-		"%u commits, %.1f ms", (unsigned long long)status->revision, status->peers,
-		report->set_changes, report->chains_changed, report->commits, report->seconds * 1e3);
+		"the kernel holds revision %llu: %zu peers, %zu entries changed, %.1f ms",
+		(unsigned long long)status->revision, status->peers, report->entries,
+		report->seconds * 1e3);
 	if (event) {
 		event->revision = status->revision;
 		event->seconds = report->seconds;

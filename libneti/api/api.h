@@ -45,7 +45,7 @@ struct neti_ruleset {
 	struct neti_context *context;
 	struct ruleset *ruleset;
 	struct fleet_settings fleet;
-	uint32_t conntrack_max; /* of the settings; 0: from the machine's memory */
+	char engine[NAME_NETWORK_MAX + 1]; /* in whose words it is printed */
 };
 
 struct neti_engine {

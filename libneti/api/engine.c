@@ -8,15 +8,16 @@
 #include "api.h"
 #include "engine/guard.h"
 
-NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine, struct neti_context *context)
+NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine,
+	struct neti_settings *settings)
 {
-	struct engine_config config = { .log = &context->log };
+	struct neti_context *context = settings->context;
 	struct neti_engine *engine = calloc(1, sizeof(*engine));
 	struct error error;
 
 	if (!engine)
 		return context_fail_memory(context);
-	if (engine_open(&engine->engine, NULL, &config, &error) < 0) {
+	if (engine_open(&engine->engine, settings->settings, &context->log, &error) < 0) {
 		free(engine);
 		return context_fail(context, &error);
 	}
@@ -60,11 +61,6 @@ static int leave(struct neti_engine *engine, const struct neti_ruleset *ruleset,
 	return result;
 }
 
-static int was_changed(const struct engine_report *report)
-{
-	return report->commits > 0 || report->set_changes > 0;
-}
-
 NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset,
 	bool force)
 {
@@ -75,10 +71,9 @@ NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_
 	enter(engine, ruleset);
 	if (!force)
 		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL, &error);
-	engine_set_conntrack_max(engine->engine, ruleset->conntrack_max);
 	if (result == 0)
 		result = engine_apply(engine->engine, ruleset->ruleset, &report, &error);
-	return leave(engine, ruleset, result < 0 ? result : was_changed(&report), &error);
+	return leave(engine, ruleset, result < 0 ? result : report.changed, &error);
 }
 
 NETI_EXPORT int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
@@ -109,7 +104,7 @@ NETI_EXPORT int neti_engine_flush(struct neti_engine *engine)
 
 	enter(engine, NULL);
 	result = engine_flush(engine->engine, &report, &error);
-	return leave(engine, NULL, result < 0 ? result : was_changed(&report), &error);
+	return leave(engine, NULL, result < 0 ? result : report.changed, &error);
 }
 
 struct neti_denied {

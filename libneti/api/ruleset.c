@@ -3,7 +3,9 @@
  * Rulesets, as the public calls give them.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/state.h"
 #include "api.h"
@@ -31,7 +33,7 @@ static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	ruleset->fleet = *fleet;
-	ruleset->conntrack_max = settings->conntrack_max;
+	snprintf(ruleset->engine, sizeof(ruleset->engine), "%s", settings->engine);
 	*ret = ruleset;
 	return 0;
 }
@@ -123,6 +125,7 @@ NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti
 		return context_fail(context, &error);
 	}
 	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
+	strcpy(ruleset->engine, "auto");
 	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
 	*ret_ruleset = ruleset;
@@ -147,9 +150,9 @@ NETI_EXPORT int neti_ruleset_restore(struct neti_ruleset **ret_ruleset,
 		return result;
 	}
 	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
+	snprintf(ruleset->engine, sizeof(ruleset->engine), "%s", settings->settings->engine);
 	ruleset->references = 1;
 	ruleset->context = neti_context_ref(context);
-	ruleset->conntrack_max = settings->settings->conntrack_max;
 	*ret_ruleset = ruleset;
 	return result;
 }
@@ -176,8 +179,13 @@ static int steal_text(struct neti_context *context, struct buffer *buffer, char 
 NETI_EXPORT int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
 {
 	struct buffer text = { 0 };
+	struct error error;
 
-	engine_render(NULL, ruleset->ruleset, &text);
+	if (engine_render(ruleset->engine, ruleset->ruleset, &text) == -EINVAL) {
+		error_set(&error, -EINVAL, NETI_TROUBLE_SETTINGS, "engine: there is no \"%s\"",
+			ruleset->engine);
+		return context_fail(ruleset->context, &error);
+	}
 	return steal_text(ruleset->context, &text, ret_text);
 }
 

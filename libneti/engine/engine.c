@@ -1,107 +1,280 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The engines by name, and the way to them. Knows nothing of any kernel interface.
+ * The engines by name, and the order of work, which is the same for all. Knows nothing of any
+ * kernel interface.
+ *
+ * Adding: the table of connections has its size before the first rule that switches it on. Peers
+ * come in first, so that no rule ever asks for members and lacks one; then the paths, then the
+ * filter. Paths before the filter, because the filter refuses every overlay address that has no
+ * path yet; the other way round each member would be refused between the two, while with paths
+ * first the host is for that moment as open as it was. Surplus peers leave last, when no path
+ * leads to them any more. Taking away goes the other way: filter, then paths.
+ *
+ * Flows that the old paths mapped are forgotten between paths and filter: the kernel tracks
+ * connections from before the new paths map them, and what slipped through unmapped would then be
+ * refused.
+ *
+ * Refusing strangers for the first time: the same rules without the final drop, which have the
+ * kernel track connections; then what is open is entered there; then the final drop.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "capability.h"
+#include "conntrack/conntrack.h"
 #include "engine_ops.h"
 
-/* The first is the default. */
-static const struct engine_ops *const engines[] = {
+/* In the order in which "auto" tries them. */
+#define KINDS "iptables"
+static const struct engine_kind *const kinds[] = {
 	&iptables_engine,
 };
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const struct engine_ops *find(const char *name)
+static bool is_asked_for(const struct engine_kind *kind, const char *name)
 {
-	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
-		if (!name || strcmp(engines[i]->name, name) == 0)
-			return engines[i];
-	return NULL;
+	return strcmp(name, "auto") == 0 || strcmp(name, kind->name) == 0;
 }
 
-int engine_open(struct engine **ret, const char *name, const struct engine_config *config,
-	struct error *error)
+static int open_kind(struct engine **ret, const struct engine_kind *kind,
+	const struct settings *settings, const struct log *log, struct error *error)
 {
-	const struct engine_ops *ops = find(name);
-	struct engine *engine;
+	struct engine *engine = calloc(1, kind->size);
 	int r;
 
-	if (!ops)
-		return error_set(error, -EINVAL, NETI_TROUBLE_UNSUPPORTED,
-			"there is no engine called \"%s\"", name);
-	engine = calloc(1, ops->size);
-	if (!engine)
-		return error_memory(error);
-	engine->ops = ops;
-	if (config)
-		engine->config = *config;
-	r = ops->open(engine, error);
-	if (r < 0)
+	if (!engine || settings_copy(&engine->settings, settings) < 0) {
 		free(engine);
+		return error_memory(error);
+	}
+	engine->kind = kind;
+	engine->log = log;
+	/* Whoever changed the rules last may have been killed before it came to the flows. */
+	engine->flows_unknown = true;
+	r = kind->open(engine, error);
+	if (r < 0)
+		engine_close(engine);
 	else
 		*ret = engine;
 	return r;
 }
 
+static int open_first(struct engine **ret, const struct settings *settings, const struct log *log,
+	struct error *error)
+{
+	int r = -EPROTONOSUPPORT;
+	bool known = false;
+
+	for (size_t i = 0; r == -EPROTONOSUPPORT && i < N_KINDS; i++)
+		if (is_asked_for(kinds[i], settings->engine)) {
+			r = open_kind(ret, kinds[i], settings, log, error);
+			known = true;
+		}
+	if (!known)
+		r = error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			"engine: there is no \"%s\": auto and " KINDS " are known", settings->engine);
+	return r;
+}
+
+int engine_open(struct engine **ret, const struct settings *settings, const struct log *log,
+	struct error *error)
+{
+	struct settings *defaults = NULL;
+	int r = capability_check(error);
+
+	if (r == 0)
+		r = conntrack_check(error);
+	if (r == 0 && !settings && settings_new(&defaults) < 0)
+		r = error_memory(error);
+	if (r == 0)
+		r = open_first(ret, settings ? settings : defaults, log, error);
+	settings_free(defaults);
+	return r;
+}
+
 struct engine *engine_close(struct engine *engine)
 {
+	if (engine)
+		settings_free(engine->settings);
 	free(engine);
 	return NULL;
 }
 
-void engine_set_conntrack_max(struct engine *engine, uint32_t conntrack_max)
+bool engine_suits(const struct engine *engine, const struct settings *settings)
 {
-	engine->config.conntrack_max = conntrack_max;
+	const struct settings *own = engine->settings;
+	const char *lock = own->xtables_lock ? own->xtables_lock : "";
+
+	return strcmp(own->engine, settings->engine) == 0 &&
+	       own->conntrack_max == settings->conntrack_max &&
+	       strcmp(lock, settings->xtables_lock ? settings->xtables_lock : "") == 0;
 }
 
-/* A report is filled also when the call fails: what was done by then was done. */
-static int finish(struct engine_report *ret, struct engine_report *report, double start, int r)
+/* What the kernel holds is of one family; another one is a mistake of who built the ruleset. */
+static int check_families(const struct ruleset *wanted, struct error *error)
 {
-	report->seconds = clock_seconds(CLOCK_MONOTONIC) - start;
-	if (ret)
-		*ret = *report;
-	return r;
+	char text[ADDRESS_TEXT_MAX];
+	const struct address *bad = NULL;
+
+	for (size_t i = 0; i < wanted->n_peers; i++)
+		if (wanted->peers[i].family != AF_INET)
+			bad = &wanted->peers[i];
+	for (size_t i = 0; i < wanted->n_paths; i++)
+		if (wanted->paths[i].overlay.family != AF_INET ||
+			wanted->paths[i].target.family != AF_INET)
+			bad = &wanted->paths[i].target;
+	if (wanted->overlay.address.family != AF_INET)
+		bad = &wanted->overlay.address;
+	if (!bad)
+		return 0;
+	return error_set(error, -EAFNOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+		"no path can lead to %s: the overlay and its members are IPv4",
+		address_format(bad, text));
+}
+
+/* A failure leaves the flows unknown, so that the next pass tries again, and is no reason to leave
+ * the host open. */
+static int write_paths(struct engine_work *work, struct error *error)
+{
+	struct engine *engine = work->engine;
+	struct forget forget = { work->from, work->to, engine->flows_unknown ? NULL : work->diff };
+	struct error failed;
+	int r = engine->kind->paths->write(work, error);
+
+	if (r < 0)
+		return r;
+	engine->flows_unknown |= r == 1;
+	if (!engine->flows_unknown)
+		return 0;
+	r = conntrack_flush_stale(&forget, &work->report->flows_forgotten, &failed);
+	engine->flows_unknown = r < 0;
+	if (r < 0 && work->later.result == 0)
+		work->later = failed;
+	return 0;
+}
+
+/* What cannot be imported is no reason to leave the host open. */
+static void import(struct engine_work *work)
+{
+	const struct log *log = work->engine->log;
+	struct imported imported = { 0 };
+	int r = conntrack_import(work->to, &imported);
+
+	work->report->sockets_learned = imported.sockets - imported.refused;
+	if (r < 0)
+		log_warning(log,
+			"cannot read which connections are open: those that are older than the "
+			"rules may be cut off: %s", strerrordesc_np(-r));
+	else if (imported.refused)
+		log_warning(log, "%zu of the %zu open connections may be cut off: %s",
+			imported.refused, imported.sockets, strerrordesc_np(-imported.result));
+}
+
+static int write_filter(struct engine_work *work, struct error *error)
+{
+	const struct engine_filter *filter = work->engine->kind->filter;
+	int r = filter->observe(work, error);
+
+	if (r == 1)
+		import(work);
+	return r < 0 ? r : filter->enforce(work, error);
+}
+
+/* THE order of work. */
+static int carry_out(struct engine_work *work, struct error *error)
+{
+	struct engine *engine = work->engine;
+	const struct engine_filter *filter = engine->kind->filter;
+	int r = check_families(work->to, error);
+
+	if (r == 0 && !work->diff)
+		conntrack_size(engine->settings->conntrack_max, &engine->size_said, engine->log);
+	if (r == 0)
+		r = filter->peers_in(work, error);
+	if (r == 0)
+		r = write_paths(work, error);
+	if (r == 0 && !work->diff)
+		r = write_filter(work, error);
+	if (r == 0)
+		r = filter->peers_out(work, error);
+	if (r < 0 || work->later.result == 0)
+		return r;
+	*error = work->later;
+	return error->result;
+}
+
+static double now(void)
+{
+	return clock_seconds(CLOCK_MONOTONIC);
 }
 
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret,
 	struct error *error)
 {
-	struct engine_report report = { 0 };
-	double start = clock_seconds(CLOCK_MONOTONIC);
-
-	return finish(ret, &report, start, engine->ops->apply(engine, wanted, &report, error));
+	return engine_update(engine, NULL, wanted, ret, error);
 }
 
+/* Another policy is rare and concerns the whole filter, and perhaps what is open: as when nothing
+ * is known of the kernel. */
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
 	struct engine_report *ret, struct error *error)
 {
+	struct ruleset_diff diff = { 0 };
 	struct engine_report report = { 0 };
-	double start = clock_seconds(CLOCK_MONOTONIC);
+	struct engine_work work = { .engine = engine, .from = from, .to = to, .report = &report };
+	double start = now();
+	int r;
 
-	return finish(ret, &report, start, engine->ops->update(engine, from, to, &report, error));
+	if (from && ruleset_diff(&diff, from, to) < 0)
+		return error_memory(error);
+	if (from && !diff.policy_changed)
+		work.diff = &diff;
+	r = carry_out(&work, error);
+	ruleset_diff_clear(&diff);
+	report.seconds = now() - start;
+	if (ret)
+		*ret = report;
+	return r;
 }
 
 int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
 	struct error *error)
 {
-	return engine->ops->compare(engine, wanted, diff, error);
+	size_t before = diff->length;
+	int r = wanted ? check_families(wanted, error) : 0;
+
+	if (r == 0)
+		r = engine->kind->paths->compare(engine, wanted, diff, error);
+	if (r == 0)
+		r = engine->kind->filter->compare(engine, wanted, diff, error);
+	if (r < 0)
+		return r;
+	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;
 }
 
+/* What stays of one is no reason to leave the other. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error)
 {
 	struct engine_report report = { 0 };
-	double start = clock_seconds(CLOCK_MONOTONIC);
+	struct error failed;
+	double start = now();
+	int r = engine->kind->filter->remove(engine, &report, error);
+	int other = engine->kind->paths->remove(engine, &report, &failed);
 
-	return finish(ret, &report, start, engine->ops->flush(engine, &report, error));
+	report.seconds = now() - start;
+	if (ret)
+		*ret = report;
+	if (r == 0 && other < 0)
+		*error = failed;
+	return r < 0 ? r : other;
 }
 
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)
 {
-	return engine->ops->peers(engine, ret, ret_n, error);
+	return engine->kind->filter->peers(engine, ret, ret_n, error);
 }
 
 static int compare_denied(const void *a, const void *b)
@@ -115,7 +288,7 @@ static int compare_denied(const void *a, const void *b)
 
 int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error)
 {
-	int r = engine->ops->denied(engine, ret, ret_n, error);
+	int r = engine->kind->filter->denied(engine, ret, ret_n, error);
 
 	if (r == 0 && *ret_n)
 		qsort(*ret, *ret_n, sizeof(**ret), compare_denied);
@@ -124,18 +297,28 @@ int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, str
 
 void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
 {
+	struct engine_level *conntrack = &ret[ENGINE_CONNTRACK];
+
 	memset(ret, 0, ENGINE_TABLES * sizeof(*ret));
-	engine->ops->levels(engine, ret);
+	engine->kind->filter->levels(engine, ret);
+	if (!conntrack_fill(&conntrack->entries, &conntrack->max))
+		conntrack->max = 0;
 }
 
 int engine_enforces(struct engine *engine, struct error *error)
 {
-	return engine->ops->enforces(engine, error);
+	return engine->kind->filter->enforces(engine, error);
 }
 
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text)
 {
-	const struct engine_ops *ops = find(name);
+	for (size_t i = 0; i < N_KINDS; i++) {
+		int r;
 
-	return ops ? ops->render(ruleset, text) : -EINVAL;
+		if (!is_asked_for(kinds[i], name))
+			continue;
+		r = kinds[i]->paths->render(ruleset, text);
+		return r < 0 ? r : kinds[i]->filter->render(ruleset, text);
+	}
+	return -EINVAL;
 }

@@ -9,24 +9,17 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "ruleset/ruleset.h"
+#include "settings/settings.h"
 
 struct engine;
 
-struct engine_config {
-	const struct log *log;
-	unsigned lock_timeout_ms; /* how long to wait for the xtables lock; 0: the default, 5 s */
-	uint32_t conntrack_max; /* least size of the table of connections; 0: from the memory */
-};
-
-/* What a call did. */
+/* What a call did; filled also when it failed, for what was done by then was done. */
 struct engine_report {
-	unsigned commits; /* tables replaced */
-	size_t set_changes; /* entries added and deleted */
-	size_t chains_changed;
+	bool changed;
+	size_t entries; /* entries of sets, rules and chains: added and deleted */
 	size_t flows_forgotten; /* that led where their member no longer is */
 	size_t sockets_learned; /* before strangers were refused for the first time */
 	double seconds;
-	double lock_seconds; /* of these, waiting for the lock */
 };
 
 /* Somebody who was or, with reject_all false, would have been refused. */
@@ -38,21 +31,23 @@ struct denied {
 	unsigned seconds; /* since the first of them */
 };
 
-/* name: "iptables" (the default for NULL). Says what is missing: capability, table, set type. */
-int engine_open(struct engine **ret, const char *name, const struct engine_config *config, struct error *error);
+/* The engine that the settings name, with a copy of them; settings NULL: the defaults. The log is
+ * lent, and may be NULL. Says what is missing: a capability, something of the kernel. */
+int engine_open(struct engine **ret, const struct settings *settings, const struct log *log,
+	struct error *error);
 struct engine *engine_close(struct engine *engine);
-/* From the next apply on. */
-void engine_set_conntrack_max(struct engine *engine, uint32_t conntrack_max);
+/* Whether these settings ask for the same. */
+bool engine_suits(const struct engine *engine, const struct settings *settings);
 
 /* Reads the kernel and carries out the difference alone; commits nothing when equal. */
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret, struct error *error);
 /* The same when the kernel is known to hold "from": touches only what differs between the two.
- * -ESTALE when the kernel turns out to hold something else: nothing was committed to that table, apply. */
+ * -ESTALE when the kernel turns out to hold something else: apply. */
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
 	struct engine_report *ret, struct error *error);
 /* Writes the difference between kernel and ruleset as a diff ("-" in the kernel, "+" wanted), in
- * the words of iptables-save and ipset save. 0 equal, 1 different. Changes nothing. wanted may be
- * NULL: nothing of Neti is wanted. */
+ * the engine's own words. 0 equal, 1 different. Changes nothing. wanted may be NULL: nothing of
+ * Neti is wanted. */
 int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff, struct error *error);
 /* How full the tables are; max 0 where that is not known. Nothing here fails. */
 enum engine_table { ENGINE_CONNTRACK, ENGINE_PEERS, ENGINE_DENIED, ENGINE_TABLES };
@@ -62,13 +57,13 @@ struct engine_level {
 void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
 /* Whether the kernel refuses strangers now, by whatever ruleset: 1, 0, or -errno. */
 int engine_enforces(struct engine *engine, struct error *error);
-/* Takes away all own chains, jump rules and sets, and nothing else. */
+/* Takes away all that Neti put into the kernel, and nothing else. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
-/* How many entries the peer set has now, 0 when there is none. For the removal guard. */
+/* The peers that the kernel lets in now, sorted; none when nothing is in place. The caller frees. */
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error);
 /* Who was refused: the most packets first. The caller frees; none when nothing is in place. */
 int engine_denied(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error);
-/* Pure: the text of ipset save and iptables-save that the ruleset stands for. */
+/* Pure: all that the ruleset stands for, in the words of the engine of that name. */
 int engine_render(const char *name, const struct ruleset *ruleset, struct buffer *text);
 
 #endif

@@ -26,7 +26,6 @@ struct ruleset {
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has
 	 * no path and is not refused. */
 	struct prefix_list own;
-	bool watching; /* an engine's own: reject_all without its last word, see iptables.c */
 };
 
 struct ruleset_diff {

@@ -45,6 +45,8 @@ struct settings {
 	struct prefix *overlay_exclude;
 	size_t n_overlay_exclude;
 	struct policy policy;
+	char *engine; /* its name, or "auto" */
+	char *xtables_lock; /* NULL: as iptables has it */
 	uint32_t conntrack_max; /* 0: from the machine's memory */
 	unsigned session_timeout_ms;
 	char *state_dir;

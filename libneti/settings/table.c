@@ -21,6 +21,8 @@ static const struct settings_type id = { "id", SETTINGS_SCALAR, sizeof(char *), 
 	settings_read_id };
 static const struct settings_type network = {
 	"network name", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_network };
+static const struct settings_type word = { "word", SETTINGS_SCALAR, sizeof(char *), 1, NULL,
+	settings_read_network };
 static const struct settings_type command = {
 	"command", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_command };
 static const struct settings_type identity = {
@@ -88,6 +90,10 @@ const struct settings_entry settings_table[] = {
 		"map overlay addresses also in forwarded traffic" },
 	{ "icmp", &boolean, VALUE(policy.icmp), "true",
 		"answer the echo requests of strangers" },
+	{ "engine", &word, VALUE(engine), "auto",
+		"what keeps the kernel's rules: auto takes the best that the kernel has" },
+	{ "xtables_lock", &path, VALUE(xtables_lock), NULL,
+		"the lock file that the iptables of this host take" },
 	{ "conntrack_max", &number, VALUE(conntrack_max), "0",
 		"least size of the connection table; 0: from the machine's memory" },
 	{ "session_timeout", &timeout, VALUE(session_timeout_ms), "10s",

@@ -32,18 +32,18 @@ struct forget {
 	const struct ruleset *to;
 	const struct ruleset_diff *diff; /* looks only at what changed; NULL: at every flow */
 };
-int conntrack_forget(const struct forget *forget, size_t *ret_forgotten, struct error *error);
+int conntrack_flush_stale(const struct forget *forget, size_t *ret_forgotten, struct error *error);
 
 /*
  * Enters the connections that the host has open now into the table, as if it had seen them
  * from their beginning; but none that the ruleset leads elsewhere, which would
  * then be led nowhere. -errno when they could not be read.
  */
-struct learned {
+struct imported {
 	size_t sockets; /* that were looked at */
 	size_t refused; /* of these, could not be entered */
 	int result;	/* why, -errno */
 };
-int conntrack_learn(const struct ruleset *wanted, struct learned *ret);
+int conntrack_import(const struct ruleset *wanted, struct imported *ret);
 
 #endif

@@ -179,7 +179,7 @@ static int do_work(struct work *work, const struct forget *forget)
 	return closed < 0 ? closed : r < 0 ? r : work->refused;
 }
 
-int conntrack_forget(const struct forget *forget, size_t *ret_forgotten, struct error *error)
+int conntrack_flush_stale(const struct forget *forget, size_t *ret_forgotten, struct error *error)
 {
 	struct work work = { .from = forget->from, .to = forget->to };
 	const struct ruleset_diff *diff = forget->diff;

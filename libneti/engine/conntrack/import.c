@@ -5,7 +5,7 @@
  *
  * What goes through the host has no socket here, and no INPUT chain either. Half-open
  * connections are learned as such: an answer to a SYN of ours finds its entry, and so does the
- * last step of one that somebody began. Two kinds are not learned. One begun by a SYN cookie
+ * last step of one that somebody began. Two kinds are not imported. One begun by a SYN cookie
  * has no socket until its last step, which then is refused: the other side sees a connection
  * that does not answer. TIME_WAIT has nothing left to say.
  */
@@ -51,10 +51,10 @@ static const struct state {
 };
 #define N_STATES (sizeof(states) / sizeof(states[0]))
 
-struct learning {
+struct import {
 	const struct ruleset *wanted;
 	struct netlink_batch *batch;
-	struct learned learned;
+	struct imported imported;
 	uint8_t protocol;
 	uint32_t timeouts[N_STATES];
 };
@@ -82,19 +82,19 @@ static void turn_round(struct flow *flow)
 
 /* Both messages at once, without a question in between: where the kernel has met the
  * connection by now it may have seen one side of it only, and would refuse that side. */
-static int enter(struct learning *learning, const struct flow *flow, const struct state *state)
+static int enter(struct import *import, const struct flow *flow, const struct state *state)
 {
 	const struct entry_state wanted = { !state->unanswered, state->tcp,
-		learning->timeouts[state - states] };
-	void *space = netlink_batch_next(learning->batch);
+		import->timeouts[state - states] };
+	void *space = netlink_batch_next(import->batch);
 
 	if (!space)
 		return -EIO; /* netlink_batch_close says why */
 	entry_create(space, flow, &wanted);
-	learning->learned.sockets++;
+	import->imported.sockets++;
 	if (state->unanswered)
 		return 0;
-	space = netlink_batch_next(learning->batch);
+	space = netlink_batch_next(import->batch);
 	if (!space)
 		return -EIO;
 	entry_confirm(space, flow);
@@ -118,9 +118,9 @@ static bool is_led_elsewhere(const struct ruleset *wanted, const struct flow *fl
 
 static int on_socket(void *data, const struct nlmsghdr *message)
 {
-	struct learning *learning = data;
+	struct import *import = data;
 	const struct inet_diag_msg *found;
-	struct flow flow = { .protocol = learning->protocol };
+	struct flow flow = { .protocol = import->protocol };
 	size_t size, i = 0;
 
 	found = netlink_payload(message, &size);
@@ -135,25 +135,25 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 	while (i < N_STATES && (states[i].protocol != flow.protocol ||
 				       states[i].socket != found->idiag_state))
 		i++;
-	if (i == N_STATES || is_led_elsewhere(learning->wanted, &flow, &states[i]))
+	if (i == N_STATES || is_led_elsewhere(import->wanted, &flow, &states[i]))
 		return 0;
 	if (states[i].begun_there)
 		turn_round(&flow);
-	return enter(learning, &flow, &states[i]);
+	return enter(import, &flow, &states[i]);
 }
 
 /* That it is there already is well; -ENOENT and -EBUSY answer the second message alone. */
 static void on_refused(void *data, int result)
 {
-	struct learned *learned = data;
+	struct imported *imported = data;
 
 	if (result == -EEXIST || result == -ENOENT || result == -EBUSY)
 		return;
-	learned->refused++;
-	learned->result = result;
+	imported->refused++;
+	imported->result = result;
 }
 
-static int read_sockets(struct learning *learning, uint8_t family, uint8_t protocol)
+static int read_sockets(struct import *import, uint8_t family, uint8_t protocol)
 {
 	struct inet_diag_req_v2 request = { .sdiag_family = family, .sdiag_protocol = protocol };
 	char space[128];
@@ -161,30 +161,30 @@ static int read_sockets(struct learning *learning, uint8_t family, uint8_t proto
 	for (size_t i = 0; i < N_STATES; i++)
 		if (states[i].protocol == protocol)
 			request.idiag_states |= 1u << states[i].socket;
-	learning->protocol = protocol;
+	import->protocol = protocol;
 	return netlink_ask(NETLINK_SOCK_DIAG,
 		netlink_begin(space, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request)),
-		on_socket, learning);
+		on_socket, import);
 }
 
-int conntrack_learn(const struct ruleset *wanted, struct learned *ret)
+int conntrack_import(const struct ruleset *wanted, struct imported *ret)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	struct learning learning = { .wanted = wanted };
-	int r = netlink_batch_open(&learning.batch, NETLINK_NETFILTER, on_refused,
-		&learning.learned), closed;
+	struct import import = { .wanted = wanted };
+	int r = netlink_batch_open(&import.batch, NETLINK_NETFILTER, on_refused,
+		&import.imported), closed;
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < N_STATES; i++)
-		learning.timeouts[i] = conntrack_timeout(states[i].timeout, states[i].otherwise);
+		import.timeouts[i] = conntrack_timeout(states[i].timeout, states[i].otherwise);
 	for (size_t i = 0; i < 4 && r == 0; i++) {
-		r = read_sockets(&learning, families[i / 2], protocols[i % 2]);
+		r = read_sockets(&import, families[i / 2], protocols[i % 2]);
 		if (r == -ENOENT && i > 0)
 			r = 0; /* no IPv6 here, or nobody who tells of UDP */
 	}
-	closed = netlink_batch_close(learning.batch);
-	*ret = learning.learned;
+	closed = netlink_batch_close(import.batch);
+	*ret = import.imported;
 	return closed < 0 ? closed : r;
 }

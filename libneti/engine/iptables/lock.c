@@ -21,11 +21,13 @@
 
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
  * only; a question costs a microsecond. */
-#define POLL_FIRST 500000 /* nanoseconds: who has it mostly has it for milliseconds */
+#define POLL_FIRST 500000 /* who has it mostly has it for milliseconds */
 #define POLL_LAST 3000000  /* some let go for two of them only */
 #define POLL_LONG 50000000 /* after a second, or when it was not to be had the last time either */
 
-static const char *lock_path(void)
+#define TIMEOUT_SECONDS 5
+
+static const char *usual_path(void)
 {
 	const char *path = secure_getenv("XTABLES_LOCKFILE");
 
@@ -105,19 +107,19 @@ static int wait_for(int fd, double deadline, bool was_busy)
 	return 0;
 }
 
-int xtables_lock(unsigned timeout_ms, bool *busy, double *waited, struct error *error)
+int xtables_lock(const char *path, bool *busy, struct error *error)
 {
-	const char *path = lock_path();
-	int fd = file_open(path, O_RDONLY | O_CREAT, 0600), r;
-	double start = clock_seconds(CLOCK_MONOTONIC);
 	char holder[128];
+	int fd, r;
 
+	if (!path)
+		path = usual_path();
+	fd = file_open(path, O_RDONLY | O_CREAT, 0600);
 	if (fd < 0)
 		return error_set(error, fd, NETI_TROUBLE_SYSTEM,
 			"cannot open the xtables lock %s: %s", path, file_why(fd));
-	r = wait_for(fd, start + (timeout_ms ? timeout_ms : XTABLES_LOCK_TIMEOUT) / 1e3, *busy);
+	r = wait_for(fd, clock_seconds(CLOCK_MONOTONIC) + TIMEOUT_SECONDS, *busy);
 	*busy = r == -EBUSY;
-	*waited += clock_seconds(CLOCK_MONOTONIC) - start;
 	if (r == 0)
 		return fd;
 	describe_holder(fd, holder, sizeof(holder));

@@ -8,11 +8,9 @@
 
 #include "base/error.h"
 
-#define XTABLES_LOCK_TIMEOUT 5000 /* milliseconds */
-
-/* A descriptor for xtables_unlock; -EBUSY with who holds it. busy: whether it was not to be had, the
- * last time and this time. waited: seconds, added to. */
-int xtables_lock(unsigned timeout_ms, bool *busy, double *waited, struct error *error);
+/* path NULL: as iptables has it. A descriptor for xtables_unlock; -EBUSY with who holds it, after
+ * five seconds. busy: whether it was not to be had, the last time and this time. */
+int xtables_lock(const char *path, bool *busy, struct error *error);
 void xtables_unlock(int fd);
 
 #endif

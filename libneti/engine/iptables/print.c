@@ -128,7 +128,7 @@ static int print_surplus(struct print *print)
 int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buffer *diff)
 {
 	struct print print = { .xtables = xtables, .text = diff };
-	int r = render_visit(wanted, xtables_table(xtables), print_chain, &print);
+	int r = render_visit(wanted, xtables_table(xtables), true, print_chain, &print);
 
 	steps_sort_wanted(&print.wanted);
 	if (r == 0)

@@ -162,13 +162,12 @@ static void add_ipv6_needs(struct chain *chain)
 }
 
 /* A stranger is who begins: of TCP a SYN. What else the kernel knows no connection of belongs to one
- * that is older than the rules, or over. While connections are being learned nobody is noted, since
+ * that is older than the rules, or over. While open connections are being imported nobody is noted, since
  * every answer that arrives looks like a stranger's. */
-static void add_strangers(struct chain *chain, const struct ruleset *ruleset, bool refused,
-	uint8_t family)
+static void add_strangers(struct chain *chain, bool enforce, bool refused, uint8_t family)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	bool noted = family == AF_INET && !ruleset->watching;
+	bool noted = family == AF_INET && enforce;
 
 	for (size_t i = 0; noted && i < sizeof(protocols); i++) {
 		struct rule *rule = add(chain, RULE_ADD);
@@ -182,10 +181,10 @@ static void add_strangers(struct chain *chain, const struct ruleset *ruleset, bo
 
 /* The connection's state is asked before the set of peers: both accept, the order changes no
  * verdict, almost every packet is of an open connection, and to look into the set costs more. */
-static void add_policy(struct chain *chain, const struct ruleset *ruleset, uint8_t family)
+static void add_policy(struct chain *chain, const struct policy *policy, bool enforce,
+	uint8_t family)
 {
-	const struct policy *policy = &ruleset->policy;
-	bool refused = policy->reject_all && !ruleset->watching;
+	bool refused = policy->reject_all && enforce;
 	struct rule *rule;
 
 	add(chain, RULE_ACCEPT)->loopback = true;
@@ -210,7 +209,7 @@ static void add_policy(struct chain *chain, const struct ruleset *ruleset, uint8
 		rule->low = policy->open_ports[i].low;
 		rule->high = policy->open_ports[i].high;
 	}
-	add_strangers(chain, ruleset, refused, family);
+	add_strangers(chain, enforce, refused, family);
 }
 
 static void add_dnat(struct chain *chain, const struct address *from, const struct address *to)
@@ -326,13 +325,13 @@ static int visit_nat(const struct ruleset *ruleset, struct chain *chain, render_
 	return chain->result < 0 ? chain->result : visit(data, chain);
 }
 
-static int visit_filter(const struct ruleset *ruleset, enum table table, struct chain *chain,
-	render_visit_fn visit, void *data)
+static int visit_filter(const struct ruleset *ruleset, enum table table, bool enforce,
+	struct chain *chain, render_visit_fn visit, void *data)
 {
 	int r;
 
 	start(chain, CHAIN_INPUT);
-	add_policy(chain, ruleset, tables[table].family);
+	add_policy(chain, &ruleset->policy, enforce, tables[table].family);
 	r = chain->result < 0 ? chain->result : visit(data, chain);
 	if (r < 0 || table == TABLE_FILTER6)
 		return r;
@@ -349,7 +348,8 @@ static bool wants_table(const struct ruleset *ruleset, enum table table)
 	return ruleset && (table != TABLE_FILTER6 || ruleset->policy.reject_all);
 }
 
-int render_visit(const struct ruleset *ruleset, enum table table, render_visit_fn visit, void *data)
+int render_visit(const struct ruleset *ruleset, enum table table, bool enforce,
+	render_visit_fn visit, void *data)
 {
 	struct chain chain = { 0 };
 	int r;
@@ -357,7 +357,7 @@ int render_visit(const struct ruleset *ruleset, enum table table, render_visit_f
 	if (!wants_table(ruleset, table))
 		return 0;
 	r = table == TABLE_NAT ? visit_nat(ruleset, &chain, visit, data) :
-				 visit_filter(ruleset, table, &chain, visit, data);
+				 visit_filter(ruleset, table, enforce, &chain, visit, data);
 	chain_clear(&chain);
 	return r;
 }

@@ -24,7 +24,6 @@
 #define DENIED_MAX 65536
 #define DENIED_TIMEOUT 3600 /* seconds */
 
-/* In the order of work: see iptables.c. */
 enum table { TABLE_NAT, TABLE_FILTER, TABLE_FILTER6, TABLES };
 
 enum set { SET_PEERS, SET_DENIED, SETS, SET_NONE = SETS };
@@ -79,10 +78,12 @@ uint8_t render_table_family(enum table table);
 
 /*
  * Every own chain of the table, children before those that go to them; stops at the first
- * negative result. The chain is lent for the call. ruleset may be NULL: nothing.
+ * negative result. The chain is lent for the call. ruleset may be NULL: nothing. Without
+ * "enforce" the kernel tracks connections and refuses nobody.
  */
 typedef int (*render_visit_fn)(void *data, const struct chain *chain);
-int render_visit(const struct ruleset *ruleset, enum table table, render_visit_fn visit, void *data);
+int render_visit(const struct ruleset *ruleset, enum table table, bool enforce,
+	render_visit_fn visit, void *data);
 
 /* The own rules that stand first in a built-in chain. */
 void render_jumps(const struct ruleset *ruleset, enum table table, const char *builtin,
@@ -107,6 +108,8 @@ uint32_t render_hashsize(size_t entries);
 /* "-A CHAIN ..." as iptables-save prints it, without the end of line. */
 void render_rule(struct buffer *text, const char *chain, const struct rule *rule);
 void render_set(struct buffer *text, enum set set, size_t entries);
-int render_text(const struct ruleset *ruleset, struct buffer *text);
+/* As ipset save and iptables-save print it. */
+int render_filter(const struct ruleset *ruleset, struct buffer *text);
+int render_paths(const struct ruleset *ruleset, struct buffer *text);
 
 #endif

@@ -124,12 +124,13 @@ int iptables_sets_fill(const struct ruleset *wanted, const char *const names[SET
 		r = sets_add(sets, names[SET_PEERS], &diff.missing[i], error);
 	if (sets && r == 0)
 		r = sets_flush(sets, error);
+	report->changed |= sets != NULL;
 	sets_end(sets);
 	if (r < 0) {
 		members_diff_clear(&diff);
 		return r;
 	}
-	report->set_changes += diff.n_missing;
+	report->entries += diff.n_missing;
 	*ret = diff;
 	return 0;
 }
@@ -223,8 +224,10 @@ int iptables_sets_change(const struct address *added, size_t n_added, const stru
 					   change(render_sets[SET_PEERS].name, added, n_added, removed,
 						   n_removed, error);
 
-	if (r == 0)
-		report->set_changes += n_added + n_removed;
+	if (r == 0) {
+		report->entries += n_added + n_removed;
+		report->changed |= n_added + n_removed > 0;
+	}
 	return r;
 }
 
@@ -234,8 +237,10 @@ int iptables_sets_trim(const char *name, const struct members_diff *diff,
 	int r = diff->n_surplus == 0 ? 0 :
 				       change(name, NULL, 0, diff->surplus, diff->n_surplus, error);
 
-	if (r == 0)
-		report->set_changes += diff->n_surplus;
+	if (r == 0) {
+		report->entries += diff->n_surplus;
+		report->changed |= diff->n_surplus > 0;
+	}
 	return r;
 }
 

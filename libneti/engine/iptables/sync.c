@@ -18,10 +18,11 @@ struct job {
 };
 
 static int take_step(struct xtables *xtables, const struct chain *chain, const struct step *step,
-	size_t *position)
+	size_t *position, struct sync *sync)
 {
 	int r = 0;
 
+	sync->changed += step->what != STEP_SAME;
 	switch (step->what) {
 	case STEP_SAME:
 		++*position;
@@ -37,46 +38,36 @@ static int take_step(struct xtables *xtables, const struct chain *chain, const s
 	return r;
 }
 
-static int edit_chain(struct xtables *xtables, const struct chain *chain)
+static int edit_chain(struct xtables *xtables, const struct chain *chain, struct sync *sync)
 {
 	struct step *steps = NULL;
 	size_t n = 0, position = 0;
 	int r = steps_find(xtables, chain, &steps, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = take_step(xtables, chain, &steps[i], &position);
+		r = take_step(xtables, chain, &steps[i], &position, sync);
 	free(steps);
 	return r;
 }
 
-static int fill_chain(struct xtables *xtables, const struct chain *chain)
+static int fill_chain(struct xtables *xtables, const struct chain *chain, struct sync *sync)
 {
 	int r = 0;
 
+	sync->changed += 1 + chain->length; /* the chain too */
 	for (size_t i = 0; r == 0 && i < chain->length; i++)
 		r = xtables_append(xtables, chain->name, &chain->rules[i]);
 	return r;
-}
-
-static int make_chain(struct xtables *xtables, const struct chain *chain)
-{
-	int r = xtables_create(xtables, chain->name);
-
-	return r < 0 ? r : fill_chain(xtables, chain);
 }
 
 static int sync_chain(struct xtables *xtables, const struct chain *chain, struct sync *sync)
 {
 	int r;
 
-	if (!xtables_has(xtables, chain->name))
-		r = make_chain(xtables, chain);
-	else if (xtables_chain_same(xtables, chain))
-		return 0;
-	else
-		r = edit_chain(xtables, chain);
-	sync->changed += r == 0;
-	return r;
+	if (xtables_has(xtables, chain->name))
+		return xtables_chain_same(xtables, chain) ? 0 : edit_chain(xtables, chain, sync);
+	r = xtables_create(xtables, chain->name);
+	return r < 0 ? r : fill_chain(xtables, chain, sync);
 }
 
 /* All chains are made before the first is filled: libiptc finds chains by an index that it
@@ -96,8 +87,7 @@ static int on_rules(void *data, const struct chain *chain)
 
 	if (!job->wanted.items[job->next++].created)
 		return sync_chain(job->xtables, chain, job->sync);
-	job->sync->changed++;
-	return fill_chain(job->xtables, chain);
+	return fill_chain(job->xtables, chain, job->sync);
 }
 
 /* Own jumps stand first and nowhere else. */
@@ -123,10 +113,12 @@ static int sync_jumps(struct xtables *xtables, const struct chain *wanted, struc
 
 	if (r < 0 || jumps_same(xtables, wanted, rules, n))
 		return r;
-	sync->changed++;
+	sync->changed += wanted->length;
 	while (r == 0 && n-- > 0)
-		if (steps_is_jump(xtables, wanted->name, rules[n]))
+		if (steps_is_jump(xtables, wanted->name, rules[n])) {
 			r = xtables_delete(xtables, wanted->name, n);
+			sync->changed++;
+		}
 	for (size_t i = 0; r == 0 && i < wanted->length; i++)
 		r = xtables_insert(xtables, wanted->name, i, &wanted->rules[i]);
 	return r;
@@ -154,7 +146,7 @@ static int empty_chain(struct xtables *xtables, const char *name, struct sync *s
 
 	if (r < 0 || n == 0)
 		return r;
-	sync->changed++;
+	sync->changed += n;
 	return xtables_empty(xtables, name);
 }
 
@@ -187,13 +179,14 @@ static int drop_surplus(const struct job *job)
 	return r;
 }
 
-int sync_table(struct xtables *xtables, const struct ruleset *wanted, struct sync *sync)
+int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enforce,
+	struct sync *sync)
 {
 	struct job job = { .xtables = xtables, .sync = sync };
-	int r = render_visit(wanted, xtables_table(xtables), on_name, &job);
+	int r = render_visit(wanted, xtables_table(xtables), enforce, on_name, &job);
 
 	if (r == 0)
-		r = render_visit(wanted, xtables_table(xtables), on_rules, &job);
+		r = render_visit(wanted, xtables_table(xtables), enforce, on_rules, &job);
 	steps_sort_wanted(&job.wanted);
 	if (r == 0)
 		r = sync_hooks(xtables, wanted, sync);

@@ -8,12 +8,13 @@
 #include "table.h"
 
 struct sync {
-	size_t changed; /* chains */
+	size_t changed; /* rules and chains, added and deleted */
 	char kept[CHAIN_NAME_MAX]; /* a surplus chain that a foreign rule refers to */
 };
 
-/* Both may be NULL or empty rulesets; 0 or -errno. Nothing is committed. */
-int sync_table(struct xtables *xtables, const struct ruleset *wanted, struct sync *sync);
+/* wanted may be NULL; enforce: as in render_visit(). 0 or -errno. Nothing is committed. */
+int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enforce,
+	struct sync *sync);
 /* The overlay's tree alone, from one known state to the next: -ESTALE when the table holds
  * another state. */
 int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct ruleset *to,

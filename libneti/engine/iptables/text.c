@@ -165,22 +165,22 @@ static int put_table(const struct ruleset *ruleset, enum table table, struct buf
 	int r;
 
 	buffer_print(text, "%s*%s\n", comments[table], render_table_name(table));
-	r = render_visit(ruleset, table, put_chain_name, text);
+	r = render_visit(ruleset, table, true, put_chain_name, text);
 	for (const char *const *hook = render_hooks(table); r >= 0 && *hook; hook++) {
 		render_jumps(ruleset, table, *hook, &chain);
 		r = chain.result < 0 ? chain.result : put_chain(text, &chain);
 	}
 	chain_clear(&chain);
 	if (r >= 0)
-		r = render_visit(ruleset, table, put_chain, text);
+		r = render_visit(ruleset, table, true, put_chain, text);
 	buffer_print(text, "COMMIT\n");
 	return r;
 }
 
-int render_text(const struct ruleset *ruleset, struct buffer *text)
+int render_filter(const struct ruleset *ruleset, struct buffer *text)
 {
 	char address[ADDRESS_TEXT_MAX];
-	int r = 0;
+	int r;
 
 	buffer_print(text, "# ipset\n");
 	render_set(text, SET_PEERS, ruleset->n_peers);
@@ -190,8 +190,15 @@ int render_text(const struct ruleset *ruleset, struct buffer *text)
 	for (size_t i = 0; i < ruleset->n_peers; i++)
 		buffer_print(text, "add %s %s\n", render_sets[SET_PEERS].name,
 			address_format(&ruleset->peers[i], address));
-	for (enum table table = 0; r >= 0 && table < TABLES; table++)
-		if (table != TABLE_FILTER6 || ruleset->policy.reject_all)
-			r = put_table(ruleset, table, text);
+	r = put_table(ruleset, TABLE_FILTER, text);
+	if (r >= 0 && ruleset->policy.reject_all)
+		r = put_table(ruleset, TABLE_FILTER6, text);
+	return r < 0 ? r : buffer_result(text);
+}
+
+int render_paths(const struct ruleset *ruleset, struct buffer *text)
+{
+	int r = put_table(ruleset, TABLE_NAT, text);
+
 	return r < 0 ? r : buffer_result(text);
 }
