@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake_reader.h"
 #include "fake_tree.h"
 #include "fake_zookeeper.h"
 
@@ -90,35 +91,6 @@ static void put_stat(struct writer *writer, const struct node *node, bool may_en
 	writer_put_int(writer, FIELD_INT, (int32_t)node->size);
 	writer_put_int(writer, FIELD_INT, 0);
 	writer_put_long(writer, FIELD_LONG, node->pzxid);
-}
-
-/* --- reading ------------------------------------------------------------------------------------ */
-
-struct reader {
-	const char *at, *end;
-};
-
-static int32_t get_int(struct reader *reader)
-{
-	int32_t number = 0;
-
-	if (reader->end - reader->at >= 4)
-		memcpy(&number, reader->at, 4);
-	reader->at += 4;
-	return (int32_t)ntohl((uint32_t)number);
-}
-
-static size_t get_text(struct reader *reader, char *text, size_t size)
-{
-	int32_t length = get_int(reader);
-	size_t n = length < 0 ? 0 : (size_t)length;
-
-	if (reader->at + n > reader->end || n >= size)
-		n = 0;
-	memcpy(text, reader->at, n);
-	text[n] = '\0';
-	reader->at += n;
-	return n;
 }
 
 /* --- watches ------------------------------------------------------------------------------------ */
@@ -208,24 +180,24 @@ static size_t read_changes(struct reader *reader, struct change changes[CHANGES]
 		struct change *change = &changes[n];
 		char text[64];
 
-		change->kind = get_int(reader);
+		change->kind = reader_int(reader);
 		if (*reader->at++) /* done */
 			break;
-		get_int(reader);
+		reader_int(reader);
 		change->flags = 0;
 		change->size = 0;
-		get_text(reader, change->path, sizeof(change->path));
+		reader_text(reader, change->path, sizeof(change->path));
 		if (change->kind == OP_CREATE || change->kind == OP_SET)
-			change->size = get_text(reader, change->data, sizeof(change->data));
+			change->size = reader_text(reader, change->data, sizeof(change->data));
 		if (change->kind == OP_CREATE) {
-			for (int32_t acls = get_int(reader); acls > 0; acls--) {
-				get_int(reader);
-				get_text(reader, text, sizeof(text));
-				get_text(reader, text, sizeof(text));
+			for (int32_t acls = reader_int(reader); acls > 0; acls--) {
+				reader_int(reader);
+				reader_text(reader, text, sizeof(text));
+				reader_text(reader, text, sizeof(text));
 			}
-			change->flags = get_int(reader);
+			change->flags = reader_int(reader);
 		} else {
-			change->version = get_int(reader);
+			change->version = reader_int(reader);
 		}
 		n++;
 	}
@@ -333,10 +305,10 @@ static void take_watches(struct fake *fake, struct connection *of, struct reader
 {
 	reader->at += 8;
 	for (int list = 0; list < 3; list++)
-		for (int32_t n = get_int(reader); n > 0 && reader->at < reader->end; n--) {
+		for (int32_t n = reader_int(reader); n > 0 && reader->at < reader->end; n--) {
 			char path[400];
 
-			get_text(reader, path, sizeof(path));
+			reader_text(reader, path, sizeof(path));
 			add_watch(fake, of, path, list == 2);
 		}
 }
@@ -375,14 +347,14 @@ static void answer(struct fake *fake, struct connection *to, struct reader reade
 		answer_connect(fake, to, &reader);
 		return;
 	}
-	xid = get_int(&reader);
-	kind = get_int(&reader);
+	xid = reader_int(&reader);
+	kind = reader_int(&reader);
 	if (answer_error(fake, to, xid, kind))
 		return;
 	switch (kind) {
 	case OP_GET:
 	case OP_CHILDREN:
-		get_text(&reader, path, sizeof(path));
+		reader_text(&reader, path, sizeof(path));
 		if (*reader.at && tree_find(&fake->tree, path))
 			add_watch(fake, to, path, kind == OP_CHILDREN);
 		if (kind == OP_GET)
