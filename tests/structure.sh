@@ -18,10 +18,11 @@ libneti/ruleset              libneti/base libneti/fleet libneti/settings
 libneti/registry             libneti/base libneti/fleet
 libneti/registry/sqlite      libneti/base libneti/registry
 libneti/registry/zookeeper   libneti/base libneti/registry
-libneti/engine               libneti/base libneti/fleet libneti/ruleset
-libneti/engine/conntrack     libneti/base libneti/ruleset libneti/engine
-libneti/engine/iptables      libneti/base libneti/ruleset libneti/engine libneti/engine/conntrack
-libneti/agent                libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine libneti/engine/conntrack
+libneti/engine/netlink       libneti/base
+libneti/engine/conntrack     libneti/base libneti/ruleset libneti/engine/netlink
+libneti/engine               libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/engine/netlink libneti/engine/conntrack
+libneti/engine/iptables      libneti/base libneti/ruleset libneti/engine libneti/engine/netlink
+libneti/agent                libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine
 libneti/api                  libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine libneti/agent
 cli                          libneti/base
 '
@@ -73,7 +74,7 @@ expect "one file includes ZooKeeper's header" only_in 'zookeeper/' libneti/regis
 expect "one file includes SQLite's header" only_in 'sqlite3' libneti/registry/sqlite/db.c
 expect "one file includes libipset's headers" only_in 'libipset/' libneti/engine/iptables/ipset_write.c
 expect "one file includes libiptc's headers" only_in 'libiptc/' libneti/engine/iptables/table.c
-expect "one file includes libmnl's header" only_in 'libmnl/' libneti/engine/netlink.c
+expect "one file includes libmnl's header" only_in 'libmnl/' libneti/engine/netlink/netlink.c
 
 expect "one file includes libcurl's header" only_in 'curl/' libneti/settings/identity_ec2.c
 
@@ -102,7 +103,7 @@ expect "one object calls SQLite" calls_from 'sqlite3_' libneti/registry/sqlite/d
 expect "one object calls libipset" calls_from 'ipset_' libneti/engine/iptables/ipset_write
 expect "one object calls libcurl" calls_from 'curl_' libneti/settings/identity_ec2
 expect "one object calls libiptc" calls_from 'ip6?tc_' libneti/engine/iptables/table
-expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink
+expect "one object calls libmnl" calls_from 'mnl_' libneti/engine/netlink/netlink
 
 # where PATTERN: files of the library that say it, in one line.
 where() {

@@ -25,7 +25,7 @@
 
 #include "base/clock.h"
 #include "capability.h"
-#include "conntrack/conntrack.h"
+#include "engine/conntrack/conntrack.h"
 #include "engine_ops.h"
 
 /* In the order in which "auto" tries them. */

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "engine/netlink/netlink.h"
 #include "host_networks.h"
-#include "netlink.h"
 
 #define LOOPBACK_INDEX 1 /* in every network namespace */
 #define DEFAULT_LENGTH 1 /* a VPN may split its default route in two halves */

@@ -4,5 +4,4 @@ libneti_core_la_SOURCES += \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/engine_ops.h \
 	%reldir%/guard.c %reldir%/guard.h \
-	%reldir%/host_networks.c %reldir%/host_networks.h \
-	%reldir%/netlink.c %reldir%/netlink.h
+	%reldir%/host_networks.c %reldir%/host_networks.h

@@ -5,7 +5,7 @@
  * One entry of the table of connections as a message: read, made, deleted. Decides nothing.
  */
 #include "base/address.h"
-#include "engine/netlink.h"
+#include "engine/netlink/netlink.h"
 
 /* A connection as its beginner sees it. */
 struct flow {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "engine/netlink.h"
+#include "engine/netlink/netlink.h"
 #include "ipset_read.h"
 
 #define ATTRIBUTE_BITMASK 12 /* IPSET_ATTR_BITMASK: newer than many kernel headers */

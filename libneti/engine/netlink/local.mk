@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+libneti_core_la_SOURCES += \
+	%reldir%/netlink.c %reldir%/netlink.h
