@@ -126,15 +126,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("address");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, text_goes_both_ways);
-	tcase_add_test(tests, bad_text_is_refused);
-	tcase_add_test(tests, unicast);
-	tcase_add_test(tests, prefixes_parse);
-	tcase_add_test(tests, containment);
-	tcase_add_test(tests, counting);
-	tcase_add_test(tests, modulo);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "reading");
+	test_add(text_goes_both_ways, bad_text_is_refused);
+	test_case(suite, NULL, "kinds");
+	test_add(unicast);
+	test_case(suite, NULL, "prefixes");
+	test_add(prefixes_parse, containment);
+	test_case(suite, NULL, "arithmetic");
+	test_add(counting, modulo);
 	return suite;
 }

@@ -438,18 +438,17 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("agent");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { .timeout = 60 };
 
-	tcase_set_timeout(tests, 60);
-	tcase_add_test(tests, members_reach_each_other_and_nobody_else);
-	tcase_add_test(tests, restart_changes_nothing);
-	tcase_add_test(tests, drift_is_repaired);
-	tcase_add_test(tests, removals_are_held_until_accepted);
-	tcase_add_test(tests, kernel_is_not_touched_before_the_list_is_read);
-	tcase_add_test(tests, full_tables_are_told);
-	tcase_add_test(tests, full_table_of_connections_is_told);
-	tcase_add_test(tests, overlay_that_is_in_use_here_is_told);
-	tcase_add_test(tests, same_id_elsewhere_is_refused);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "members");
+	test_add(members_reach_each_other_and_nobody_else, same_id_elsewhere_is_refused);
+	test_case(suite, &frame, "kernel");
+	test_add(restart_changes_nothing, drift_is_repaired,
+		kernel_is_not_touched_before_the_list_is_read);
+	test_case(suite, &frame, "removals");
+	test_add(removals_are_held_until_accepted);
+	test_case(suite, &frame, "troubles");
+	test_add(full_tables_are_told, full_table_of_connections_is_told,
+		overlay_that_is_in_use_here_is_told);
 	return suite;
 }

@@ -510,18 +510,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("answers");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { deep() ? 3600 : 300, setup, teardown };
 
-	tcase_set_timeout(tests, deep() ? 3600 : 300);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(tests, every_field, 0, WHO);
-	tcase_add_test(tests, several_fields);
-	tcase_add_test(tests, what_nobody_asked_for);
-	suite_add_tcase(suite, tests);
-	tests = tcase_create("for ever");
-	tcase_set_timeout(tests, 300);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, an_error_for_ever);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "fields");
+	test_add_loop(every_field, 0, WHO);
+	test_add(several_fields);
+	test_case(suite, &frame, "extras");
+	test_add(what_nobody_asked_for);
+	test_case(suite, &frame, "for-ever");
+	test_add(an_error_for_ever);
 	return suite;
 }

@@ -486,25 +486,20 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("api");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 30, setup, teardown };
 
-	tcase_set_timeout(tests, 30);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, members_are_sorted_and_found);
-	tcase_add_test(tests, bad_members_are_named);
-	tcase_add_test(tests, ruleset_without_registry_or_root);
-	tcase_add_test(tests, references_are_counted);
-	tcase_add_test(tests, nothing_may_be_let_go);
-	tcase_add_test(tests, lease_lookup_and_release);
-	tcase_add_test(tests, fleet_settings);
-	tcase_add_test(tests, fleet_begins_as_chosen);
-	tcase_add_test(tests, agent_joins_and_watcher_sees_it);
-	tcase_add_test(tests, quiet_agents_rest);
-	tcase_add_test(tests, one_agent_a_host);
-	tcase_add_test(tests, callback_lets_go);
-	tcase_add_test(tests, log_can_be_changed);
-	tcase_add_test(tests, nobody_dispatches);
-	tcase_add_test(tests, settings_are_refused_with_a_sentence);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "members");
+	test_add(members_are_sorted_and_found, bad_members_are_named);
+	test_case(suite, &frame, "offline");
+	test_add(ruleset_without_registry_or_root, lease_lookup_and_release);
+	test_case(suite, &frame, "handles");
+	test_add(references_are_counted, nothing_may_be_let_go);
+	test_case(suite, &frame, "fleet");
+	test_add(fleet_settings, fleet_begins_as_chosen);
+	test_case(suite, &frame, "agents");
+	test_add(agent_joins_and_watcher_sees_it, quiet_agents_rest, one_agent_a_host,
+		nobody_dispatches);
+	test_case(suite, &frame, "told");
+	test_add(callback_lets_go, log_can_be_changed, settings_are_refused_with_a_sentence);
 	return suite;
 }

@@ -102,28 +102,29 @@ static int life_of_watcher(struct neti_context *context)
 /* What is done, what fails, and one of how many failures is tried without NETI_CHAOS; a stop asks
  * the registry for nothing. Applying is tried in chaos_kernel. */
 static const struct {
+	const char *name;
 	chaos_life life;
 	enum fault fault;
 	long step, at_least;
 } trials[] = {
-	{ life_of_ruleset, FAULT_MEMORY, 1, 40 },
-	{ life_of_ruleset, FAULT_SYSTEM, 1, 3 },
-	{ life_of_registry, FAULT_MEMORY, 7, 100 },
-	{ life_of_registry, FAULT_SYSTEM, 13, 50 },
-	{ life_of_registry, FAULT_ANSWER, 41, 10 },
-	{ life_of_registry, FAULT_REQUEST, 41, 10 },
-	{ life_of_watcher, FAULT_MEMORY, 61, 100 },
-	{ life_of_watcher, FAULT_SYSTEM, 23, 20 },
-	{ life_of_watcher, FAULT_ANSWER, 19, 10 },
-	{ life_of_watcher, FAULT_REQUEST, 19, 10 },
-	{ start_of_member, FAULT_MEMORY, 5, 20 },
-	{ start_of_member, FAULT_SYSTEM, 2, 10 },
-	{ life_of_member, FAULT_MEMORY, 211, 100 },
-	{ life_of_member, FAULT_SYSTEM, 53, 50 },
-	{ life_of_member, FAULT_ANSWER, 19, 10 },
-	{ life_of_member, FAULT_REQUEST, 19, 10 },
-	{ stop_of_member, FAULT_MEMORY, 3, 10 },
-	{ stop_of_member, FAULT_SYSTEM, 2, 10 },
+	{ "ruleset", life_of_ruleset, FAULT_MEMORY, 1, 40 },
+	{ "ruleset", life_of_ruleset, FAULT_SYSTEM, 1, 3 },
+	{ "registry", life_of_registry, FAULT_MEMORY, 7, 100 },
+	{ "registry", life_of_registry, FAULT_SYSTEM, 13, 50 },
+	{ "registry", life_of_registry, FAULT_ANSWER, 41, 10 },
+	{ "registry", life_of_registry, FAULT_REQUEST, 41, 10 },
+	{ "watcher", life_of_watcher, FAULT_MEMORY, 61, 100 },
+	{ "watcher", life_of_watcher, FAULT_SYSTEM, 23, 20 },
+	{ "watcher", life_of_watcher, FAULT_ANSWER, 19, 10 },
+	{ "watcher", life_of_watcher, FAULT_REQUEST, 19, 10 },
+	{ "member-start", start_of_member, FAULT_MEMORY, 5, 20 },
+	{ "member-start", start_of_member, FAULT_SYSTEM, 2, 10 },
+	{ "member", life_of_member, FAULT_MEMORY, 211, 100 },
+	{ "member", life_of_member, FAULT_SYSTEM, 53, 50 },
+	{ "member", life_of_member, FAULT_ANSWER, 19, 10 },
+	{ "member", life_of_member, FAULT_REQUEST, 19, 10 },
+	{ "member-stop", stop_of_member, FAULT_MEMORY, 3, 10 },
+	{ "member-stop", stop_of_member, FAULT_SYSTEM, 2, 10 },
 };
 
 START_TEST(trial)
@@ -137,11 +138,12 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("chaos");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 1200, chaos_setup, chaos_teardown };
 
-	tcase_set_timeout(tests, 1200);
-	tcase_add_checked_fixture(tests, chaos_setup, chaos_teardown);
-	tcase_add_loop_test(tests, trial, 0, sizeof(trials) / sizeof(*trials));
-	suite_add_tcase(suite, tests);
+	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++) {
+		if (i == 0 || strcmp(trials[i].name, trials[i - 1].name) != 0)
+			test_case(suite, &frame, trials[i].name);
+		test_add_loop(trial, i, i + 1);
+	}
 	return suite;
 }

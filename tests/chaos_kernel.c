@@ -253,26 +253,27 @@ static bool prepare(int (*first)(struct neti_context *), int (*then)(struct neti
 /* What is done, what it begins with, what fails, and one of how many failures is tried without
  * NETI_CHAOS. */
 static const struct {
+	const char *name;
 	chaos_life life, first, then;
 	enum fault fault;
 	long step, at_least;
 } trials[] = {
-	{ first_rules, flush, apply_many, FAULT_MEMORY, 9, 10 },
-	{ first_rules, flush, apply_many, FAULT_SYSTEM, 2, 10 },
-	{ changed_rules, apply_few, apply_many, FAULT_MEMORY, 9, 10 },
-	{ changed_rules, apply_few, apply_many, FAULT_SYSTEM, 2, 10 },
-	{ life_of_flush, apply_many, flush, FAULT_MEMORY, 5, 10 },
-	{ life_of_flush, apply_many, flush, FAULT_SYSTEM, 2, 10 },
-	{ life_of_fetched, flush, apply_fetched, FAULT_ANSWER, 17, 10 },
-	{ life_of_fetched, flush, apply_fetched, FAULT_REQUEST, 17, 10 },
-	{ start_of_agent, flush, apply_by_agent, FAULT_MEMORY, 7, 20 },
-	{ start_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
-	{ life_of_agent, flush, apply_by_agent, FAULT_MEMORY, 211, 100 },
-	{ life_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 41, 50 },
-	{ life_of_agent, flush, apply_by_agent, FAULT_ANSWER, 29, 10 },
-	{ life_of_agent, flush, apply_by_agent, FAULT_REQUEST, 29, 10 },
-	{ stop_of_agent, flush, apply_by_agent, FAULT_MEMORY, 11, 10 },
-	{ stop_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
+	{ "first-rules", first_rules, flush, apply_many, FAULT_MEMORY, 9, 10 },
+	{ "first-rules", first_rules, flush, apply_many, FAULT_SYSTEM, 2, 10 },
+	{ "changed-rules", changed_rules, apply_few, apply_many, FAULT_MEMORY, 9, 10 },
+	{ "changed-rules", changed_rules, apply_few, apply_many, FAULT_SYSTEM, 2, 10 },
+	{ "flush", life_of_flush, apply_many, flush, FAULT_MEMORY, 5, 10 },
+	{ "flush", life_of_flush, apply_many, flush, FAULT_SYSTEM, 2, 10 },
+	{ "fetched", life_of_fetched, flush, apply_fetched, FAULT_ANSWER, 17, 10 },
+	{ "fetched", life_of_fetched, flush, apply_fetched, FAULT_REQUEST, 17, 10 },
+	{ "agent-start", start_of_agent, flush, apply_by_agent, FAULT_MEMORY, 7, 20 },
+	{ "agent-start", start_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
+	{ "agent", life_of_agent, flush, apply_by_agent, FAULT_MEMORY, 211, 100 },
+	{ "agent", life_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 41, 50 },
+	{ "agent", life_of_agent, flush, apply_by_agent, FAULT_ANSWER, 29, 10 },
+	{ "agent", life_of_agent, flush, apply_by_agent, FAULT_REQUEST, 29, 10 },
+	{ "agent-stop", stop_of_agent, flush, apply_by_agent, FAULT_MEMORY, 11, 10 },
+	{ "agent-stop", stop_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
 };
 
 START_TEST(trial)
@@ -285,11 +286,12 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("chaos_kernel");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 3600, chaos_setup, chaos_teardown };
 
-	tcase_set_timeout(tests, 3600);
-	tcase_add_checked_fixture(tests, chaos_setup, chaos_teardown);
-	tcase_add_loop_test(tests, trial, 0, sizeof(trials) / sizeof(*trials));
-	suite_add_tcase(suite, tests);
+	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++) {
+		if (i == 0 || strcmp(trials[i].name, trials[i - 1].name) != 0)
+			test_case(suite, &frame, trials[i].name);
+		test_add_loop(trial, i, i + 1);
+	}
 	return suite;
 }

@@ -347,18 +347,16 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("conntrack");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 120 };
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, test_udp_follows);
-	tcase_add_test(tcase, test_many_members_move);
-	tcase_add_loop_test(tcase, test_tcp_is_cut_when_its_target_left, 0, 2);
-	tcase_add_test(tcase, test_flow_older_than_the_rules);
-	tcase_add_test(tcase, test_overrides_are_followed);
-	tcase_add_test(tcase, test_next_engine_finishes);
-	tcase_add_test(tcase, test_size);
-	tcase_add_test(tcase, test_size_is_set_first);
-	tcase_add_test(tcase, test_levels);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "flows");
+	test_add(test_udp_follows, test_many_members_move);
+	test_add_loop(test_tcp_is_cut_when_its_target_left, 0, 2);
+	test_add(test_flow_older_than_the_rules, test_overrides_are_followed,
+		test_next_engine_finishes);
+	test_case(suite, &frame, "size");
+	test_add(test_size, test_size_is_set_first);
+	test_case(suite, &frame, "levels");
+	test_add(test_levels);
 	return suite;
 }

@@ -250,14 +250,14 @@ Suite *test_suite(void)
 {
 	int n = (int)(sizeof(drifts) / sizeof(drifts[0]));
 	Suite *suite = suite_create("drift");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 60 };
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, test_is_seen_said_and_repaired, 0, n);
-	tcase_add_loop_test(tcase, test_change_after_drift, 0, n);
-	tcase_add_test(tcase, test_held_by_others_is_no_drift);
-	tcase_add_test(tcase, test_wrong_set_shape);
-	tcase_add_test(tcase, test_without_ip6tables);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "repair");
+	test_add_loop(test_is_seen_said_and_repaired, 0, n);
+	test_add_loop(test_change_after_drift, 0, n);
+	test_case(suite, &frame, "no-drift");
+	test_add(test_held_by_others_is_no_drift);
+	test_case(suite, &frame, "missing");
+	test_add(test_wrong_set_shape, test_without_ip6tables);
 	return suite;
 }

@@ -92,11 +92,10 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("duration");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, text_is_read);
-	tcase_add_test(tests, bad_text_is_refused);
-	tcase_add_test(tests, text_is_written);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "reading");
+	test_add(text_is_read, bad_text_is_refused);
+	test_case(suite, NULL, "writing");
+	test_add(text_is_written);
 	return suite;
 }

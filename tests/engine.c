@@ -487,23 +487,19 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("engine");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 60 };
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, test_golden);
-	tcase_add_test(tcase, test_again_changes_nothing);
-	tcase_add_test(tcase, test_save_and_restore);
-	tcase_add_test(tcase, test_update);
-	tcase_add_test(tcase, test_update_random);
-	tcase_add_test(tcase, test_update_peers_only);
-	tcase_add_test(tcase, test_update_sees_strangeness);
-	tcase_add_test(tcase, test_foreign_survives);
-	tcase_add_test(tcase, test_counters_survive);
-	tcase_add_test(tcase, test_jump_goes_first);
-	tcase_add_test(tcase, test_wrong_set_type);
-	tcase_add_test(tcase, test_flush);
-	tcase_add_test(tcase, test_lock);
-	tcase_add_test(tcase, test_others_without_lock);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "apply");
+	test_add(test_golden, test_again_changes_nothing, test_save_and_restore);
+	test_case(suite, &frame, "update");
+	test_add(test_update, test_update_random, test_update_peers_only,
+		test_update_sees_strangeness);
+	test_case(suite, &frame, "foreign");
+	test_add(test_foreign_survives, test_counters_survive, test_jump_goes_first,
+		test_wrong_set_type);
+	test_case(suite, &frame, "flush");
+	test_add(test_flush);
+	test_case(suite, &frame, "lock");
+	test_add(test_lock, test_others_without_lock);
 	return suite;
 }

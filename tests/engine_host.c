@@ -118,13 +118,13 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("engine_host");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 60 };
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, test_privilege);
-	tcase_add_test(tcase, test_what_the_kernel_has);
-	tcase_add_test(tcase, test_peers);
-	tcase_add_test(tcase, test_no_descriptor_is_left);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "privilege");
+	test_add(test_privilege);
+	test_case(suite, &frame, "kernel");
+	test_add(test_what_the_kernel_has, test_peers);
+	test_case(suite, &frame, "descriptors");
+	test_add(test_no_descriptor_is_left);
 	return suite;
 }

@@ -276,17 +276,15 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("entry");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, names_go_both_ways);
-	tcase_add_test(tests, longest_name_fits);
-	tcase_add_test(tests, bad_names_are_refused);
-	tcase_add_test(tests, bad_members_are_not_written);
-	tcase_add_test(tests, shards);
-	tcase_add_test(tests, data_goes_both_ways);
-	tcase_add_test(tests, bad_data_is_no_data);
-	tcase_add_test(tests, marks_go_both_ways);
-	tcase_add_test(tests, bad_marks_are_none);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "names");
+	test_add(names_go_both_ways, longest_name_fits, bad_names_are_refused,
+		bad_members_are_not_written);
+	test_case(suite, NULL, "shards");
+	test_add(shards);
+	test_case(suite, NULL, "data");
+	test_add(data_goes_both_ways, bad_data_is_no_data);
+	test_case(suite, NULL, "marks");
+	test_add(marks_go_both_ways, bad_marks_are_none);
 	return suite;
 }

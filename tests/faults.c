@@ -167,18 +167,16 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite;
-	TCase *tests;
+	const struct test_frame frame = { .timeout = world_deep() ? 600 : 90 };
 
 	if (world_is_agent())
 		return NULL;
 	suite = suite_create("faults");
-	tests = tcase_create("all");
-	tcase_set_timeout(tests, world_deep() ? 600 : 90);
-	tcase_add_test(tests, server_is_killed_and_comes_back);
-	tcase_add_test(tests, data_folder_is_emptied);
-	tcase_add_test(tests, data_folder_is_emptied_before_the_boot);
-	tcase_add_test(tests, leader_is_killed);
-	tcase_add_test(tests, registry_is_away_at_boot);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "kills");
+	test_add(server_is_killed_and_comes_back, leader_is_killed);
+	test_case(suite, &frame, "lost-data");
+	test_add(data_folder_is_emptied, data_folder_is_emptied_before_the_boot);
+	test_case(suite, &frame, "boot");
+	test_add(registry_is_away_at_boot);
 	return suite;
 }

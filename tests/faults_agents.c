@@ -149,18 +149,18 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite;
-	TCase *tests;
+	const struct test_frame frame = { .timeout = world_deep() ? 600 : 90 };
 
 	if (world_is_agent())
 		return NULL;
 	suite = suite_create("faults_agents");
-	tests = tcase_create("all");
-	tcase_set_timeout(tests, world_deep() ? 600 : 90);
-	tcase_add_test(tests, agent_stands_still_past_its_session);
-	tcase_add_test(tests, agent_is_killed_at_any_moment);
-	tcase_add_test(tests, link_to_the_servers_is_cut);
-	tcase_add_test(tests, wall_clock_jumps);
-	tcase_add_test(tests, half_of_the_fleet_vanishes);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "agents");
+	test_add(agent_stands_still_past_its_session, agent_is_killed_at_any_moment);
+	test_case(suite, &frame, "links");
+	test_add(link_to_the_servers_is_cut);
+	test_case(suite, &frame, "clocks");
+	test_add(wall_clock_jumps);
+	test_case(suite, &frame, "fleet");
+	test_add(half_of_the_fleet_vanishes);
 	return suite;
 }

@@ -134,15 +134,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite;
-	TCase *tests;
+	const struct test_frame frame = { .timeout = 90 };
 
 	if (world_is_agent())
 		return NULL;
 	suite = suite_create("faults_guard");
-	tests = tcase_create("all");
-	tcase_set_timeout(tests, 90);
-	tcase_add_test(tests, partition_heals_in_steps);
-	tcase_add_test(tests, older_copy_is_restored);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "partition");
+	test_add(partition_heals_in_steps);
+	test_case(suite, &frame, "restored-copy");
+	test_add(older_copy_is_restored);
 	return suite;
 }

@@ -329,20 +329,19 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("file");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, written_is_read);
-	tcase_add_test(tests, no_file_of_ours_is_read);
-	tcase_add_test(tests, what_cannot_be_written_is_named);
-	tcase_add_test(tests, only_files_are_opened);
-	tcase_add_test(tests, reading_ends);
-	tcase_add_test(tests, private_is_private);
-	tcase_add_test(tests, nobody_waits_when_writing);
-	tcase_add_test(tests, leftovers_are_swept);
-	tcase_add_test(tests, living_writers_stay);
-	tcase_add_test(tests, folders_are_made);
-	tcase_add_test(tests, long_paths_are_refused);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "reading");
+	test_add(written_is_read, no_file_of_ours_is_read, only_files_are_opened,
+		reading_ends);
+	test_case(suite, &frame, "writing");
+	test_add(what_cannot_be_written_is_named, private_is_private,
+		nobody_waits_when_writing);
+	test_case(suite, &frame, "leftovers");
+	test_add(leftovers_are_swept, living_writers_stay);
+	test_case(suite, &frame, "folders");
+	test_add(folders_are_made);
+	test_case(suite, &frame, "long-paths");
+	test_add(long_paths_are_refused);
 	return suite;
 }

@@ -71,12 +71,11 @@ static void setup(void)
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fill");
-	TCase *tcase = tcase_create("all");
+	const struct test_frame frame = { .setup = setup };
 
-	tcase_add_checked_fixture(tcase, setup, NULL);
-	tcase_add_test(tcase, test_told_once);
-	tcase_add_test(tcase, test_edges);
-	tcase_add_test(tcase, test_tables);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "told-once");
+	test_add(test_told_once, test_edges);
+	test_case(suite, &frame, "tables");
+	test_add(test_tables);
 	return suite;
 }

@@ -108,15 +108,13 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fleet");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, nothing_before_the_whole_list);
-	tcase_add_test(tests, additions_at_once);
-	tcase_add_test(tests, removal_waits);
-	tcase_add_test(tests, restart_changes_nothing);
-	tcase_add_test(tests, move_at_once);
-	tcase_add_test(tests, second_entry_for_an_address);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "additions");
+	test_add(nothing_before_the_whole_list, additions_at_once);
+	test_case(suite, &frame, "removals");
+	test_add(removal_waits, restart_changes_nothing);
+	test_case(suite, &frame, "moves");
+	test_add(move_at_once, second_entry_for_an_address);
 	return suite;
 }

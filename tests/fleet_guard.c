@@ -489,35 +489,25 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fleet_guard");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 30, setup, teardown };
 
-	tcase_set_timeout(tests, 30);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, few_removals_pass);
-	tcase_add_test(tests, many_removals_are_held);
-	tcase_add_test(tests, share_of_a_large_fleet);
-	tcase_add_test(tests, emptied_registry);
-	tcase_add_test(tests, operator_accepts);
-	tcase_add_test(tests, seed_is_kept_while_it_is_told);
-	tcase_add_test(tests, seed_counts_for_the_guard);
-	tcase_add_test(tests, doubted_members_stay);
-	tcase_add_test(tests, smaller_counter_accepts_nothing);
-	tcase_add_test(tests, partition_heals_in_steps);
-	tcase_add_test(tests, partition_heals_between_two_steps);
-	tcase_add_test(tests, more_vanish_while_some_are_held);
-	tcase_add_test(tests, other_limits_accept_nothing);
-	tcase_add_test(tests, smaller_limits_hold);
-	tcase_add_test(tests, short_delay_is_no_way_round);
-	tcase_add_test(tests, held_member_comes_back_elsewhere);
-	tcase_add_test(tests, accept_is_for_what_is_held);
-	tcase_add_test(tests, accept_before_the_reading);
-	tcase_add_test(tests, old_entries_prove_nothing);
-	tcase_add_test(tests, entries_that_stay_are_alive);
-	tcase_add_test(tests, no_proof_while_the_registry_is_away);
-	tcase_add_test(tests, longer_sessions_prove_later);
-	tcase_add_test(tests, held_across_a_restart);
-	tcase_add_test(tests, accepted_while_no_agent_ran);
-	tcase_add_test(tests, doubted_across_a_restart);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "limits");
+	test_add(few_removals_pass, many_removals_are_held, share_of_a_large_fleet,
+		emptied_registry, other_limits_accept_nothing, smaller_limits_hold,
+		short_delay_is_no_way_round);
+	test_case(suite, &frame, "accept");
+	test_add(operator_accepts, smaller_counter_accepts_nothing, accept_is_for_what_is_held,
+		accept_before_the_reading);
+	test_case(suite, &frame, "seed");
+	test_add(seed_is_kept_while_it_is_told, seed_counts_for_the_guard,
+		doubted_members_stay);
+	test_case(suite, &frame, "partition");
+	test_add(partition_heals_in_steps, partition_heals_between_two_steps,
+		more_vanish_while_some_are_held, held_member_comes_back_elsewhere);
+	test_case(suite, &frame, "proof");
+	test_add(old_entries_prove_nothing, entries_that_stay_are_alive,
+		no_proof_while_the_registry_is_away, longer_sessions_prove_later);
+	test_case(suite, &frame, "restart");
+	test_add(held_across_a_restart, accepted_while_no_agent_ran, doubted_across_a_restart);
 	return suite;
 }

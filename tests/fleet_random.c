@@ -162,11 +162,9 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fleet_random");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 30, setup, teardown };
 
-	tcase_set_timeout(tests, 30);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(tests, at_random, 0, 10);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "random");
+	test_add_loop(at_random, 0, 10);
 	return suite;
 }

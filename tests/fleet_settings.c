@@ -232,17 +232,13 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("fleet_settings");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, defaults);
-	tcase_add_test(tests, goes_both_ways);
-	tcase_add_test(tests, times);
-	tcase_add_test(tests, bad_json_is_refused);
-	tcase_add_test(tests, unknown_keys_are_ignored);
-	tcase_add_test(tests, set);
-	tcase_add_test(tests, bad_set_is_refused);
-	tcase_add_test(tests, choose);
-	tcase_add_test(tests, chosen_is_compared);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "json");
+	test_add(defaults, goes_both_ways, times, bad_json_is_refused,
+		unknown_keys_are_ignored);
+	test_case(suite, NULL, "set");
+	test_add(set, bad_set_is_refused);
+	test_case(suite, NULL, "choose");
+	test_add(choose, chosen_is_compared);
 	return suite;
 }

@@ -82,14 +82,12 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite;
-	TCase *tests;
+	const struct test_frame frame = { .timeout = 90 };
 
 	if (world_is_agent())
 		return NULL;
 	suite = suite_create("growth");
-	tests = tcase_create("all");
-	tcase_set_timeout(tests, 90);
-	tcase_add_loop_test(tests, overlay_grows, 0, 2);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "overlay");
+	test_add_loop(overlay_grows, 0, 2);
 	return suite;
 }

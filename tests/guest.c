@@ -508,18 +508,18 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("guest");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 60, setup, teardown };
 
-	tcase_set_timeout(tests, 60);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, signals_are_left_alone);
-	tcase_add_test(tests, nothing_is_printed);
-	tcase_add_test(tests, threads_block_signals_and_have_a_name);
-	tcase_add_test(tests, programs_inherit_nothing);
-	tcase_add_test(tests, programs_inherit_no_later_connection);
-	tcase_add_test(tests, child_leaves_the_parent_alone);
-	tcase_add_test(tests, what_needs_no_kernel_needs_no_root);
-	tcase_add_test(tests, opened_and_closed_often);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "signals");
+	test_add(signals_are_left_alone, threads_block_signals_and_have_a_name);
+	test_case(suite, &frame, "output");
+	test_add(nothing_is_printed);
+	test_case(suite, &frame, "children");
+	test_add(programs_inherit_nothing, programs_inherit_no_later_connection,
+		child_leaves_the_parent_alone);
+	test_case(suite, &frame, "root");
+	test_add(what_needs_no_kernel_needs_no_root);
+	test_case(suite, &frame, "handles");
+	test_add(opened_and_closed_often);
 	return suite;
 }

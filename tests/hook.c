@@ -153,15 +153,12 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("hook");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, once_for_each_lease);
-	tcase_add_test(tests, no_shell_unless_asked);
-	tcase_add_test(tests, sockets_of_the_supervisor_stay_here);
-	tcase_add_test(tests, time_is_limited);
-	tcase_add_test(tests, failure_is_tried_again);
-	tcase_add_test(tests, background_is_left_alone);
-	tcase_add_test(tests, nothing_without_a_command);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "run");
+	test_add(once_for_each_lease, no_shell_unless_asked, nothing_without_a_command);
+	test_case(suite, NULL, "inherit");
+	test_add(sockets_of_the_supervisor_stay_here, background_is_left_alone);
+	test_case(suite, NULL, "failure");
+	test_add(time_is_limited, failure_is_tried_again);
 	return suite;
 }

@@ -104,11 +104,11 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("host_networks");
-	TCase *tests = tcase_create("addresses and routes");
 
-	tcase_add_loop_test(tests, free_overlay, 0, 8);
-	tcase_add_loop_test(tests, taken_overlay, 0, sizeof(taken) / sizeof(*taken));
-	tcase_add_test(tests, each_once_and_sorted);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "overlay");
+	test_add_loop(free_overlay, 0, 8);
+	test_add_loop(taken_overlay, 0, sizeof(taken) / sizeof(*taken));
+	test_case(suite, NULL, "list");
+	test_add(each_once_and_sorted);
 	return suite;
 }

@@ -297,18 +297,15 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("identity");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, network_must_be_set);
-	tcase_add_test(tests, nothing_is_asked_when_all_is_set);
-	tcase_add_test(tests, no_default_route);
-	tcase_add_test(tests, source_of_the_default_route);
-	tcase_add_test(tests, loopback_is_no_source);
-	tcase_add_test(tests, address_changes);
-	tcase_add_test(tests, address_changes_in_ec2);
-	tcase_add_test(tests, machine_id);
-	tcase_add_test(tests, bad_machine_id);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "settings");
+	test_add(network_must_be_set, nothing_is_asked_when_all_is_set);
+	test_case(suite, &frame, "route");
+	test_add(no_default_route, source_of_the_default_route, loopback_is_no_source);
+	test_case(suite, &frame, "change");
+	test_add(address_changes, address_changes_in_ec2);
+	test_case(suite, &frame, "machine-id");
+	test_add(machine_id, bad_machine_id);
 	return suite;
 }

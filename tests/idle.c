@@ -579,7 +579,7 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("idle");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { .timeout = 120 };
 	const char *text = getenv(VARIABLE);
 	struct task task;
 
@@ -589,8 +589,7 @@ Suite *test_suite(void)
 			exit(be_agent(&task));
 		exit(1);
 	}
-	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests, no_state_burns_a_core);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "processor");
+	test_add(no_state_burns_a_core);
 	return suite;
 }

@@ -231,15 +231,11 @@ START_TEST(fleet_with_other_shards)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_test(tests, no_fleet);
-	tcase_add_test(tests, settings_are_watched);
-	tcase_add_test(tests, settings_are_not_overwritten);
-	tcase_add_test(tests, many_make_one_fleet);
-	tcase_add_test(tests, emptied_registry_recovers);
-	tcase_add_test(tests, waiting_in_a_handler_is_refused);
-	tcase_add_test(tests, fleet_with_other_shards);
+	test_add(no_fleet, settings_are_watched, settings_are_not_overwritten,
+		many_make_one_fleet, emptied_registry_recovers,
+		waiting_in_a_handler_is_refused, fleet_with_other_shards);
 }
 
 Suite *test_suite(void)

@@ -278,16 +278,12 @@ START_TEST(live_lease_is_not_released)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_test(tests, lease_lasts);
-	tcase_add_test(tests, odd_ids_have_leases);
-	tcase_add_test(tests, concurrent_registrations_share_nothing);
-	tcase_add_test(tests, full_subnet);
-	tcase_add_test(tests, nearly_full_subnet);
-	tcase_add_loop_test(tests, filling_subnet_is_spoken_of, 0, 2);
-	tcase_add_test(tests, excluded_addresses_are_not_given);
-	tcase_add_test(tests, live_lease_is_not_released);
+	test_add(lease_lasts, odd_ids_have_leases, concurrent_registrations_share_nothing,
+		full_subnet, nearly_full_subnet);
+	test_add_loop(filling_subnet_is_spoken_of, 0, 2);
+	test_add(excluded_addresses_are_not_given, live_lease_is_not_released);
 }
 
 Suite *test_suite(void)

@@ -126,12 +126,11 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("locale");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, choose_comma, remove_folder };
 
-	tcase_add_checked_fixture(tests, choose_comma, remove_folder);
-	tcase_add_test(tests, metrics_and_status);
-	tcase_add_test(tests, sentences);
-	tcase_add_test(tests, numbers_are_read);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "written");
+	test_add(metrics_and_status, sentences);
+	test_case(suite, &frame, "read");
+	test_add(numbers_are_read);
 	return suite;
 }

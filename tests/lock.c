@@ -311,20 +311,18 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("lock");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 120, setup, teardown };
 
-	tcase_set_timeout(tests, 120);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, private_and_for_one);
-	tcase_add_loop_test(tests, reader_keeps_nobody_out, 0, 2);
-	tcase_add_test(tests, late_reader_finds_another_file);
-	tcase_add_test(tests, older_agent_stays);
-	tcase_add_test(tests, no_stale_pid_is_named);
-	tcase_add_test(tests, exchange_is_waited_for);
-	tcase_add_test(tests, anothers_file_is_exchanged);
-	tcase_add_test(tests, no_file_is_no_lock);
-	tcase_add_test(tests, what_is_there_becomes_private);
-	tcase_add_test(tests, never_two_and_never_none);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "private");
+	test_add(private_and_for_one, what_is_there_becomes_private);
+	test_case(suite, &frame, "readers");
+	test_add_loop(reader_keeps_nobody_out, 0, 2);
+	test_add(late_reader_finds_another_file);
+	test_case(suite, &frame, "agents");
+	test_add(older_agent_stays, no_stale_pid_is_named);
+	test_case(suite, &frame, "exchange");
+	test_add(exchange_is_waited_for, anothers_file_is_exchanged, no_file_is_no_lock);
+	test_case(suite, &frame, "race");
+	test_add(never_two_and_never_none);
 	return suite;
 }

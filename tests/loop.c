@@ -328,17 +328,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("loop");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 60, setup, teardown };
 
-	tcase_set_timeout(tests, 60);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, dispatch_never_waits);
-	tcase_add_test(tests, callback_lets_go_of_all);
-	tcase_add_test(tests, callback_stops_and_starts);
-	tcase_add_test(tests, log_lets_go_of_the_registry);
-	tcase_add_test(tests, log_asks_the_same_registry);
-	tcase_add_test(tests, log_lets_go_of_the_settings);
-	tcase_add_test(tests, nobody_dispatches);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "dispatch");
+	test_add(dispatch_never_waits, nobody_dispatches);
+	test_case(suite, &frame, "callback");
+	test_add(callback_lets_go_of_all, callback_stops_and_starts);
+	test_case(suite, &frame, "log");
+	test_add(log_lets_go_of_the_registry, log_asks_the_same_registry,
+		log_lets_go_of_the_settings);
 	return suite;
 }

@@ -324,18 +324,13 @@ START_TEST(lookup_by_every_name)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_test(tests, lookup_by_every_name);
-	tcase_add_test(tests, join_and_leave_are_seen);
-	tcase_add_test(tests, revision_is_published);
-	tcase_add_test(tests, killed_process_is_seen);
-	tcase_add_test(tests, entry_is_made_again_after_expiry);
-	tcase_add_test(tests, moving_keeps_the_overlay_address);
-	tcase_add_test(tests, bad_members_do_not_join);
-	tcase_add_test(tests, bad_entries_are_skipped_and_counted);
-	tcase_add_test(tests, lease_decides_between_two);
-	tcase_add_test(tests, strange_nodes_are_named);
+	test_add(lookup_by_every_name, join_and_leave_are_seen, revision_is_published,
+		killed_process_is_seen, entry_is_made_again_after_expiry,
+		moving_keeps_the_overlay_address, bad_members_do_not_join,
+		bad_entries_are_skipped_and_counted, lease_decides_between_two,
+		strange_nodes_are_named);
 }
 
 Suite *test_suite(void)

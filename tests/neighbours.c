@@ -456,16 +456,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("neighbours");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 120 };
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, test_foreign_rules_and_counters_stay);
-	tcase_add_test(tcase, test_counters_are_exact_under_traffic);
-	tcase_add_test(tcase, test_moments_without_a_hog_are_used);
-	tcase_add_test(tcase, test_hog_is_named);
-	tcase_add_test(tcase, test_long_wait_costs_little);
-	tcase_add_test(tcase, test_order_of_a_change);
-	tcase_add_test(tcase, test_place_is_taken_back);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "foreign");
+	test_add(test_foreign_rules_and_counters_stay, test_counters_are_exact_under_traffic);
+	test_case(suite, &frame, "hogs");
+	test_add(test_moments_without_a_hog_are_used, test_hog_is_named,
+		test_long_wait_costs_little);
+	test_case(suite, &frame, "order");
+	test_add(test_order_of_a_change, test_place_is_taken_back);
 	return suite;
 }

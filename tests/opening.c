@@ -428,16 +428,18 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("opening");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 120 };
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, test_open_connections_survive, 0,
-		2 * sizeof(switches) / sizeof(switches[0]));
-	tcase_add_loop_test(tcase, test_rehearsal_notes_who_begins, 0, 2);
-	tcase_add_test(tcase, test_half_open_connections_survive);
-	tcase_add_loop_test(tcase, test_connection_to_an_overridden_address_survives, 0, 2);
-	tcase_add_test(tcase, test_no_family_is_opened);
-	tcase_add_test(tcase, test_many_connections);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "switches");
+	test_add_loop(test_open_connections_survive, 0, 2 * sizeof(switches) / sizeof(switches[0]));
+	test_case(suite, &frame, "rehearsal");
+	test_add_loop(test_rehearsal_notes_who_begins, 0, 2);
+	test_case(suite, &frame, "survival");
+	test_add(test_half_open_connections_survive);
+	test_add_loop(test_connection_to_an_overridden_address_survives, 0, 2);
+	test_case(suite, &frame, "families");
+	test_add(test_no_family_is_opened);
+	test_case(suite, &frame, "many");
+	test_add(test_many_connections);
 	return suite;
 }

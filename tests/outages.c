@@ -157,19 +157,15 @@ START_TEST(frozen_server_does_not_hang_the_close)
 }
 END_TEST
 
-static void add_copies(TCase *tests)
+static void add_copies(void)
 {
-	tcase_set_timeout(tests, 60);
-	tcase_add_test(tests, older_copy_is_restored);
+	test_add(older_copy_is_restored);
 }
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_test(tests, server_is_killed_and_restarted);
-	tcase_add_test(tests, server_comes_later);
-	tcase_add_test(tests, server_loses_its_data);
-	tcase_add_test(tests, older_copy_is_restored);
-	tcase_add_test(tests, frozen_server_does_not_hang_the_close);
+	test_add(server_is_killed_and_restarted, server_comes_later, server_loses_its_data,
+		older_copy_is_restored, frozen_server_does_not_hang_the_close);
 }
 
 Suite *test_suite(void)

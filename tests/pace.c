@@ -77,12 +77,12 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("pace");
-	TCase *tests = tcase_create("all");
 
-	tcase_add_test(tests, a_stream_takes_a_twentieth);
-	tcase_add_test(tests, the_first_after_a_quiet_time_do_not_wait);
-	tcase_add_test(tests, what_follows_is_gathered);
-	tcase_add_test(tests, what_costs_little_waits_little);
-	suite_add_tcase(suite, tests);
+	test_case(suite, NULL, "stream");
+	test_add(a_stream_takes_a_twentieth);
+	test_case(suite, NULL, "burst");
+	test_add(the_first_after_a_quiet_time_do_not_wait, what_follows_is_gathered);
+	test_case(suite, NULL, "quiet");
+	test_add(what_costs_little_waits_little);
 	return suite;
 }

@@ -516,18 +516,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("packets");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 120 };
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, test_who_is_let_in);
-	tcase_add_test(tcase, test_denied_is_counted);
-	tcase_add_test(tcase, test_ping);
-	tcase_add_test(tcase, test_overlay);
-	tcase_add_test(tcase, test_forwarded);
-	tcase_add_test(tcase, test_ipv6);
-	tcase_add_test(tcase, test_no_window);
-	tcase_add_test(tcase, test_switching_on_and_off_refuses_no_member);
-	tcase_add_loop_test(tcase, test_no_window_while_it_is_put_right, 0, 2);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "strangers");
+	test_add(test_who_is_let_in, test_denied_is_counted, test_ping);
+	test_case(suite, &frame, "roads");
+	test_add(test_overlay, test_forwarded, test_ipv6);
+	test_case(suite, &frame, "no-window");
+	test_add(test_no_window, test_switching_on_and_off_refuses_no_member);
+	test_add_loop(test_no_window_while_it_is_put_right, 0, 2);
 	return suite;
 }

@@ -418,10 +418,9 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("prober");
-	TCase *tcase = tcase_create("kernel");
+	const struct test_frame frame = { .timeout = 600 };
 
-	tcase_set_timeout(tcase, 600);
-	tcase_add_test(tcase, killed_at_any_moment);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, &frame, "killed");
+	test_add(killed_at_any_moment);
 	return suite;
 }

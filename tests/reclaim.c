@@ -177,13 +177,13 @@ START_TEST(since_is_the_registrys)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_loop_test(tests, young_stays_and_old_goes, 0, N(offsets));
-	tcase_add_loop_test(tests, wrong_when_it_registered, 0, N(offsets));
-	tcase_add_test(tests, joined_meanwhile_stays);
-	tcase_add_loop_test(tests, clock_is_the_registrys, 0, N(offsets));
-	tcase_add_loop_test(tests, since_is_the_registrys, 0, N(offsets));
+	test_add_loop(young_stays_and_old_goes, 0, N(offsets));
+	test_add_loop(wrong_when_it_registered, 0, N(offsets));
+	test_add(joined_meanwhile_stays);
+	test_add_loop(clock_is_the_registrys, 0, N(offsets));
+	test_add_loop(since_is_the_registrys, 0, N(offsets));
 }
 
 Suite *test_suite(void)

@@ -265,13 +265,11 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("reconcile");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 30, setup, teardown };
 
-	tcase_set_timeout(tests, 30);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, join_that_failed_is_told_until_it_is_made);
-	tcase_add_test(tests, what_is_told_is_true_now);
-	tcase_add_test(tests, what_is_in_force_stays_while_the_first_apply_is_held);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "told");
+	test_add(join_that_failed_is_told_until_it_is_made, what_is_told_is_true_now);
+	test_case(suite, &frame, "held");
+	test_add(what_is_in_force_stays_while_the_first_apply_is_held);
 	return suite;
 }

@@ -410,36 +410,31 @@ Suite *fixture_suite(const char *name)
 	return suite_create(name);
 }
 
-static void add_case(Suite *suite, TCase *tests, void (*add)(TCase *tests))
-{
-	tcase_set_timeout(tests, 60);
-	add(tests);
-	suite_add_tcase(suite, tests);
-}
+static const struct test_frame frame = { .timeout = 60 };
 
-void fixture_sqlite(Suite *suite, void (*add)(TCase *tests))
+void fixture_sqlite(Suite *suite, void (*add)(void))
 {
-	TCase *tests = tcase_create("sqlite");
+	TCase *tests = test_case(suite, &frame, "sqlite");
 
 	tcase_add_unchecked_fixture(tests, make_folder, remove_folder);
 	tcase_add_checked_fixture(tests, use_sqlite, NULL);
-	add_case(suite, tests, add);
+	add();
 }
 
-void fixture_zookeeper(Suite *suite, void (*add)(TCase *tests))
+void fixture_zookeeper(Suite *suite, void (*add)(void))
 {
-	TCase *tests = tcase_create("zookeeper");
+	TCase *tests = test_case(suite, &frame, "zookeeper");
 
 	tcase_add_unchecked_fixture(tests, start_server, stop_server);
 	tcase_add_checked_fixture(tests, use_zookeeper, NULL);
-	add_case(suite, tests, add);
+	add();
 }
 
-void fixture_outages(Suite *suite, void (*add)(TCase *tests))
+void fixture_outages(Suite *suite, void (*add)(void))
 {
-	TCase *tests = tcase_create("outages");
+	TCase *tests = test_case(suite, &frame, "outages");
 
 	tcase_add_checked_fixture(tests, start_server, stop_server);
 	tcase_add_checked_fixture(tests, use_zookeeper, NULL);
-	add_case(suite, tests, add);
+	add();
 }

@@ -34,10 +34,10 @@ extern char uri[200]; /* of the test's own registry */
  * further. */
 Suite *fixture_suite(const char *name);
 /* A test case over that store; add() fills it. */
-void fixture_sqlite(Suite *suite, void (*add)(TCase *tests));
-void fixture_zookeeper(Suite *suite, void (*add)(TCase *tests));
+void fixture_sqlite(Suite *suite, void (*add)(void));
+void fixture_zookeeper(Suite *suite, void (*add)(void));
 /* A server for each test: they treat it badly. */
-void fixture_outages(Suite *suite, void (*add)(TCase *tests));
+void fixture_outages(Suite *suite, void (*add)(void));
 
 int64_t now_ms(void); /* CLOCK_MONOTONIC */
 

@@ -230,14 +230,14 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("render");
-	TCase *tcase = tcase_create("iptables");
 
-	tcase_add_test(tcase, test_open_host);
-	tcase_add_test(tcase, test_closed_host);
-	tcase_add_test(tcase, test_tree);
-	tcase_add_test(tcase, test_visit_stops);
-	tcase_add_test(tcase, test_own);
-	tcase_add_test(tcase, test_hashsize);
-	suite_add_tcase(suite, tcase);
+	test_case(suite, NULL, "hosts");
+	test_add(test_open_host, test_closed_host);
+	test_case(suite, NULL, "tree");
+	test_add(test_tree, test_visit_stops);
+	test_case(suite, NULL, "own");
+	test_add(test_own);
+	test_case(suite, NULL, "sizes");
+	test_add(test_hashsize);
 	return suite;
 }

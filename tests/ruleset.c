@@ -165,18 +165,15 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("ruleset");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, best_road);
-	tcase_add_test(tests, peers_as_they_are_seen);
-	tcase_add_test(tests, peered_networks);
-	tcase_add_test(tests, outside_the_subnet);
-	tcase_add_test(tests, road_of_another_family);
-	tcase_add_test(tests, policy_is_a_sorted_copy);
-	tcase_add_test(tests, difference);
-	tcase_add_test(tests, no_difference);
-	tcase_add_test(tests, against_nothing);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "roads");
+	test_add(best_road, road_of_another_family);
+	test_case(suite, &frame, "peers");
+	test_add(peers_as_they_are_seen, peered_networks, outside_the_subnet);
+	test_case(suite, &frame, "policy");
+	test_add(policy_is_a_sorted_copy);
+	test_case(suite, &frame, "difference");
+	test_add(difference, no_difference, against_nothing);
 	return suite;
 }

@@ -343,22 +343,18 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("settings");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, defaults_are_in_place);
-	tcase_add_test(tests, every_key_is_read);
-	tcase_add_test(tests, corpus_has_every_key);
-	tcase_add_test(tests, null_means_default);
-	tcase_add_test(tests, null_list_is_empty);
-	tcase_add_test(tests, first_system_loads);
-	tcase_add_test(tests, default_texts_are_the_defaults);
-	tcase_add_test(tests, booleans);
-	tcase_add_test(tests, set_reads_as_the_file);
-	tcase_add_test(tests, host_bits_are_cut_with_a_warning);
-	tcase_add_test(tests, utf8);
-	tcase_add_test(tests, copy_is_deep);
-	tcase_add_test(tests, registry_address);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "defaults");
+	test_add(defaults_are_in_place, null_means_default, null_list_is_empty,
+		default_texts_are_the_defaults);
+	test_case(suite, &frame, "file");
+	test_add(every_key_is_read, corpus_has_every_key, first_system_loads, utf8);
+	test_case(suite, &frame, "values");
+	test_add(booleans, set_reads_as_the_file, host_bits_are_cut_with_a_warning);
+	test_case(suite, &frame, "copy");
+	test_add(copy_is_deep);
+	test_case(suite, &frame, "registry");
+	test_add(registry_address);
 	return suite;
 }

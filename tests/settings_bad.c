@@ -482,22 +482,16 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("settings_bad");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(tests, bad_structure, 0, COUNT(structure));
-	tcase_add_loop_test(tests, bad_values, 0, COUNT(values));
-	tcase_add_test(tests, quotes_stay_utf8);
-	tcase_add_test(tests, bad_set);
-	tcase_add_test(tests, too_many_servers);
-	tcase_add_test(tests, bad_files);
-	tcase_add_test(tests, no_files);
-	tcase_add_test(tests, huge_credentials);
-	tcase_add_test(tests, unreadable_file);
-	tcase_add_test(tests, one_mebibyte_is_read);
-	tcase_add_test(tests, credentials);
-	tcase_add_test(tests, bad_credentials);
-	tcase_add_test(tests, credentials_are_private);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "structure");
+	test_add_loop(bad_structure, 0, COUNT(structure));
+	test_case(suite, &frame, "values");
+	test_add_loop(bad_values, 0, COUNT(values));
+	test_add(quotes_stay_utf8, bad_set, too_many_servers);
+	test_case(suite, &frame, "files");
+	test_add(bad_files, no_files, unreadable_file, one_mebibyte_is_read);
+	test_case(suite, &frame, "credentials");
+	test_add(credentials, bad_credentials, huge_credentials, credentials_are_private);
 	return suite;
 }

@@ -248,16 +248,13 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("settings_hard");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 120, setup, teardown };
 
-	tcase_set_timeout(tests, 120);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, truncations);
-	tcase_add_test(tests, mutations);
-	tcase_add_test(tests, deep_nesting);
-	tcase_add_test(tests, many_pairs);
-	tcase_add_test(tests, every_allocation_fails_once);
-	tcase_add_test(tests, failed_allocations_change_nothing);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "damage");
+	test_add(truncations, mutations);
+	test_case(suite, &frame, "limits");
+	test_add(deep_nesting, many_pairs);
+	test_case(suite, &frame, "memory");
+	test_add(every_allocation_fails_once, failed_allocations_change_nothing);
 	return suite;
 }

@@ -118,12 +118,11 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("settings_manual");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { .setup = setup };
 
-	tcase_add_checked_fixture(tests, setup, NULL);
-	tcase_add_test(tests, every_key_has_its_item);
-	tcase_add_test(tests, every_item_has_its_key);
-	tcase_add_test(tests, examples_load);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "items");
+	test_add(every_key_has_its_item, every_item_has_its_key);
+	test_case(suite, &frame, "examples");
+	test_add(examples_load);
 	return suite;
 }

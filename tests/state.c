@@ -316,18 +316,16 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("state");
-	TCase *tests = tcase_create("all");
+	const struct test_frame frame = { 0, setup, teardown };
 
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, saved_is_loaded);
-	tcase_add_test(tests, torn_is_ignored);
-	tcase_add_test(tests, foreign_and_newer_are_ignored);
-	tcase_add_test(tests, doubts_are_loaded);
-	tcase_add_test(tests, sessions_are_bound_to_their_place);
-	tcase_add_test(tests, machine_id_is_left_alone);
-	tcase_add_test(tests, full_disk);
-	tcase_add_test(tests, second_agent_is_told_who_has_it);
-	tcase_add_test(tests, leftovers_of_the_killed_are_removed);
-	suite_add_tcase(suite, tests);
+	test_case(suite, &frame, "load");
+	test_add(saved_is_loaded, torn_is_ignored, foreign_and_newer_are_ignored,
+		doubts_are_loaded);
+	test_case(suite, &frame, "sessions");
+	test_add(sessions_are_bound_to_their_place, machine_id_is_left_alone);
+	test_case(suite, &frame, "disk");
+	test_add(full_disk);
+	test_case(suite, &frame, "lock");
+	test_add(second_agent_is_told_who_has_it, leftovers_of_the_killed_are_removed);
 	return suite;
 }

@@ -506,28 +506,20 @@ START_TEST(sessions_that_are_ended_are_followed_slowly)
 }
 END_TEST
 
-static void add_sqlite(TCase *tests)
+static void add_sqlite(void)
 {
-	tcase_add_test(tests, file_that_is_exchanged_is_noticed);
-	tcase_add_test(tests, file_that_is_gone_is_told_and_waited_for);
-	tcase_add_test(tests, sessions_that_are_ended_are_followed_slowly);
-	tcase_add_test(tests, file_of_an_earlier_release_is_read);
-	tcase_add_test(tests, shard_that_is_no_more_is_no_trouble);
-	tcase_add_test(tests, store_answers);
-	tcase_add_test(tests, deleted_session_row_expires);
-	tcase_add_test(tests, file_change_is_seen_quickly);
-	tcase_add_test(tests, bad_files_are_refused);
+	test_add(file_that_is_exchanged_is_noticed, file_that_is_gone_is_told_and_waited_for,
+		sessions_that_are_ended_are_followed_slowly, file_of_an_earlier_release_is_read,
+		shard_that_is_no_more_is_no_trouble);
+	test_add(store_answers, deleted_session_row_expires, file_change_is_seen_quickly,
+		bad_files_are_refused);
 }
 
-static void add_zookeeper(TCase *tests)
+static void add_zookeeper(void)
 {
-	tcase_add_test(tests, store_answers);
-	tcase_add_test(tests, sockets_are_not_inherited);
-	tcase_add_test(tests, credentials_close_the_fleet);
-	tcase_add_test(tests, unreachable_server_is_named);
-	tcase_add_test(tests, client_log_is_thinned_out);
-	tcase_add_test(tests, addresses_are_an_odd_number);
-	tcase_add_test(tests, refusing_servers_are_named_at_rest);
+	test_add(store_answers, sockets_are_not_inherited, credentials_close_the_fleet,
+		unreachable_server_is_named, client_log_is_thinned_out,
+		addresses_are_an_odd_number, refusing_servers_are_named_at_rest);
 }
 
 Suite *test_suite(void)

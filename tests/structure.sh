@@ -3,7 +3,8 @@
 #
 # The shape that HACKING.md promises: arrows point downward, one file calls each of the large
 # libraries, nothing in the library ends or speaks for the process, files and functions are
-# small, and no helper stands twice. Reads sources, and the symbols of the objects.
+# small, no helper stands twice, and tests are found by name. Reads sources, and the symbols of the
+# objects.
 source "${srcdir:-.}/tests/suite.sh"
 build=$PWD
 cd "$srcdir" || exit 1
@@ -221,4 +222,32 @@ expect "their mean is about a dozen" the_mean_is_a_dozen
 expect "nesting is shallow" deep_nesting
 expect "no helper stands twice" no_helper_twice
 expect "every file opens with its licence" opens_with
+
+# --- tests by name --------------------------------------------------------------------------------
+
+# How a suite ends of which only this case or test is run.
+alone() {
+	CASE=$2 "$build/tests/$1" | tail -n 1
+}
+
+# What is added in another way is not left out by CASE.
+added_by_the_common_main() {
+	! grep -nE '\b_?tcase_(create|add_(loop_|exit_|test_)*test)' tests/*.c tests/fuzz/*.c |
+		grep -v '^tests/test\.c:'
+}
+
+no_case_is_called_all() {
+	local suites suite bad=0
+	mapfile -t suites < <(grep -l '^Suite \*test_suite' tests/*.c | xargs -n1 basename -s .c)
+	[ ${#suites[@]} -gt 40 ] || return 1
+	for suite in "${suites[@]}"; do
+		[[ $(alone "$suite" all) == *'; its cases are: '* ]] || { echo "$suite" && bad=1; }
+	done
+	return "$bad"
+}
+
+expect "cases are made by the common main" added_by_the_common_main
+expect "no suite has a case \"all\"" no_case_is_called_all
+expect "a case runs alone" test "$(alone fleet removals)" = "2 passed, 0 failed, 0 skipped"
+expect "a test runs alone" test "$(alone fleet removal_waits)" = "1 passed, 0 failed, 0 skipped"
 suite_end

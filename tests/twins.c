@@ -323,17 +323,12 @@ START_TEST(conflict_and_takeover)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+static void add_tests(void)
 {
-	tcase_add_test(tests, quick_restart_replaces_the_old_entry);
-	tcase_add_test(tests, restart_without_memory_waits);
-	tcase_add_test(tests, sessions_are_told);
-	tcase_add_test(tests, twins_with_the_same_addresses);
-	tcase_add_test(tests, twins_with_other_addresses);
-	tcase_add_test(tests, twin_that_gave_up_is_forgotten);
-	tcase_add_test(tests, two_that_join_at_once);
-	tcase_add_test(tests, entry_taken_over_and_over);
-	tcase_add_test(tests, conflict_and_takeover);
+	test_add(quick_restart_replaces_the_old_entry, restart_without_memory_waits,
+		sessions_are_told, twins_with_the_same_addresses, twins_with_other_addresses,
+		twin_that_gave_up_is_forgotten, two_that_join_at_once,
+		entry_taken_over_and_over, conflict_and_takeover);
 }
 
 Suite *test_suite(void)

@@ -51,10 +51,8 @@ Suite *test_suite(void)
 	snprintf(folder, sizeof(folder), "%s", test_source_path(name));
 	n = scandir(folder, &files, is_visible, alphasort);
 	for (int i = 0; i < n; i++) {
-		TCase *tests = tcase_create(files[i]->d_name);
-
-		tcase_add_loop_test(tests, replays, i, i + 1);
-		suite_add_tcase(suite, tests);
+		test_case(suite, NULL, files[i]->d_name);
+		test_add_loop(replays, (size_t)i, (size_t)i + 1);
 	}
 	return suite;
 }
