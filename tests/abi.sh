@@ -5,6 +5,7 @@
 # and what the manuals describe; nothing that an earlier build offered has changed; and the
 # header stands alone in every dialect.
 source "${srcdir:-.}/tests/suite.sh"
+suite_of_single_tests
 library=.libs/libneti.so
 header=$srcdir/include/neti/neti.h
 case ${CC-cc} in

@@ -4,6 +4,7 @@
 # netictl(8) against the help of netictl, so that neither drifts: the same commands, and for each
 # the same options. The commands that the other manuals tell to type exist, with their options.
 source "${srcdir:-.}/tests/suite.sh"
+suite_of_single_tests
 netictl=$PWD/netictl
 manual=$srcdir/man/netictl.8
 others=("$srcdir"/man/neti-*.7 "$srcdir/README.md")

@@ -3,6 +3,7 @@
 #
 # Manuals and scripts, read by the tools that know better: mandoc and shellcheck.
 source "${srcdir:-.}/tests/suite.sh"
+suite_of_single_tests
 
 lint_manual() {
 	mandoc -T lint -W warning "$1"

@@ -4,6 +4,7 @@
 # The manuals of the library say what the header says: each call is shown with the parameters
 # that it has, and each example compiles as it stands there.
 source "${srcdir:-.}/tests/suite.sh"
+suite_of_single_tests
 includes='#include <neti/neti.h>\n#include <poll.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
 
 # One declaration a line, without attributes and names of its own for space.

@@ -6,6 +6,7 @@
 # small, no helper stands twice, and tests are found by name. Reads sources, and the symbols of the
 # objects.
 source "${srcdir:-.}/tests/suite.sh"
+suite_of_single_tests
 build=$PWD
 cd "$srcdir" || exit 1
 
