@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@
 #include "inventory.h"
 
 #define BYTES_MAX ((size_t)256 << 20)
-#define COLUMNS_MAX 64
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static char *copy_text(const char *text)
@@ -135,77 +133,19 @@ static int read_json(struct inventory *inventory, const char *text, size_t lengt
 }
 
 /*
- * Lines. An id alone is a line of one column.
+ * Lines.
  */
-static char *trim(char *text)
-{
-	char *end;
-
-	text += strspn(text, " \t\r");
-	end = text + strlen(text);
-	while (end > text && isspace((unsigned char)end[-1]))
-		end--;
-	*end = '\0';
-	return text;
-}
-
-/* Takes one cell off the line, in quotes or not; *line is what follows, NULL at the end. */
-static char *next_cell(char **line)
-{
-	char *cell = *line + strspn(*line, " \t"), *to = cell, *from = cell + 1;
-
-	if (*cell != '"')
-		return trim(strsep(line, ",;\t"));
-	for (; *from && (*from != '"' || from[1] == '"'); from++) {
-		from += *from == '"'; /* two of them are one */
-		*to++ = *from;
-	}
-	*line = from;
-	strsep(line, ",;\t");
-	*to = '\0';
-	return cell;
-}
-
-static size_t split(char *line, char *cells[COLUMNS_MAX])
-{
-	size_t n = 0;
-
-	while (line && n < COLUMNS_MAX)
-		cells[n++] = next_cell(&line);
-	return n;
-}
-
-/* The column that the heads name; -1 when the line has no such head: it is a host already. */
-static int find_column(char *const *cells, size_t n)
-{
-	static const char *const names[] = { "id", "instanceid", "instance_id", "instance id",
-		"instance", "host", "hostname" };
-
-	for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
-		for (size_t i = 0; i < n; i++)
-			if (strcasecmp(cells[i], names[k]) == 0)
-				return (int)i;
-	return -1;
-}
-
 static int read_lines(struct inventory *inventory, char *text)
 {
-	char *cells[COLUMNS_MAX], *line;
-	size_t n, column = 0;
-	bool first = true;
-	int result = 0, named;
+	int result = 0;
+	char *line;
 
 	while (result == 0 && (line = strsep(&text, "\r\n"))) {
-		line = trim(line);
-		if (!*line || *line == '#')
-			continue;
-		n = split(line, cells);
-		named = first ? find_column(cells, n) : -1;
-		first = false;
-		if (named >= 0)
-			column = (size_t)named;
-		else if (column < n && *cells[column])
-			result = add(inventory, cells[column], NULL, NULL);
+		line += strspn(line, " \t");
+		for (size_t n = strlen(line); n && isspace((unsigned char)line[n - 1]); n--)
+			line[n - 1] = '\0';
+		if (*line && *line != '#')
+			result = add(inventory, line, NULL, NULL);
 	}
 	return result;
 }

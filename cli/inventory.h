@@ -17,8 +17,7 @@ struct inventory {
 };
 
 /*
- * Reads a file, or stdin for "-": ids one a line; CSV, where a first line with a column named
- * id, instance_id, instance or host tells which column; or JSON: an array of ids, or what
+ * Reads a file, or stdin for "-": ids one a line; or JSON: an array of ids, or what
  * "aws ec2 describe-instances" prints, of which only running instances count; pages may follow
  * each other. The hosts come sorted by id, each once.
  * 0, or -1 after saying why on stderr.

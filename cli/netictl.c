@@ -81,7 +81,7 @@ static const struct {
 	{ 'O', "--older-than TIME", "joined with last so long ago, or longer: 30d" },
 	{ 'n', "--dry-run", "only tell which" },
 	{ 'b', "--below VERSION", "members whose agent is older, or tells no version" },
-	{ 'I', "--inventory FILE", "hosts there should be: ids, CSV or JSON; -: stdin" },
+	{ 'I', "--inventory FILE", "hosts there should be: ids or JSON; -: stdin" },
 	{ 'L', "--listen PORT", "the port of the proxy, instead of the settings' own" },
 	{ 'o', "--to SERVERS", "where it leads, HOST:PORT[,HOST:PORT]..." },
 };

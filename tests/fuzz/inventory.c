@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Somebody else's list of hosts: lines, CSV or JSON.
+ * Somebody else's list of hosts: lines or JSON.
  */
 #include "../../cli/inventory.c"
 #include "fuzz.h"
