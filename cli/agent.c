@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "hook.h"
-#include "netictl.h"
+#include "members.h"
 #include "notify.h"
+#include "output.h"
 
 struct loop {
 	struct netictl *netictl;
@@ -50,8 +51,8 @@ static void reload(struct loop *loop)
 	if (neti_settings_new(&fresh, netictl->context) < 0) {
 		say_failure(netictl);
 	} else {
-		if (load_settings(netictl, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0)
-			fprintf(stderr, "netictl: not reloaded, the old settings stay: %s\n",
+		if (options_load(&netictl->line, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0)
+			say_error("not reloaded, the old settings stay: %s",
 				neti_context_message(netictl->context));
 		else
 			take_settings(loop, fresh);
@@ -143,7 +144,7 @@ static void tell(void *data, const struct neti_event *event)
 	const struct netictl *netictl = data;
 
 	if (neti_event_get_type(event) == NETI_EVENT_TROUBLE)
-		fprintf(stderr, "netictl: %s\n", neti_event_text(event));
+		say_error("%s", neti_event_text(event));
 	else
 		say(netictl, "%s", neti_event_text(event));
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netictl.h"
+#include "output.h"
 #include "status.h"
 
 #define BEHIND_SECONDS 60

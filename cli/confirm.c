@@ -26,6 +26,7 @@
 #include "base/duration.h"
 #include "base/file.h"
 #include "confirm.h"
+#include "output.h"
 
 #define LOCK_NAME "unconfirmed"
 #define CONFIRMED "confirmed\n"
@@ -55,9 +56,9 @@ static int take_lock(const char *state_dir)
 	int lock = file_lock(state_dir, LOCK_NAME, &pid, &error);
 
 	if (lock == -EBUSY)
-		fprintf(stderr, "netictl: rules wait to be confirmed already: netictl confirm keeps them\n");
+		say_error("rules wait to be confirmed already: netictl confirm keeps them");
 	else if (lock < 0)
-		fprintf(stderr, "netictl: %s\n", error.text);
+		say_error("%s", error.text);
 	else
 		write_lock(lock, ""); /* the pid of one who is gone is nobody to send a signal to */
 	return lock;
@@ -147,11 +148,9 @@ static int look(struct keeper *keeper)
 
 	if (neti_engine_open(&keeper->engine, netictl->settings) < 0)
 		return say_failure(netictl);
-	if (remember(keeper) < 0) {
-		fprintf(stderr, "netictl: the rules that stand now could not be put back: %s\n",
+	if (remember(keeper) < 0)
+		return say_error("the rules that stand now could not be put back: %s",
 			neti_context_message(netictl->context));
-		return EXIT_FAILED;
-	}
 	return EXIT_DONE;
 }
 
@@ -234,10 +233,8 @@ static void start(struct keeper *keeper)
 		report(keeper, status);
 	parent = getpid();
 	pid = fork();
-	if (pid < 0) {
-		fprintf(stderr, "netictl: cannot start a process: %s\n", strerror(errno));
-		report(keeper, EXIT_FAILED);
-	}
+	if (pid < 0)
+		report(keeper, (char)say_error("cannot start a process: %s", strerror(errno)));
 	if (pid > 0)
 		watch_over(keeper, pid);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -255,8 +252,7 @@ static int wait_for_report(int fd)
 		n = read(fd, &status, 1);
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
-		fprintf(stderr, "netictl: the process that changes the rules was killed: "
-				"they are undone\n");
+		say_error("the process that changes the rules was killed: they are undone");
 	return status;
 }
 
@@ -278,10 +274,8 @@ int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, u
 	keeper.lock = take_lock(neti_settings_state_dir(netictl->settings));
 	if (keeper.lock < 0)
 		return EXIT_FAILED;
-	if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
-		fprintf(stderr, "netictl: cannot start a process: %s\n", strerror(errno));
-		return EXIT_FAILED;
-	}
+	if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0)
+		return say_error("cannot start a process: %s", strerror(errno));
 	keeper.report = fds[1];
 	if (child == 0)
 		start(&keeper);
@@ -323,13 +317,18 @@ static pid_t read_pid(const char *state_dir)
 	return pid;
 }
 
+static bool is_pending(const char *state_dir)
+{
+	return file_is_locked(state_dir, LOCK_NAME) == 1;
+}
+
 bool confirm_end(const char *state_dir)
 {
-	pid_t pid = lock_is_held(state_dir, LOCK_NAME) ? read_pid(state_dir) : 0;
+	pid_t pid = is_pending(state_dir) ? read_pid(state_dir) : 0;
 	bool told;
 
 	told = pid > 0 && kill(pid, SIGUSR1) == 0;
-	for (int i = 0; i < 200 && lock_is_held(state_dir, LOCK_NAME); i++)
+	for (int i = 0; i < 200 && is_pending(state_dir); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	return told;
 }
@@ -338,14 +337,10 @@ int command_confirm(struct netictl *netictl)
 {
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 
-	if (!confirm_end(state_dir)) {
-		fprintf(stderr, "netictl: no rules wait to be confirmed (state_dir %s)\n", state_dir);
-		return EXIT_FAILED;
-	}
-	if (!ended_confirmed(state_dir)) {
-		fprintf(stderr, "netictl: too late: the rules were undone\n");
-		return EXIT_FAILED;
-	}
+	if (!confirm_end(state_dir))
+		return say_error("no rules wait to be confirmed (state_dir %s)", state_dir);
+	if (!ended_confirmed(state_dir))
+		return say_error("too late: the rules were undone");
 	say(netictl, "confirmed: the rules stay");
 	return EXIT_DONE;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "netictl.h"
+#include "output.h"
 #include "table.h"
 
 static const char *protocol_of(const struct neti_denied *denied, size_t i)

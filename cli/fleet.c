@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netictl.h"
+#include "output.h"
 
 #define PAIRS_MAX 32 /* each key once, and some to spare */
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/words.h"
 #include "hook.h"
+#include "output.h"
 
 #ifndef RUN_MS
 #define RUN_MS 60000

@@ -7,9 +7,11 @@ netictl_SOURCES += \
 	%reldir%/fleet.c \
 	%reldir%/hook.c %reldir%/hook.h \
 	%reldir%/inventory.c %reldir%/inventory.h \
-	%reldir%/members.c \
+	%reldir%/members.c %reldir%/members.h \
 	%reldir%/netictl.c %reldir%/netictl.h \
 	%reldir%/notify.c %reldir%/notify.h \
+	%reldir%/options.c %reldir%/options.h \
+	%reldir%/output.c %reldir%/output.h \
 	%reldir%/progress.c %reldir%/progress.h \
 	%reldir%/proxy.c %reldir%/proxy.h \
 	%reldir%/proxy_health.c \

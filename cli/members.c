@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "netictl.h"
+#include "members.h"
+#include "output.h"
 #include "progress.h"
 #include "table.h"
 
@@ -61,29 +62,7 @@ json_t *member_json(const struct neti_member *member)
 		"version", version ? version : "", "since", (json_int_t)neti_member_since(member));
 }
 
-int print_json(json_t *json)
-{
-	int result = json ? json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : -1;
-
-	json_decref(json);
-	if (result < 0)
-		return say_memory();
-	putchar('\n');
-	return EXIT_DONE;
-}
-
-int print_lines(const char *name, const char *text)
-{
-	json_t *lines = json_array();
-
-	for (size_t length; *text; text += length + (text[length] == '\n')) {
-		length = strcspn(text, "\n");
-		json_array_append_new(lines, json_stringn(text, length));
-	}
-	return print_json(json_pack("{s:o}", name, lines));
-}
-
-int list_json(const struct neti_members *members)
+int print_members_json(const struct neti_members *members)
 {
 	json_t *array = json_array();
 
@@ -123,7 +102,7 @@ static int list(struct netictl *netictl, struct neti_registry *registry)
 	progress_stop(progress);
 	if (result < 0)
 		return say_failure(netictl);
-	status = netictl->line.json ? list_json(members) : list_table(netictl, members);
+	status = netictl->line.json ? print_members_json(members) : list_table(netictl, members);
 	neti_members_unref(members);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "proxy.h"
 
 #define FORWARD "/proc/sys/net/ipv4/ip_forward"
@@ -44,7 +45,7 @@ static int look_up(const char *text, struct sockaddr_in *ret)
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
 	result = getaddrinfo(host, colon + 1, &hints, &found);
 	if (result) {
-		fprintf(stderr, "netictl: to: %s has no IPv4 address: %s\n", host,
+		say_error("to: %s has no IPv4 address: %s", host,
 			gai_strerror(result));
 		return -1;
 	}
@@ -59,7 +60,7 @@ static int look_up_all(struct proxy *proxy, char *to)
 
 	while ((text = strsep(&to, ","))) {
 		if (proxy->n_targets == PROXY_TARGETS_MAX) {
-			fprintf(stderr, "netictl: to: more than %d servers\n", PROXY_TARGETS_MAX);
+			say_error("to: more than %d servers", PROXY_TARGETS_MAX);
 			return -1;
 		}
 		if (look_up(text, &proxy->targets[proxy->n_targets++]) < 0)
@@ -103,7 +104,7 @@ static int switch_forwarding_on(void)
 	if (fd >= 0 && read(fd, &before, 1) == 1)
 		result = before == '0' ? (pwrite(fd, "1", 1, 0) == 1 ? 1 : -1) : 0;
 	if (result < 0)
-		fprintf(stderr, "netictl: cannot switch forwarding on in %s: %s\n", FORWARD,
+		say_error("cannot switch forwarding on in %s: %s", FORWARD,
 			strerrordesc_np(errno));
 	if (fd >= 0)
 		close(fd);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "proxy.h"
 
 #define PATIENCE_MS 1000

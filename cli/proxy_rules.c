@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "proxy.h"
 
 #define SAVE "iptables-legacy-save"
@@ -46,7 +47,7 @@ static int run(char *const *words, int fd, int as, bool quiet)
 	result = posix_spawnp(&pid, words[0], &files, NULL, words, environ);
 	posix_spawn_file_actions_destroy(&files);
 	if (result && !quiet)
-		fprintf(stderr, "netictl: %s cannot be run: %s (package iptables)\n", words[0],
+		say_error("%s cannot be run: %s (package iptables)", words[0],
 			strerrordesc_np(result));
 	return result ? -1 : wait_for(pid);
 }
@@ -80,7 +81,7 @@ static int restore(FILE *file)
 	rewind(file);
 	if (run(words, fileno(file), STDIN_FILENO, false) == 0)
 		return 0;
-	fputs("netictl: the kernel's rules stay as they were\n", stderr);
+	say_error("the kernel's rules stay as they were");
 	return -1;
 }
 
@@ -210,7 +211,7 @@ static int change(const struct proxy *proxy)
 
 	if (!file) {
 		if (saved)
-			fprintf(stderr, "netictl: no temporary file: %s\n", strerrordesc_np(errno));
+			say_error("no temporary file: %s", strerrordesc_np(errno));
 		free(saved);
 		return -1;
 	}

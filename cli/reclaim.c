@@ -3,7 +3,8 @@
  * reclaim: leases that nobody has joined with for a long time are given back.
  */
 #include "base/duration.h"
-#include "netictl.h"
+#include "members.h"
+#include "output.h"
 
 static void print_plain(const struct neti_members *members)
 {
@@ -25,7 +26,7 @@ static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint
 	if (neti_registry_reclaim(registry, older_than, flags, &members) < 0)
 		return say_failure(netictl);
 	if (netictl->line.json)
-		status = list_json(members);
+		status = print_members_json(members);
 	else
 		print_plain(members);
 	say(netictl, "%zu leases %s given back", neti_members_count(members),

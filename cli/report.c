@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "inventory.h"
-#include "netictl.h"
+#include "output.h"
 #include "progress.h"
 
 #define ROWS_MAX 20 /* of a list, for a person */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "confirm.h"
-#include "netictl.h"
+#include "output.h"
 #include "progress.h"
 #include "status.h"
 
@@ -146,8 +146,7 @@ static int apply_from_state(struct netictl *netictl)
 	if (kept < 0)
 		goto out;
 	if (kept != NETI_RESTORED_WHOLE && has_rules(both.engine)) {
-		fputs("netictl: nothing is put up: the rules in the kernel stay\n", stderr);
-		status = EXIT_FAILED;
+		status = say_error("nothing is put up: the rules in the kernel stay");
 	} else if (neti_engine_apply(both.engine, both.ruleset, true) < 0) {
 		status = say_failure(netictl);
 	} else {
@@ -193,11 +192,9 @@ int command_apply(struct netictl *netictl)
 	status = confirm_time(netictl, &time_ms);
 	if (status != EXIT_DONE)
 		return status;
-	if (agent) {
-		fprintf(stderr, "netictl: an agent runs on this host and would put its own rules back: "
-				"stop it first\n");
-		return EXIT_FAILED;
-	}
+	if (agent)
+		return say_error("an agent runs on this host and would put its own rules back: "
+				 "stop it first");
 	result = fetch(netictl, &ruleset);
 	if (result != (netictl->line.from_state ? NETI_RESTORED_WHOLE : 0))
 		status = say_failure(netictl);

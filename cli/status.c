@@ -12,16 +12,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "netictl.h"
+#include "output.h"
 #include "status.h"
 
 #define STATUS_MAX ((size_t)16 << 20)
-
-/* Asking does not take it. */
-bool lock_is_held(const char *folder, const char *name)
-{
-	return file_is_locked(folder, name) == 1;
-}
 
 /* The file has points in time; people and scripts get how long ago that was. */
 static void make_age(json_t *json, const char *at_name, const char *age_name)
@@ -169,15 +163,11 @@ int command_status(struct netictl *netictl)
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
 	json_t *status;
 
-	if (!agent_runs(state_dir)) {
-		fprintf(stderr, "netictl: no agent runs on this host (state_dir %s)\n", state_dir);
-		return EXIT_FAILED;
-	}
+	if (!agent_runs(state_dir))
+		return say_error("no agent runs on this host (state_dir %s)", state_dir);
 	status = status_read(state_dir);
-	if (!status) {
-		fprintf(stderr, "netictl: the agent has not written %s/status yet\n", state_dir);
-		return EXIT_FAILED;
-	}
+	if (!status)
+		return say_error("the agent has not written %s/status yet", state_dir);
 	if (netictl->line.json)
 		return print_json(status);
 	print_status(status);

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "netictl.h"
+#include "output.h"
 #include "table.h"
 
 #define COLUMNS_MAX 16

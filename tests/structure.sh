@@ -146,6 +146,33 @@ rude_calls() {
 
 expect "the library neither ends nor speaks for its process" rude_calls
 
+# --- circles --------------------------------------------------------------------------------------
+
+# circles FOLDER: A calls B calls ... calls A, of the objects below it. A file with a public name of
+# its own that another one wants stands above it; tsort names those that go round.
+circles() {
+	local objects
+	mapfile -t objects < <(find "$build/$1" -name '*.o' | grep -v '/\.libs/')
+	[ "${#objects[@]}" -gt 1 ] || echo "no objects below $build/$1"
+	nm -A -g --defined-only "${objects[@]}" | sed 's/:[0-9a-f]* [A-Z] / /' >"$suite_folder/had"
+	nm -A -u "${objects[@]}" | sed 's/: *[UwW] / /' >"$suite_folder/asked"
+	awk 'NR == FNR { home[$2] = $1; next } ($2 in home) && home[$2] != $1 { print $1, home[$2] }' \
+		"$suite_folder/had" "$suite_folder/asked" | sort -u | tsort 2>&1 >/dev/null |
+		sed "s,^tsort: ,,; s,^$build/,,"
+}
+
+goes_down() {
+	circles "$1" | tee "$suite_folder/circles"
+	[ ! -s "$suite_folder/circles" ]
+}
+
+# Folders without one; the others come yet.
+acyclic='cli'
+
+for folder in $acyclic; do
+	expect "no circle of files in $folder" goes_down "$folder"
+done
+
 # --- size and shape -----------------------------------------------------------------------------------
 
 files_are_short() {
