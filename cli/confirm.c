@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The keeper of unconfirmed rules: a process with a session and a lock file of its own. It makes
- * the change itself, so that there is no moment at which rules stand that nobody would undo. A
- * second process waits for it: whichever of the two is killed, the other one undoes.
+ * The rollback: a process with a session and a lock file of its own. It makes the change itself,
+ * so that there is no moment at which unconfirmed rules stand that nobody would roll back. A
+ * second process waits for it: whichever of the two is killed, the other one rolls back.
  *
- * state_dir/unconfirmed holds the keeper's pid, is locked as long as one of them lives, and tells
- * afterwards how it ended.
+ * state_dir/unconfirmed holds the rollback's pid, is locked as long as one of them lives, and
+ * tells afterwards how it ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +30,10 @@
 
 #define LOCK_NAME "unconfirmed"
 #define CONFIRMED "confirmed\n"
-#define AGAIN_S 1 /* between two attempts to undo */
+#define AGAIN_S 1 /* between two attempts to roll back */
 #define TIME_MAX_MS (24ull * 3600 * 1000)
 
-struct keeper {
+struct rollback {
 	struct netictl *netictl;
 	const struct neti_ruleset *ruleset;
 	struct neti_ruleset *before; /* NULL: there was nothing of Neti */
@@ -64,56 +64,40 @@ static int take_lock(const char *state_dir)
 	return lock;
 }
 
-/* What stood before: nothing, or the last good ruleset. -1: something that nobody knows. */
-static int remember(struct keeper *keeper)
-{
-	struct netictl *netictl = keeper->netictl;
-	char *diff;
-	int result = neti_engine_verify(keeper->engine, NULL, &diff);
-
-	if (result < 0)
-		return -1;
-	free(diff);
-	if (result == 0)
-		return 0;
-	return neti_ruleset_load(&keeper->before, netictl->context,
-		       neti_settings_state_dir(netictl->settings)) < 0 ? -1 : 0;
-}
-
-static int put_back(struct keeper *keeper)
+static int put_back(struct rollback *rollback)
 {
 	char *diff;
-	int result = keeper->before ? neti_engine_apply(keeper->engine, keeper->before, true) :
-				      neti_engine_flush(keeper->engine);
+	int result = rollback->before ? neti_engine_apply(rollback->engine, rollback->before, true) :
+				      neti_engine_flush(rollback->engine);
 
 	if (result >= 0)
 		return 0;
 	syslog(LOG_ERR, "unconfirmed rules are still there: %s",
-		neti_context_message(keeper->netictl->context));
+		neti_context_message(rollback->netictl->context));
 	/* What somebody else's rule holds in place stays, and nothing more can be done. */
-	result = neti_engine_verify(keeper->engine, keeper->before, &diff);
+	result = neti_engine_verify(rollback->engine, rollback->before, &diff);
 	if (result >= 0)
 		free(diff);
 	return result == 0 ? 0 : -1;
 }
 
 /* Somebody may hold the lock for longer than one attempt waits. */
-static void undo(struct keeper *keeper)
+static void roll_back(struct rollback *rollback)
 {
-	while (put_back(keeper) < 0)
+	while (put_back(rollback) < 0)
 		sleep(AGAIN_S);
-	syslog(LOG_WARNING, "rules were not confirmed and are undone");
-	write_lock(keeper->lock, "undone\n");
+	syslog(LOG_WARNING, "rules were not confirmed and are rolled back");
+	write_lock(rollback->lock, "rolled back\n");
 }
 
-static void keep(struct keeper *keeper)
+static void keep(struct rollback *rollback)
 {
-	if (neti_ruleset_save(keeper->ruleset, neti_settings_state_dir(keeper->netictl->settings)) < 0)
-		syslog(LOG_WARNING, "%s", neti_context_message(keeper->netictl->context));
-	write_lock(keeper->lock, CONFIRMED);
+	if (neti_ruleset_save(rollback->ruleset, neti_settings_state_dir(rollback->netictl->settings)) < 0)
+		syslog(LOG_WARNING, "%s", neti_context_message(rollback->netictl->context));
+	write_lock(rollback->lock, CONFIRMED);
 }
 
-/* Any end but a confirmation undoes, also being told to go. */
+/* Any end but a confirmation rolls back, also being told to go. */
 static bool is_confirmed(uint64_t time_ms, const sigset_t *signals)
 {
 	/* Time that the machine sleeps counts. */
@@ -142,78 +126,87 @@ static void detach(void)
 	openlog("netictl", LOG_PID, LOG_DAEMON);
 }
 
-static int look(struct keeper *keeper)
+/* What stood before: nothing, or the last good ruleset. Something else could not be put back. */
+static int remember(struct rollback *rollback)
 {
-	struct netictl *netictl = keeper->netictl;
+	struct netictl *netictl = rollback->netictl;
+	char *diff;
+	int result = neti_engine_open(&rollback->engine, netictl->settings);
 
-	if (neti_engine_open(&keeper->engine, netictl->settings) < 0)
+	if (result < 0)
 		return say_failure(netictl);
-	if (remember(keeper) < 0)
+	result = neti_engine_verify(rollback->engine, NULL, &diff);
+	if (result >= 0)
+		free(diff);
+	if (result > 0)
+		result = neti_ruleset_load(&rollback->before, netictl->context,
+			neti_settings_state_dir(netictl->settings));
+	if (result < 0)
 		return say_error("the rules that stand now could not be put back: %s",
 			neti_context_message(netictl->context));
 	return EXIT_DONE;
 }
 
 /* A change that fails may have been made in part. */
-static int put_up(struct keeper *keeper)
+static int put_up(struct rollback *rollback)
 {
-	struct netictl *netictl = keeper->netictl;
+	struct netictl *netictl = rollback->netictl;
 	int status;
 
-	if (neti_engine_apply(keeper->engine, keeper->ruleset, netictl->line.accept) >= 0)
+	if (neti_engine_apply(rollback->engine, rollback->ruleset, netictl->line.accept) >= 0)
 		return EXIT_DONE;
 	status = say_failure(netictl);
 	if (neti_context_trouble(netictl->context) != NETI_TROUBLE_HELD)
-		undo(keeper);
+		roll_back(rollback);
 	return status;
 }
 
 /* Ends the process when it is not EXIT_DONE. */
-static void report(struct keeper *keeper, char status)
+static void report_status(struct rollback *rollback, char status)
 {
-	if (write(keeper->report, &status, 1) != 1 && status != EXIT_DONE)
+	if (write(rollback->report, &status, 1) != 1 && status != EXIT_DONE)
 		_exit(EXIT_FAILED);
-	close(keeper->report);
+	close(rollback->report);
 	if (status == EXIT_DONE)
 		return;
-	write_lock(keeper->lock, "failed\n");
+	write_lock(rollback->lock, "failed\n");
 	_exit(status);
 }
 
-static void run(struct keeper *keeper, sigset_t *signals)
+static void apply_and_wait(struct rollback *rollback, sigset_t *signals)
 {
 	char pid[16], status;
 
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
-	write_lock(keeper->lock, pid);
-	status = (char)put_up(keeper);
+	write_lock(rollback->lock, pid);
+	status = (char)put_up(rollback);
 	detach();
-	report(keeper, status);
+	report_status(rollback, status);
 	sigdelset(signals, SIGHUP); /* the terminal may go */
-	if (is_confirmed(keeper->time_ms, signals))
-		keep(keeper);
+	if (is_confirmed(rollback->time_ms, signals))
+		keep(rollback);
 	else
-		undo(keeper);
+		roll_back(rollback);
 	_exit(EXIT_DONE);
 }
 
-/* The signals stay blocked here: they are the keeper's, which the end of this one reaches too. */
-static void watch_over(struct keeper *keeper, pid_t pid)
+/* The signals stay blocked here: they are the rollback's, which the end of this one reaches too. */
+static void watch_over(struct rollback *rollback, pid_t pid)
 {
 	int status = 0;
 
-	close(keeper->report);
+	close(rollback->report);
 	detach();
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (WIFSIGNALED(status)) {
-		write_lock(keeper->lock, ""); /* its pid may be somebody else's soon */
-		undo(keeper);
+		write_lock(rollback->lock, ""); /* its pid may be somebody else's soon */
+		roll_back(rollback);
 	}
 	_exit(EXIT_DONE);
 }
 
-static void start(struct keeper *keeper)
+static void run_rollback(struct rollback *rollback)
 {
 	pid_t parent, pid;
 	sigset_t signals;
@@ -228,19 +221,19 @@ static void start(struct keeper *keeper)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL); /* ignored, nobody could be waited for */
-	status = (char)look(keeper);
+	status = (char)remember(rollback);
 	if (status != EXIT_DONE)
-		report(keeper, status);
+		report_status(rollback, status);
 	parent = getpid();
 	pid = fork();
 	if (pid < 0)
-		report(keeper, (char)say_error("cannot start a process: %s", strerror(errno)));
+		report_status(rollback, (char)say_error("cannot start a process: %s", strerror(errno)));
 	if (pid > 0)
-		watch_over(keeper, pid);
+		watch_over(rollback, pid);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		raise(SIGTERM);
-	run(keeper, &signals);
+	apply_and_wait(rollback, &signals);
 }
 
 static int wait_for_report(int fd)
@@ -252,7 +245,7 @@ static int wait_for_report(int fd)
 		n = read(fd, &status, 1);
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
-		say_error("the process that changes the rules was killed: they are undone");
+		say_error("the process that changes the rules was killed: they are rolled back");
 	return status;
 }
 
@@ -266,55 +259,27 @@ int confirm_time(const struct netictl *netictl, uint64_t *ret_ms)
 
 int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, uint64_t time_ms)
 {
-	struct keeper keeper = { .netictl = netictl, .ruleset = ruleset, .time_ms = time_ms };
+	struct rollback rollback = { .netictl = netictl, .ruleset = ruleset, .time_ms = time_ms };
 	const char *time = netictl->line.confirm;
 	int fds[2], status;
 	pid_t child;
 
-	keeper.lock = take_lock(neti_settings_state_dir(netictl->settings));
-	if (keeper.lock < 0)
+	rollback.lock = take_lock(neti_settings_state_dir(netictl->settings));
+	if (rollback.lock < 0)
 		return EXIT_FAILED;
 	if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0)
 		return say_error("cannot start a process: %s", strerror(errno));
-	keeper.report = fds[1];
+	rollback.report = fds[1];
 	if (child == 0)
-		start(&keeper);
+		run_rollback(&rollback);
 	close(fds[1]);
-	close(keeper.lock);
+	close(rollback.lock);
 	status = wait_for_report(fds[0]);
 	close(fds[0]);
 	if (status == EXIT_DONE)
-		say(netictl, "the rules are up and will be undone in %s%s: netictl confirm keeps them",
+		say(netictl, "the rules are up and will be rolled back in %s%s: netictl confirm keeps them",
 			time, time[strspn(time, "0123456789")] ? "" : "s");
 	return status;
-}
-
-/* What the keeper wrote; the caller frees. NULL: nothing. */
-static char *read_lock(const char *state_dir)
-{
-	struct error error;
-	char *text;
-	size_t length;
-
-	return file_read(state_dir, LOCK_NAME, &text, &length, &error) < 0 ? NULL : text;
-}
-
-static bool ended_confirmed(const char *state_dir)
-{
-	char *text = read_lock(state_dir);
-	bool confirmed = text && strcmp(text, CONFIRMED) == 0;
-
-	free(text);
-	return confirmed;
-}
-
-static pid_t read_pid(const char *state_dir)
-{
-	char *text = read_lock(state_dir);
-	int pid = text ? atoi(text) : 0;
-
-	free(text);
-	return pid;
 }
 
 static bool is_pending(const char *state_dir)
@@ -322,12 +287,31 @@ static bool is_pending(const char *state_dir)
 	return file_is_locked(state_dir, LOCK_NAME) == 1;
 }
 
+/* What the rollback wrote; "" when it wrote nothing. */
+static void read_lock(const char *state_dir, char ret[16])
+{
+	struct error error;
+	size_t length;
+	char *text;
+
+	ret[0] = '\0';
+	if (file_read(state_dir, LOCK_NAME, &text, &length, &error) < 0)
+		return;
+	snprintf(ret, 16, "%s", text);
+	free(text);
+}
+
 bool confirm_end(const char *state_dir)
 {
-	pid_t pid = is_pending(state_dir) ? read_pid(state_dir) : 0;
-	bool told;
+	bool told = false;
+	char text[16];
+	pid_t pid;
 
-	told = pid > 0 && kill(pid, SIGUSR1) == 0;
+	if (is_pending(state_dir)) {
+		read_lock(state_dir, text);
+		pid = atoi(text);
+		told = pid > 0 && kill(pid, SIGUSR1) == 0;
+	}
 	for (int i = 0; i < 200 && is_pending(state_dir); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	return told;
@@ -336,11 +320,13 @@ bool confirm_end(const char *state_dir)
 int command_confirm(struct netictl *netictl)
 {
 	const char *state_dir = neti_settings_state_dir(netictl->settings);
+	char text[16];
 
 	if (!confirm_end(state_dir))
 		return say_error("no rules wait to be confirmed (state_dir %s)", state_dir);
-	if (!ended_confirmed(state_dir))
-		return say_error("too late: the rules were undone");
+	read_lock(state_dir, text);
+	if (strcmp(text, CONFIRMED) != 0)
+		return say_error("too late: the rules were rolled back");
 	say(netictl, "confirmed: the rules stay");
 	return EXIT_DONE;
 }

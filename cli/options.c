@@ -27,7 +27,7 @@ static const struct {
 	{ 'j', false, "json", NULL, "results as JSON", TO(json) },
 	{ 'a', false, "all", NULL, "also leases without a live member", TO(all) },
 	{ 'A', false, "accept", NULL, "let removals go that the guard would hold", TO(accept) },
-	{ 'C', false, "confirm", "TIME", "undo it then (60s), unless netictl confirm follows", TO(confirm) },
+	{ 'C', false, "confirm", "TIME", "roll back after that (60s), unless confirmed", TO(confirm) },
 	{ 'S', false, "from-state", NULL, "what this host held last; asks no registry", TO(from_state) },
 	{ 'T', false, "text", NULL, "all that should be there, as iptables-save has it", TO(text) },
 	{ 'f', false, "field", "NAME", "that field alone, by its name in --json", TO(field) },

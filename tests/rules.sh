@@ -68,7 +68,7 @@ from_state_is_whole() {
 expect "apply --from-state puts up what stood, with the registry away" from_state_is_whole
 mv away.db registry.db
 
-# As long as somebody holds the lock nothing can be undone. The rest goes on beside it.
+# As long as somebody holds the lock nothing can be rolled back. The rest goes on beside it.
 busy_undo() {
 	local -x XTABLES_LOCKFILE=$PWD/busy.lock _
 	mkdir busy
@@ -87,7 +87,7 @@ busy_undo=$!
 # Confirmed or not.
 config=other.yml
 expect "apply --confirm wants a time" says 2 'not a time' ctl apply --confirm soon
-expect "apply --confirm says how long" says 0 'undone in 60s' ctl apply --confirm 60s
+expect "apply --confirm says how long" says 0 'rolled back in 60s' ctl apply --confirm 60s
 expect "the new rules are up" bash -c 'grep -q "dport 443" <(cat)' < <(saved)
 expect "a second one has to wait" says 1 'wait to be confirmed' ctl apply --confirm 60s
 expect "confirm keeps them" says 0 'the rules stay' ctl confirm
@@ -105,28 +105,28 @@ goes_back() { # FILE: what stands becomes it again within some seconds
 	done
 	same now "$1"
 }
-expect "apply --confirm 1s" says 0 'undone in 1s' ctl apply --confirm 1s
+expect "apply --confirm 1s" says 0 'rolled back in 1s' ctl apply --confirm 1s
 expect "unconfirmed rules go back to the confirmed ones" goes_back confirmed
 expect "confirm comes too late" says 1 'no rules wait' ctl confirm
 
-is_killed_and_goes_back() { # COLUMN of ps: the keeper's pid, or ppid, who watches over it
+is_killed_and_goes_back() { # COLUMN of ps: the rollback's pid, or ppid, who watches over it
 	ctl apply --confirm 60s && stripped | same applied - || return
 	kill -KILL "$(ps -o "$1=" -p "$(cat state/unconfirmed)" | tr -d ' ')" && goes_back confirmed
 }
-expect "a keeper that is killed leaves nothing unconfirmed" is_killed_and_goes_back pid
+expect "a rollback that is killed leaves nothing unconfirmed" is_killed_and_goes_back pid
 expect "nor does its watcher" is_killed_and_goes_back ppid
 
 dies_and_goes_back() {
 	setsid "${host[@]}" "$netictl" -c hudson.yml apply --confirm 60s
 	stripped | same applied - && kill -TERM "$(cat state/unconfirmed)" && goes_back confirmed
 }
-expect "an undoer that is told to go undoes first" dies_and_goes_back
+expect "a rollback that is told to go rolls back first" dies_and_goes_back
 
-expect "undone when the lock is free again" wait "$busy_undo"
+expect "rolled back when the lock is free again" wait "$busy_undo"
 
 expect "flush" says 0 'are gone' ctl flush
 expect "after a flush nothing comes back at boot" says 1 'state/ruleset' ctl apply --from-state
-expect "apply --confirm 1s on a host without rules" says 0 'undone in 1s' ctl apply --confirm 1s
+expect "apply --confirm 1s on a host without rules" says 0 'rolled back in 1s' ctl apply --confirm 1s
 expect "unconfirmed first rules go away as a whole" goes_back nothing
 
 flush_is_final() {
