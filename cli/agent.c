@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "handles.h"
 #include "hook.h"
 #include "members.h"
 #include "notify.h"
@@ -36,27 +37,19 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void take_settings(struct loop *loop, const struct neti_settings *fresh)
-{
-	hook_set_command(loop->hook, neti_settings_on_register(fresh));
-	say(loop->netictl, "settings read again");
-}
-
 static void reload(struct loop *loop)
 {
 	struct netictl *netictl = loop->netictl;
-	struct neti_settings *fresh;
+	auto_settings *fresh = NULL;
 
 	notify_state("RELOADING=1");
-	if (neti_settings_new(&fresh, netictl->context) < 0) {
-		say_failure(netictl);
+	if (neti_settings_new(&fresh, netictl->context) < 0 ||
+		options_load(&netictl->line, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0) {
+		say_error("not reloaded, the old settings stay: %s",
+			neti_context_message(netictl->context));
 	} else {
-		if (options_load(&netictl->line, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0)
-			say_error("not reloaded, the old settings stay: %s",
-				neti_context_message(netictl->context));
-		else
-			take_settings(loop, fresh);
-		neti_settings_unref(fresh);
+		hook_set_command(loop->hook, neti_settings_on_register(fresh));
+		say(netictl, "settings read again");
 	}
 	notify_state("READY=1");
 }
@@ -79,7 +72,7 @@ static int shorter(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-static void turn(struct loop *loop)
+static void run_loop(struct loop *loop)
 {
 	struct pollfd fds[] = {
 		{ .fd = neti_agent_fd(loop->agent), .events = POLLIN },
@@ -113,8 +106,8 @@ static int stay(struct netictl *netictl, bool watch, neti_event_function functio
 	int status = EXIT_DONE;
 
 	if (neti_agent_new(&loop.agent, netictl->settings) < 0) {
-		close(loop.signals);
-		return say_failure(netictl);
+		status = say_failure(netictl);
+		goto out;
 	}
 	if (!watch)
 		loop.hook = hook_new(netictl, neti_settings_on_register(netictl->settings));
@@ -124,15 +117,16 @@ static int stay(struct netictl *netictl, bool watch, neti_event_function functio
 	neti_agent_set_rules(loop.agent, !watch);
 	if (neti_agent_start(loop.agent) < 0) {
 		status = say_failure(netictl);
-	} else {
-		/* Ready is not "applied": with the registry away the rules stay as they are, and
-		 * that is no reason to be restarted. */
-		notify_state("READY=1");
-		turn(&loop);
-		notify_state("STOPPING=1");
-		neti_agent_stop(loop.agent);
-		neti_agent_dispatch(loop.agent);
+		goto out;
 	}
+	/* Ready is not "applied": with the registry away the rules stay as they are, and that is
+	 * no reason to be restarted. */
+	notify_state("READY=1");
+	run_loop(&loop);
+	notify_state("STOPPING=1");
+	neti_agent_stop(loop.agent);
+	neti_agent_dispatch(loop.agent);
+out:
 	neti_agent_unref(loop.agent);
 	hook_free(loop.hook);
 	close(loop.signals);

@@ -253,7 +253,7 @@ int confirm_time(const struct netictl *netictl, uint64_t *ret_ms)
 {
 	if (duration_parse(netictl->line.confirm, ret_ms) == 0 && *ret_ms > 0 && *ret_ms <= TIME_MAX_MS)
 		return EXIT_DONE;
-	return say_usage("--confirm \"%s\" is not a time up to a day, such as 60s or 5m",
+	return say_usage("--confirm \"%s\" is not a duration up to a day, such as 60s or 5m",
 		netictl->line.confirm);
 }
 

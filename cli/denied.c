@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "handles.h"
 #include "output.h"
 #include "table.h"
 
@@ -57,17 +58,10 @@ static int print_array(const struct neti_denied *denied)
 
 int command_denied(struct netictl *netictl)
 {
-	struct neti_denied *denied;
-	struct neti_engine *engine;
-	int result = neti_engine_open(&engine, netictl->settings), status;
+	auto_denied *denied = NULL;
+	auto_engine *engine = NULL;
 
-	if (result < 0)
+	if (neti_engine_open(&engine, netictl->settings) < 0 || neti_engine_denied(engine, &denied) < 0)
 		return say_failure(netictl);
-	result = neti_engine_denied(engine, &denied);
-	neti_engine_unref(engine);
-	if (result < 0)
-		return say_failure(netictl);
-	status = netictl->line.json ? print_array(denied) : print_table(denied);
-	neti_denied_unref(denied);
-	return status;
+	return netictl->line.json ? print_array(denied) : print_table(denied);
 }

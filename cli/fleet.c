@@ -5,32 +5,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handles.h"
 #include "output.h"
 
 #define PAIRS_MAX 32 /* each key once, and some to spare */
 
-static int show(struct netictl *netictl, struct neti_registry *registry)
+static int show_settings(struct netictl *netictl, struct neti_registry *registry)
 {
-	char *text;
-	json_t *json;
+	auto_text *text = NULL;
 
 	if (neti_registry_fleet_show(registry, &text) < 0)
 		return say_failure(netictl);
-	json = json_loads(text, 0, NULL);
-	free(text);
-	return print_json(json);
+	return print_json(json_loads(text, 0, NULL));
 }
 
 /* KEY VALUE pairs: what the fleet begins with. */
 static int init(struct netictl *netictl, struct neti_registry *registry)
 {
 	char **arguments = netictl->line.arguments;
-	int result = 0;
+	int result;
 
-	for (int i = 1; i < netictl->line.count && result == 0; i += 2)
-		result = neti_registry_set_initial(registry, arguments[i], arguments[i + 1]);
-	if (result == 0)
-		result = neti_registry_fleet_init(registry);
+	for (int i = 1; i < netictl->line.count; i += 2)
+		if (neti_registry_set_initial(registry, arguments[i], arguments[i + 1]) < 0)
+			return say_failure(netictl);
+	result = neti_registry_fleet_init(registry);
 	if (result < 0)
 		return say_failure(netictl);
 	say(netictl, result ? "the fleet is made" : "the fleet was there already");
@@ -60,7 +58,7 @@ static const struct verb {
 	int (*work)(struct netictl *netictl, struct neti_registry *registry);
 } verbs[] = {
 	{ "init", "KEY and VALUE, both, for each setting", 0, PAIRS_MAX, init },
-	{ "show", "no argument", 0, 0, show },
+	{ "show", "no argument", 0, 0, show_settings },
 	{ "set", "KEY and VALUE", 1, 1, set },
 	{ "accept", "no argument", 0, 0, let_removals_go },
 };
@@ -73,9 +71,8 @@ static bool counts(const struct verb *verb, int arguments)
 
 int command_fleet(struct netictl *netictl)
 {
-	struct neti_registry *registry;
 	size_t i, n = sizeof(verbs) / sizeof(*verbs);
-	int status;
+	auto_registry *registry = NULL;
 
 	for (i = 0; i < n && strcmp(verbs[i].name, netictl->line.arguments[0]) != 0; i++)
 		continue;
@@ -87,7 +84,5 @@ int command_fleet(struct netictl *netictl)
 			verbs[i].takes);
 	if (neti_registry_open(&registry, netictl->settings) < 0)
 		return say_failure(netictl);
-	status = verbs[i].work(netictl, registry);
-	neti_registry_unref(registry);
-	return status;
+	return verbs[i].work(netictl, registry);
 }

@@ -182,7 +182,7 @@ static void failed(struct hook *hook, const char *how)
 		(long long)wait / 1000);
 }
 
-static void start(struct hook *hook)
+static void start_program(struct hook *hook)
 {
 	char **words = NULL, **environment = make_environment(hook), how[256];
 	int result = environment ? words_split(hook->command, &words) : -ENOMEM, ends[2];
@@ -262,7 +262,7 @@ static void ended(struct hook *hook, int status)
 	failed(hook, how);
 }
 
-static void end(struct hook *hook)
+static void end_program(struct hook *hook)
 {
 	kill(-hook->pid, hook->asked_to_end ? SIGKILL : SIGTERM);
 	hook->asked_to_end = true;
@@ -279,9 +279,9 @@ void hook_turn(struct hook *hook)
 	if (hook->pid && waitpid(hook->pid, &status, WNOHANG) == hook->pid)
 		ended(hook, status);
 	else if (hook->pid && clock_now() >= hook->deadline)
-		end(hook);
+		end_program(hook);
 	if (!hook->pid && hook->wanted && clock_now() >= hook->not_before)
-		start(hook);
+		start_program(hook);
 }
 
 int hook_descriptor(const struct hook *hook)

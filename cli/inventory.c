@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "inventory.h"
+#include "output.h"
 
 #define BYTES_MAX ((size_t)256 << 20)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -103,8 +104,7 @@ static int add_json(struct inventory *inventory, json_t *json)
 static void warn_of_pages(json_t *json, const char *path)
 {
 	if (json_is_string(json_object_get(json, "NextToken")))
-		fprintf(stderr, "netictl: %s: more hosts stand on the pages after this one "
-				"(NextToken)\n", path);
+		say_error("%s: more hosts stand on the pages after this one (NextToken)", path);
 }
 
 /* One document after the other: pages that were written into one file. */
@@ -120,7 +120,7 @@ static int read_json(struct inventory *inventory, const char *text, size_t lengt
 		json_decref(json);
 		json = json_loadb(text, length, JSON_DISABLE_EOF_CHECK, &error);
 		if (!json) {
-			fprintf(stderr, "netictl: %s:%d: %s\n", path, error.line, error.text);
+			say_error("%s:%d: %s", path, error.line, error.text);
 			return -EINVAL;
 		}
 		result = add_json(inventory, json);
@@ -166,7 +166,7 @@ static int open_inventory(const char *path)
 	return S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
 }
 
-static char *read_file(const char *path, size_t *ret_length)
+static char *read_inventory(const char *path, size_t *ret_length)
 {
 	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open_inventory(path);
 	int result = fd < 0 ? fd : 0;
@@ -177,8 +177,7 @@ static char *read_file(const char *path, size_t *ret_length)
 	if (fd > STDIN_FILENO)
 		close(fd);
 	if (result < 0)
-		fprintf(stderr, "netictl: cannot read the inventory %s: %s\n", path,
-			file_why(result));
+		say_error("cannot read the inventory %s: %s", path, file_why(result));
 	return text;
 }
 
@@ -189,7 +188,7 @@ static int check_text(const char *text, size_t length, const char *path)
 
 	json_decref(string);
 	if (!string)
-		fprintf(stderr, "netictl: the inventory %s is no text in UTF-8\n", path);
+		say_error("the inventory %s is not text in UTF-8", path);
 	return string ? 0 : -EINVAL;
 }
 
@@ -221,7 +220,7 @@ static void clear_host(struct host *host)
 }
 
 /* In order, and each once. */
-static void sort(struct inventory *inventory)
+static void sort_hosts(struct inventory *inventory)
 {
 	struct host *hosts = inventory->hosts;
 	size_t n = 0;
@@ -241,7 +240,7 @@ int inventory_read(struct inventory *ret, const char *path)
 {
 	struct inventory inventory = { 0 };
 	size_t length = 0;
-	char *text = read_file(path, &length);
+	char *text = read_inventory(path, &length);
 	int result;
 
 	if (!text)
@@ -249,16 +248,16 @@ int inventory_read(struct inventory *ret, const char *path)
 	result = read_text(&inventory, text, length, path);
 	free(text);
 	if (result == -ENOMEM)
-		fputs("netictl: out of memory\n", stderr);
+		say_memory();
 	if (result == 0 && inventory.length == 0) {
-		fprintf(stderr, "netictl: the inventory %s names no host\n", path);
+		say_error("the inventory %s names no host", path);
 		result = -EINVAL;
 	}
 	if (result < 0) {
 		inventory_clear(&inventory);
 		return -1;
 	}
-	sort(&inventory);
+	sort_hosts(&inventory);
 	*ret = inventory;
 	return 0;
 }

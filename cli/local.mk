@@ -5,6 +5,7 @@ netictl_SOURCES += \
 	%reldir%/confirm.c %reldir%/confirm.h \
 	%reldir%/denied.c \
 	%reldir%/fleet.c \
+	%reldir%/handles.h \
 	%reldir%/hook.c %reldir%/hook.h \
 	%reldir%/inventory.c %reldir%/inventory.h \
 	%reldir%/members.c %reldir%/members.h \

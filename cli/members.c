@@ -7,47 +7,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "handles.h"
 #include "members.h"
 #include "output.h"
 #include "progress.h"
 #include "table.h"
-
-static int with_registry(struct netictl *netictl,
-	int (*work)(struct netictl *netictl, struct neti_registry *registry))
-{
-	struct neti_registry *registry;
-	int status;
-
-	if (neti_registry_open(&registry, netictl->settings) < 0)
-		return say_failure(netictl);
-	status = work(netictl, registry);
-	neti_registry_unref(registry);
-	return status;
-}
-
-static int print_found(struct netictl *netictl, struct neti_registry *registry, const char *key);
-
-static int register_host(struct netictl *netictl, struct neti_registry *registry)
-{
-	char overlay[NETI_ADDRESS_MAX];
-	unsigned flags = netictl->line.takeover ? NETI_REGISTER_TAKEOVER : 0;
-
-	struct progress *progress = progress_start(netictl, "waiting for the registry");
-	int result = neti_registry_register(registry, netictl->line.id, flags, overlay);
-
-	progress_stop(progress);
-	if (result < 0)
-		return say_failure(netictl);
-	if (netictl->line.json)
-		return print_found(netictl, registry, overlay);
-	puts(overlay);
-	return EXIT_DONE;
-}
-
-int command_register(struct netictl *netictl)
-{
-	return with_registry(netictl, register_host);
-}
 
 json_t *member_json(const struct neti_member *member)
 {
@@ -71,7 +35,7 @@ int print_members_json(const struct neti_members *members)
 	return print_json(json_pack("{s:o}", "members", array));
 }
 
-static int list_table(const struct netictl *netictl, const struct neti_members *members)
+static int print_members_table(const struct netictl *netictl, const struct neti_members *members)
 {
 	static const char *const heads[] = { "ID", "NETWORK", "OVERLAY", "PRIVATE", "PUBLIC", "STATE" };
 	struct table *table = table_new(netictl->line.all ? 6 : 5, heads);
@@ -91,25 +55,29 @@ static int list_table(const struct netictl *netictl, const struct neti_members *
 	return table_print(table);
 }
 
-static int list(struct netictl *netictl, struct neti_registry *registry)
+int members_read(const struct netictl *netictl, unsigned flags, struct neti_members **ret)
 {
-	unsigned flags = (netictl->line.json ? NETI_LIST_DETAILS : 0) |
-			 (netictl->line.all ? NETI_LIST_LEASES : 0);
-	struct progress *progress = progress_start(netictl, "reading the fleet from the registry");
-	struct neti_members *members;
-	int result = neti_registry_list(registry, flags, &members), status;
+	auto_registry *registry = NULL;
+	struct progress *progress;
+	int result = neti_registry_open(&registry, netictl->settings);
 
-	progress_stop(progress);
 	if (result < 0)
-		return say_failure(netictl);
-	status = netictl->line.json ? print_members_json(members) : list_table(netictl, members);
-	neti_members_unref(members);
-	return status;
+		return result;
+	progress = progress_start(netictl, "reading the fleet from the registry");
+	result = neti_registry_list(registry, flags, ret);
+	progress_stop(progress);
+	return result;
 }
 
 int command_list(struct netictl *netictl)
 {
-	return with_registry(netictl, list);
+	unsigned flags = (netictl->line.json ? NETI_LIST_DETAILS : 0) |
+			 (netictl->line.all ? NETI_LIST_LEASES : 0);
+	auto_members *members = NULL;
+
+	if (members_read(netictl, flags, &members) < 0)
+		return say_failure(netictl);
+	return netictl->line.json ? print_members_json(members) : print_members_table(netictl, members);
 }
 
 /* The fields of a member by name, as the JSON has them. */
@@ -143,48 +111,61 @@ static int print_fields(json_t *json)
 
 static int print_member(const struct netictl *netictl, const struct neti_member *member)
 {
-	json_t *json = member_json(member);
-	int status;
+	json_auto_t *json = member_json(member);
 
 	if (netictl->line.json)
-		return print_json(json);
-	status = netictl->line.field ? print_field(json, netictl->line.field) : print_fields(json);
-	json_decref(json);
-	return status;
+		return print_json(json_incref(json));
+	return netictl->line.field ? print_field(json, netictl->line.field) : print_fields(json);
 }
 
 static int print_found(struct netictl *netictl, struct neti_registry *registry, const char *key)
 {
 	struct progress *progress = progress_start(netictl, "waiting for the registry");
-	struct neti_members *members;
-	int result = neti_registry_lookup(registry, key, &members), status;
+	auto_members *members = NULL;
+	int result = neti_registry_lookup(registry, key, &members);
 
 	progress_stop(progress);
 	if (result < 0)
 		return say_failure(netictl);
-	status = print_member(netictl, neti_members_get(members, 0));
-	neti_members_unref(members);
-	return status;
-}
-
-static int lookup(struct netictl *netictl, struct neti_registry *registry)
-{
-	return print_found(netictl, registry, netictl->line.arguments[0]);
+	return print_member(netictl, neti_members_get(members, 0));
 }
 
 int command_lookup(struct netictl *netictl)
 {
-	return with_registry(netictl, lookup);
+	auto_registry *registry = NULL;
+
+	if (neti_registry_open(&registry, netictl->settings) < 0)
+		return say_failure(netictl);
+	return print_found(netictl, registry, netictl->line.arguments[0]);
 }
 
-static int release_lease(struct netictl *netictl, struct neti_registry *registry)
+int command_register(struct netictl *netictl)
 {
-	if (neti_registry_release(registry, netictl->line.arguments[0]) < 0)
+	unsigned flags = netictl->line.takeover ? NETI_REGISTER_TAKEOVER : 0;
+	char overlay[NETI_ADDRESS_MAX];
+	auto_registry *registry = NULL;
+	struct progress *progress;
+	int result;
+
+	if (neti_registry_open(&registry, netictl->settings) < 0)
 		return say_failure(netictl);
+	progress = progress_start(netictl, "waiting for the registry");
+	result = neti_registry_register(registry, netictl->line.id, flags, overlay);
+	progress_stop(progress);
+	if (result < 0)
+		return say_failure(netictl);
+	if (netictl->line.json)
+		return print_found(netictl, registry, overlay);
+	puts(overlay);
 	return EXIT_DONE;
 }
 
 int command_release(struct netictl *netictl)
 {
-	return with_registry(netictl, release_lease);
+	auto_registry *registry = NULL;
+
+	if (neti_registry_open(&registry, netictl->settings) < 0 ||
+		neti_registry_release(registry, netictl->line.arguments[0]) < 0)
+		return say_failure(netictl);
+	return EXIT_DONE;
 }

@@ -21,7 +21,7 @@ struct progress {
 	bool stop;
 };
 
-static void *show(void *data)
+static void *show_seconds(void *data)
 {
 	struct progress *progress = data;
 	struct timespec next;
@@ -59,7 +59,7 @@ struct progress *progress_start(const struct netictl *netictl, const char *what)
 	pthread_cond_init(&progress->wake, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = pthread_create(&progress->thread, NULL, show, progress);
+	result = pthread_create(&progress->thread, NULL, show_seconds, progress);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result == 0)
 		return progress;

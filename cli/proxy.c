@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "handles.h"
 #include "output.h"
 #include "proxy.h"
 
@@ -44,36 +45,30 @@ static int look_up(const char *text, struct sockaddr_in *ret)
 
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
 	result = getaddrinfo(host, colon + 1, &hints, &found);
-	if (result) {
-		say_error("to: %s has no IPv4 address: %s", host,
-			gai_strerror(result));
-		return -1;
-	}
+	if (result)
+		return say_error("to: %s has no IPv4 address: %s", host, gai_strerror(result));
 	memcpy(ret, found->ai_addr, sizeof(*ret));
 	freeaddrinfo(found);
-	return 0;
+	return EXIT_DONE;
 }
 
 static int look_up_all(struct proxy *proxy, char *to)
 {
+	int status = EXIT_DONE;
 	char *text;
 
-	while ((text = strsep(&to, ","))) {
-		if (proxy->n_targets == PROXY_TARGETS_MAX) {
-			say_error("to: more than %d servers", PROXY_TARGETS_MAX);
-			return -1;
-		}
-		if (look_up(text, &proxy->targets[proxy->n_targets++]) < 0)
-			return -1;
+	while (status == EXIT_DONE && (text = strsep(&to, ","))) {
+		if (proxy->n_targets == PROXY_TARGETS_MAX)
+			return say_error("to: more than %d servers", PROXY_TARGETS_MAX);
+		status = look_up(text, &proxy->targets[proxy->n_targets++]);
 	}
-	return 0;
+	return status;
 }
 
 /* The exit status. */
 static int read_proxy(struct netictl *netictl, struct proxy *proxy)
 {
-	char *to = NULL;
-	int status = EXIT_DONE;
+	auto_text *to = NULL;
 
 	if (take_options(netictl) < 0 ||
 		neti_settings_proxy(netictl->settings, &proxy->listen, &to, &proxy->from) < 0) {
@@ -81,18 +76,16 @@ static int read_proxy(struct netictl *netictl, struct proxy *proxy)
 		return EXIT_USAGE;
 	}
 	if (!proxy->listen || !*to)
-		status = say_usage("proxy needs %s: in the settings, or as --%s",
+		return say_usage("proxy needs %s: in the settings, or as --%s",
 			proxy->listen ? "to, the ZooKeeper servers" : "listen, a port",
 			proxy->listen ? "to" : "listen");
-	else if (look_up_all(proxy, to) < 0)
-		status = EXIT_FAILED;
-	free(to);
-	if (status == EXIT_DONE && !*proxy->from) {
+	if (!*proxy->from) {
 		free(proxy->from);
 		proxy->from = strdup(PRIVATE);
-		status = proxy->from ? EXIT_DONE : say_memory();
+		if (!proxy->from)
+			return say_memory();
 	}
-	return status;
+	return look_up_all(proxy, to);
 }
 
 /* 1 when it was off. */
@@ -157,6 +150,7 @@ static int status(struct netictl *netictl, const struct proxy *proxy)
 	json_t *targets = json_array(), *target;
 	int applied = proxy_rules_look();
 	size_t healthy = 0, i;
+	int result;
 
 	for (i = 0; i < proxy->n_targets; i++) {
 		struct proxy_health health = proxy_health(&proxy->targets[i]);
@@ -164,17 +158,18 @@ static int status(struct netictl *netictl, const struct proxy *proxy)
 		healthy += health.healthy;
 		json_array_append_new(targets, target_json(&proxy->targets[i], &health));
 	}
+	result = applied != 0 && healthy ? EXIT_DONE : EXIT_FAILED;
 	if (netictl->line.json) {
 		print_json(json_pack("{s:i, s:o, s:o}", "listen", (int)proxy->listen, "applied",
 			applied < 0 ? json_null() : json_boolean(applied), "targets", targets));
-		return applied != 0 && healthy ? EXIT_DONE : EXIT_FAILED;
+		return result;
 	}
 	printf("port %u: %s\n", proxy->listen, applied > 0 ? "applied" :
 			applied == 0 ? "not applied" : "only root can see whether it is applied");
 	json_array_foreach (targets, i, target)
 		print_target(target);
 	json_decref(targets);
-	return applied != 0 && healthy ? EXIT_DONE : EXIT_FAILED;
+	return result;
 }
 
 static int flush(const struct netictl *netictl)

@@ -34,7 +34,7 @@ static int wait_for(pid_t pid)
 
 /* Runs a program with one end of a file as its input or output; its errors stay on stderr
  * unless quiet. 0 when it succeeded. */
-static int run(char *const *words, int fd, int as, bool quiet)
+static int run_program(char *const *words, int fd, int as, bool quiet)
 {
 	posix_spawn_file_actions_t files;
 	pid_t pid;
@@ -60,7 +60,7 @@ static char *save(bool quiet)
 	char *text = NULL;
 	long size = 0;
 
-	if (file && run(words, fileno(file), STDOUT_FILENO, quiet) == 0 &&
+	if (file && run_program(words, fileno(file), STDOUT_FILENO, quiet) == 0 &&
 		fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0)
 		text = malloc((size_t)size + 1);
 	if (text) {
@@ -79,7 +79,7 @@ static int restore(FILE *file)
 
 	fflush(file);
 	rewind(file);
-	if (run(words, fileno(file), STDIN_FILENO, false) == 0)
+	if (run_program(words, fileno(file), STDIN_FILENO, false) == 0)
 		return 0;
 	say_error("the kernel's rules stay as they were");
 	return -1;
@@ -88,11 +88,6 @@ static int restore(FILE *file)
 /*
  * Taking away: written for each table from what it holds.
  */
-static bool is_table(const char *line, const char *table)
-{
-	return strncmp(line, table, strlen(table)) == 0;
-}
-
 static void take_away_line(FILE *out, const char *line)
 {
 	int length = (int)strcspn(line, "\n");
@@ -119,7 +114,7 @@ static bool each_line(const char *saved, const char *table, FILE *out,
 	for (const char *line = saved; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (*line == '*')
-			inside = is_table(line, table);
+			inside = strncmp(line, table, strlen(table)) == 0;
 		if (!inside)
 			continue;
 		found |= strncmp(line, ":NETI-PROXY", 11) == 0;
@@ -140,11 +135,6 @@ static bool take_away(const char *saved, const char *table, FILE *out)
 /*
  * Putting up.
  */
-static const char *text_of(const struct sockaddr_in *target, char text[INET_ADDRSTRLEN])
-{
-	return inet_ntop(AF_INET, &target->sin_addr, text, INET_ADDRSTRLEN);
-}
-
 static void print_nat(const struct proxy *proxy, FILE *out)
 {
 	char text[INET_ADDRSTRLEN], *from = strdup(proxy->from), *rest = from, *prefix;
@@ -158,7 +148,7 @@ static void print_nat(const struct proxy *proxy, FILE *out)
 		const struct sockaddr_in *target = &proxy->targets[i];
 		unsigned port = ntohs(target->sin_port);
 
-		text_of(target, text);
+		inet_ntop(AF_INET, &target->sin_addr, text, sizeof(text));
 		fputs("-A NETI-PROXY-TO -p tcp", out);
 		if (i + 1 < proxy->n_targets) /* each gets its share of what is left */
 			fprintf(out, " -m statistic --mode random --probability %.8f",
@@ -182,7 +172,7 @@ static void print_filter(const struct proxy *proxy, FILE *out)
 		const struct sockaddr_in *target = &proxy->targets[i];
 		unsigned port = ntohs(target->sin_port);
 
-		text_of(target, text);
+		inet_ntop(AF_INET, &target->sin_addr, text, sizeof(text));
 		fprintf(out, "-A NETI-PROXY-FORWARD -d %s -p tcp -m tcp --dport %u -m conntrack "
 			     "--ctstate DNAT --ctorigdstport %u -j ACCEPT\n", text, port,
 			proxy->listen);

@@ -3,6 +3,7 @@
  * reclaim: leases that nobody has joined with for a long time are given back.
  */
 #include "base/duration.h"
+#include "handles.h"
 #include "members.h"
 #include "output.h"
 
@@ -17,13 +18,21 @@ static void print_plain(const struct neti_members *members)
 	}
 }
 
-static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint64_t older_than)
+int command_reclaim(struct netictl *netictl)
 {
 	unsigned flags = netictl->line.dry_run ? NETI_RECLAIM_DRY : 0;
-	struct neti_members *members;
+	const char *text = netictl->line.older_than;
+	auto_registry *registry = NULL;
+	auto_members *members = NULL;
 	int status = EXIT_DONE;
+	uint64_t older_than;
 
-	if (neti_registry_reclaim(registry, older_than, flags, &members) < 0)
+	if (!text)
+		return say_usage("reclaim needs --older-than, a duration such as 30d");
+	if (duration_parse(text, &older_than) < 0)
+		return say_usage("--older-than: \"%s\" is not a duration, such as 30d", text);
+	if (neti_registry_open(&registry, netictl->settings) < 0 ||
+		neti_registry_reclaim(registry, older_than, flags, &members) < 0)
 		return say_failure(netictl);
 	if (netictl->line.json)
 		status = print_members_json(members);
@@ -31,24 +40,5 @@ static int reclaim(struct netictl *netictl, struct neti_registry *registry, uint
 		print_plain(members);
 	say(netictl, "%zu leases %s given back", neti_members_count(members),
 		netictl->line.dry_run ? "would be" : "are");
-	neti_members_unref(members);
-	return status;
-}
-
-int command_reclaim(struct netictl *netictl)
-{
-	const char *text = netictl->line.older_than;
-	struct neti_registry *registry;
-	uint64_t older_than;
-	int status;
-
-	if (!text)
-		return say_usage("reclaim needs --older-than, a time such as 30d");
-	if (duration_parse(text, &older_than) < 0)
-		return say_usage("--older-than: \"%s\" is no time such as 30d", text);
-	if (neti_registry_open(&registry, netictl->settings) < 0)
-		return say_failure(netictl);
-	status = reclaim(netictl, registry, older_than);
-	neti_registry_unref(registry);
 	return status;
 }

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handles.h"
 #include "inventory.h"
+#include "members.h"
 #include "output.h"
-#include "progress.h"
 
 #define ROWS_MAX 20 /* of a list, for a person */
 
@@ -138,7 +139,7 @@ static int make_index(struct index *index, const struct neti_members *members)
 }
 
 /* The one member that the text means, or -1. */
-static long find(const struct index *index, const char *text)
+static long find_member(const struct index *index, const char *text)
 {
 	const struct key wanted = { .text = text }, *key, *end = index->keys + index->length;
 
@@ -149,18 +150,18 @@ static long find(const struct index *index, const char *text)
 	return (long)key->member;
 }
 
-static json_t *match(struct index *index, const struct inventory *inventory)
+static json_t *without_neti(struct index *index, const struct inventory *inventory)
 {
 	json_t *without = json_array();
 
 	for (size_t i = 0; i < inventory->length; i++) {
 		const struct host *host = &inventory->hosts[i];
-		long member = find(index, host->id);
+		long member = find_member(index, host->id);
 
 		if (member < 0)
-			member = find(index, host->public_address);
+			member = find_member(index, host->public_address);
 		if (member < 0)
-			member = find(index, host->private_address);
+			member = find_member(index, host->private_address);
 		if (member < 0)
 			json_array_append_new(without, json_string(host->id));
 		else
@@ -169,13 +170,13 @@ static json_t *match(struct index *index, const struct inventory *inventory)
 	return without;
 }
 
-static json_t *compare(const struct inventory *inventory, const struct neti_members *members)
+static json_t *compare_inventory(const struct inventory *inventory, const struct neti_members *members)
 {
 	json_t *unknown = json_array(), *without = NULL;
 	struct index index = { 0 };
 
 	if (make_index(&index, members) == 0)
-		without = match(&index, inventory);
+		without = without_neti(&index, inventory);
 	for (size_t i = 0; without && i < neti_members_count(members); i++)
 		if (!index.known[i])
 			json_array_append_new(unknown,
@@ -223,7 +224,7 @@ static void print_row(json_t *row)
 	putchar('\n');
 }
 
-static void print_rows(const char *what, json_t *array)
+static void print_list(const char *what, json_t *array)
 {
 	size_t n = json_array_size(array);
 
@@ -246,60 +247,46 @@ static void print_report(json_t *report)
 	print_shares("version", json_object_get(report, "versions"));
 	snprintf(what, sizeof(what), "behind revision %" JSON_INTEGER_FORMAT,
 		json_integer_value(json_object_get(report, "revision")));
-	print_rows(what, json_object_get(report, "behind"));
-	print_rows("hold removals back", json_object_get(report, "held"));
+	print_list(what, json_object_get(report, "behind"));
+	print_list("hold removals back", json_object_get(report, "held"));
 	if (below) {
 		snprintf(what, sizeof(what), "below version %.64s",
 			json_string_value(json_object_get(below, "version")));
-		print_rows(what, json_object_get(below, "members"));
+		print_list(what, json_object_get(below, "members"));
 	}
 	if (inventory) {
-		print_rows("hosts of the inventory without Neti",
+		print_list("hosts of the inventory without Neti",
 			json_object_get(inventory, "without_neti"));
-		print_rows("members that the inventory does not know",
+		print_list("members that the inventory does not know",
 			json_object_get(inventory, "unknown"));
 	}
 }
 
-static int report(struct netictl *netictl, const struct neti_members *members)
+static int print_all(struct netictl *netictl, const struct neti_members *members)
 {
 	const char *path = netictl->line.inventory;
 	struct inventory inventory = { 0 };
-	json_t *json;
+	json_auto_t *json = NULL;
 
 	if (path && inventory_read(&inventory, path) < 0)
 		return EXIT_FAILED;
 	json = build(netictl, members);
 	if (path)
-		json_object_set_new(json, "inventory", compare(&inventory, members));
+		json_object_set_new(json, "inventory", compare_inventory(&inventory, members));
 	inventory_clear(&inventory);
 	if (netictl->line.json || !json)
-		return print_json(json);
+		return print_json(json_incref(json));
 	print_report(json);
-	json_decref(json);
 	return EXIT_DONE;
 }
 
 int command_report(struct netictl *netictl)
 {
-	struct neti_registry *registry;
-	struct neti_members *members;
-	struct progress *progress;
-	int status = EXIT_FAILED;
+	auto_members *members = NULL;
 
 	if (netictl->line.below && !isdigit((unsigned char)*netictl->line.below))
-		return say_usage("--below: \"%s\" is no version such as 1.2", netictl->line.below);
-	if (neti_registry_open(&registry, netictl->settings) < 0)
+		return say_usage("--below: \"%s\" is not a version, such as 1.2", netictl->line.below);
+	if (members_read(netictl, NETI_LIST_DETAILS, &members) < 0)
 		return say_failure(netictl);
-	progress = progress_start(netictl, "reading the fleet from the registry");
-	if (neti_registry_list(registry, NETI_LIST_DETAILS, &members) < 0) {
-		progress_stop(progress);
-		status = say_failure(netictl);
-	} else {
-		progress_stop(progress);
-		status = report(netictl, members);
-		neti_members_unref(members);
-	}
-	neti_registry_unref(registry);
-	return status;
+	return print_all(netictl, members);
 }

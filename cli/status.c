@@ -43,7 +43,7 @@ static void make_written_age(json_t *json)
 	json_object_del(json, "beat");
 }
 
-static json_t *read_file(const char *path)
+static json_t *read_status_file(const char *path)
 {
 	int fd = file_open(path, O_RDONLY, 0);
 	char *text = NULL;
@@ -84,7 +84,7 @@ json_t *status_read(const char *state_dir)
 	json_t *json;
 
 	snprintf(path, sizeof(path), "%s/status", state_dir);
-	json = read_file(path);
+	json = read_status_file(path);
 	make_age(json_object_get(json, "applied"), "at", "age");
 	make_age(json, "behind_since", "behind");
 	make_age(json, "repaired_at", "repaired");

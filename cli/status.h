@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* The agent writes its status every ten seconds: after so many it hangs, or is gone. */
-#define STATUS_SILENT_S 8 /* it is written every 3 s */
+/* The agent writes its status every 3 s: after so many it hangs, or is gone. */
+#define STATUS_SILENT_S 8
 
 /* Whether an agent of this host lives; without the right to ask its lock, by its status. */
 bool agent_runs(const char *state_dir);

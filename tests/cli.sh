@@ -80,7 +80,7 @@ expect "unknown long option" refuses 2 '[-][-]frob' --frob list
 expect "unknown short option" refuses 2 'unknown option -z' -z list
 expect "unknown short option after another" refuses 2 'z' -qz list
 expect "a value that looks like an option" refuses 2 'unknown option -1' fleet set removal_delay -1s
-expect "--confirm is looked at before the registry" refuses 2 'is not a time' \
+expect "--confirm is looked at before the registry" refuses 2 'is not a duration' \
 	--registry zookeeper://127.0.0.1:1/x apply --confirm soon
 expect "missing value of -c" refuses 2 'needs a value' list -c
 expect "missing value of --registry" refuses 2 '[-][-]registry needs a value' list --registry

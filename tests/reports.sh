@@ -63,7 +63,7 @@ expect "report names who is behind" json \
 expect "report --below compares numbers" json \
 	'(.below.members | length) == 30 and .below.members[0].version == "1.1.0"' \
 	ctl --json report --below 1.2
-expect "report --below no version" says 2 'below: "new" is no version' ctl report --below new
+expect "report --below no version" says 2 'below: "new" is not a version' ctl report --below new
 expect "report for a person" says 0 '^network +ec2 +30 +75.0 %$' ctl report --below 1.2
 expect "it shows twenty and says how many more" says 0 'and 10 more: --json' \
 	ctl report --below 1.2
@@ -101,7 +101,7 @@ done
 expect "a host that stands twice counts once" json "$without" \
 	ctl --json report --inventory <(cat ids ids)
 iconv -t UTF-16 ids >wide
-expect "an inventory in another encoding" says 1 'wide is no text in UTF-8' \
+expect "an inventory in another encoding" says 1 'wide is not text in UTF-8' \
 	ctl report --inventory wide
 from_stdin() { ctl --json report --inventory - <ids; }
 expect "inventory on stdin" json "$without" from_stdin

@@ -86,7 +86,7 @@ busy_undo=$!
 
 # Confirmed or not.
 config=other.yml
-expect "apply --confirm wants a time" says 2 'not a time' ctl apply --confirm soon
+expect "apply --confirm wants a time" says 2 'not a duration' ctl apply --confirm soon
 expect "apply --confirm says how long" says 0 'rolled back in 60s' ctl apply --confirm 60s
 expect "the new rules are up" bash -c 'grep -q "dport 443" <(cat)' < <(saved)
 expect "a second one has to wait" says 1 'wait to be confirmed' ctl apply --confirm 60s

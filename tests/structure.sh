@@ -231,6 +231,27 @@ no_helper_twice() {
 	[ ! -s "$suite_folder/twice" ]
 }
 
+# Folders where a grep and a breakpoint find one function of a name; the others come yet.
+one_static='cli'
+
+one_static_per_folder() {
+	local folder twice=0
+	for folder in $one_static; do
+		awk '
+			/^(__attribute__.*)?static / {
+				gsub(/__attribute__ ?\(\([a-z_]*(\([^)]*\))?\)\) ?|=.*/, "")
+				if (!match($0, /[a-z_0-9]+\(/))
+					next
+				name = substr($0, RSTART, RLENGTH - 1)
+				if (name in home && home[name] != FILENAME)
+					print FILENAME ": " name " stands in " home[name] " too"
+				home[name] = FILENAME
+			}
+		' "$folder"/*.c | grep . && twice=1
+	done
+	return "$twice"
+}
+
 opens_with() {
 	local file bad=0
 	for file in $(find libneti include cli tests bench demo examples scripts -name '*.[ch]' \
@@ -249,6 +270,7 @@ expect "functions of tests and benchmarks have 80 lines at most" functions_are_s
 expect "their mean is about a dozen" the_mean_is_a_dozen
 expect "nesting is shallow" deep_nesting
 expect "no helper stands twice" no_helper_twice
+expect "no two static functions of a folder share a name" one_static_per_folder
 expect "every file opens with its licence" opens_with
 
 # --- tests by name --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
  * Somebody else's list of hosts: lines or JSON.
  */
 #include "../../cli/inventory.c"
+#include "../../cli/output.c"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -13,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	if (read_text(&inventory, text, size, "inventory") == 0)
-		sort(&inventory);
+		sort_hosts(&inventory);
 	for (size_t i = 0; i < inventory.length; i++)
 		PROMISE(*inventory.hosts[i].id);
 	inventory_clear(&inventory);
