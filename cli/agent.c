@@ -86,7 +86,7 @@ static void run_loop(struct loop *loop)
 		/* The watchdog is for the worker too: a stuck one is not vouched for. */
 		notify_alive(neti_agent_idle(loop->agent));
 		neti_agent_dispatch(loop->agent);
-		hook_turn(loop->hook);
+		hook_advance(loop->hook);
 		/* watch for a reader that is gone */
 	} while (!ferror(stdout) && (!(fds[1].revents & POLLIN) || take_signal(loop)));
 }

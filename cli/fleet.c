@@ -31,7 +31,7 @@ static int init(struct netictl *netictl, struct neti_registry *registry)
 	result = neti_registry_fleet_init(registry);
 	if (result < 0)
 		return say_failure(netictl);
-	say(netictl, result ? "the fleet is made" : "the fleet was there already");
+	say(netictl, result ? "the fleet was created" : "the fleet exists already");
 	return EXIT_DONE;
 }
 
@@ -44,11 +44,11 @@ static int set(struct netictl *netictl, struct neti_registry *registry)
 	return EXIT_DONE;
 }
 
-static int let_removals_go(struct netictl *netictl, struct neti_registry *registry)
+static int accept_removals(struct netictl *netictl, struct neti_registry *registry)
 {
 	if (neti_registry_fleet_accept(registry) < 0)
 		return say_failure(netictl);
-	say(netictl, "every agent lets the removals go that it holds now");
+	say(netictl, "every agent now makes the removals that it held back");
 	return EXIT_DONE;
 }
 
@@ -60,7 +60,7 @@ static const struct verb {
 	{ "init", "KEY and VALUE, both, for each setting", 0, PAIRS_MAX, init },
 	{ "show", "no argument", 0, 0, show_settings },
 	{ "set", "KEY and VALUE", 1, 1, set },
-	{ "accept", "no argument", 0, 0, let_removals_go },
+	{ "accept", "no argument", 0, 0, accept_removals },
 };
 
 static bool counts(const struct verb *verb, int arguments)

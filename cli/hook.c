@@ -269,7 +269,7 @@ static void end_program(struct hook *hook)
 	hook->deadline = clock_now() + TERM_MS;
 }
 
-void hook_turn(struct hook *hook)
+void hook_advance(struct hook *hook)
 {
 	int status;
 

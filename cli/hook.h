@@ -17,9 +17,9 @@ void hook_set_command(struct hook *hook, const char *command);
 void hook_joined(struct hook *hook, const struct neti_member *member);
 
 /* What it wants to be woken by: a descriptor to read from (or -1), SIGCHLD, and a time in
- * milliseconds from now (or -1). Then hook_turn(). */
+ * milliseconds from now (or -1). Then hook_advance(). */
 int hook_descriptor(const struct hook *hook);
 int hook_wait(const struct hook *hook);
-void hook_turn(struct hook *hook);
+void hook_advance(struct hook *hook);
 
 #endif

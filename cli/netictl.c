@@ -16,7 +16,7 @@ static const struct command commands[] = {
 	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
 	{ "plan", "", "what apply would change, as a diff", 0, 0, "STj", command_plan },
 	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
-	{ "confirm", "", "keep what apply --confirm has put up", 0, 0, "", command_confirm },
+	{ "confirm", "", "keep the rules that apply --confirm made", 0, 0, "", command_confirm },
 	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "j", command_verify },
 	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
@@ -26,7 +26,7 @@ static const struct command commands[] = {
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
 	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
 	{ "fleet", "init [KEY VALUE]...|show|set KEY VALUE|accept", "fleet-wide settings", 1, INT_MAX, "j", command_fleet },
-	{ "proxy", "apply|flush|status", "lead hosts of this network on to ZooKeeper in another", 1, 1, "Loj", command_proxy },
+	{ "proxy", "apply|flush|status", "forward hosts of this network to ZooKeeper in another", 1, 1, "Loj", command_proxy },
 	{ 0 },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * proxy apply, flush, status: hosts of this network reach ZooKeeper in another one through this
- * host, without a program in between: the kernel leads their connections on.
+ * host, without a program in between: the kernel forwards their connections.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -97,7 +97,7 @@ static int switch_forwarding_on(void)
 	if (fd >= 0 && read(fd, &before, 1) == 1)
 		result = before == '0' ? (pwrite(fd, "1", 1, 0) == 1 ? 1 : -1) : 0;
 	if (result < 0)
-		say_error("cannot switch forwarding on in %s: %s", FORWARD,
+		say_error("cannot switch on forwarding in %s: %s", FORWARD,
 			strerrordesc_np(errno));
 	if (fd >= 0)
 		close(fd);
@@ -114,8 +114,8 @@ static int apply(struct netictl *netictl, const struct proxy *proxy)
 	if (forwarding < 0)
 		return EXIT_FAILED;
 	if (forwarding)
-		say(netictl, "forwarding of IPv4 was off and is on now");
-	say(netictl, "port %u leads to %zu servers now", proxy->listen, proxy->n_targets);
+		say(netictl, "IPv4 forwarding was off and is now on");
+	say(netictl, "port %u is forwarded to %zu servers now", proxy->listen, proxy->n_targets);
 	return EXIT_DONE;
 }
 

@@ -187,7 +187,7 @@ static const struct {
 	const char *name;
 	void (*print)(const struct proxy *proxy, FILE *out);
 } tables[] = {
-	{ "*filter\n", print_filter }, /* first: what is led on is let through already */
+	{ "*filter\n", print_filter }, /* first: what is forwarded is let through already */
 	{ "*nat\n", print_nat },
 };
 

@@ -112,11 +112,11 @@ static int apply_from_state(struct netictl *netictl)
 	if (kept < 0)
 		return status;
 	if (kept != NETI_RESTORED_WHOLE && has_rules(engine))
-		return say_error("nothing is put up: the rules in the kernel stay");
+		return say_error("nothing was applied: the rules in the kernel stay");
 	if (neti_engine_apply(engine, ruleset, true) < 0)
 		return say_failure(netictl);
 	say(netictl, kept == NETI_RESTORED_WHOLE ? "the kernel holds what this host held last" :
-			     "this host refuses strangers, and knows no members yet");
+			     "this host refuses strangers; it knows no members yet");
 	return status;
 }
 
@@ -133,7 +133,7 @@ static int apply_once(struct netictl *netictl)
 		neti_ruleset_save(ruleset, state_dir) < 0) {
 		status = say_failure(netictl);
 		if (neti_context_trouble(netictl->context) == NETI_TROUBLE_HELD)
-			say(netictl, "\"netictl apply --accept\" lets them go");
+			say(netictl, "\"netictl apply --accept\" makes these removals");
 		return status;
 	}
 	say(netictl, changed ? "the kernel was changed and matches now" :
@@ -150,7 +150,7 @@ int command_apply(struct netictl *netictl)
 
 	if (!netictl->line.confirm) {
 		if (agent)
-			say(netictl, "an agent runs on this host: the settings it has read last win");
+			say(netictl, "an agent runs on this host and will apply the settings that it read last");
 		return netictl->line.from_state ? apply_from_state(netictl) : apply_once(netictl);
 	}
 	status = confirm_time(netictl, &time_ms);

@@ -45,7 +45,7 @@ static void turn_for(int ms)
 	int64_t end = clock_now() + ms;
 
 	while (clock_now() < end) {
-		hook_turn(hook);
+		hook_advance(hook);
 		poll(NULL, 0, 5);
 	}
 }
@@ -144,7 +144,7 @@ START_TEST(nothing_without_a_command)
 {
 	begin(NULL);
 	join("192.168.1.1");
-	hook_turn(hook);
+	hook_advance(hook);
 	ck_assert_int_eq(hook_wait(hook), -1);
 	hook_free(hook);
 }

@@ -87,9 +87,9 @@ expect "without the proxy the agent does not reach it" bash -c '! "$@"' . \
 "${proxy[@]}" iptables-legacy -P FORWARD DROP
 "${proxy[@]}" iptables-legacy -t nat -A PREROUTING -p tcp --dport 9999 -j REDIRECT
 saved >before
-expect "apply switches forwarding on" says 0 'forwarding of IPv4 was off' ctl apply
+expect "apply switches forwarding on" says 0 'IPv4 forwarding was off' ctl apply
 saved >applied
-expect "apply again" says 0 'leads to 1 servers' ctl apply
+expect "apply again" says 0 'forwarded to 1 servers' ctl apply
 saved >again
 expect "it changes nothing" diff applied again
 expect "status shows the server's health" says 0 \
@@ -149,7 +149,7 @@ kill "$held1" "$held2" "$held3"
 
 expect "one server of two that is away" says 0 '^172.16.0.6:2181 +(No route|Connection timed|Host is)' \
 	ctl status --to 172.16.0.5:2181,172.16.0.6:2181
-expect "two servers share" says 0 'leads to 2 servers' ctl apply --to 172.16.0.5:2181,172.16.0.6:2181
+expect "two servers share" says 0 'forwarded to 2 servers' ctl apply --to 172.16.0.5:2181,172.16.0.6:2181
 shares() { saved | grep -q -- '--probability 0.5.* --to-destination 172.16.0.5:2181'; }
 expect "by halves" shares
 expect "flush" says 0 "all of the proxy's rules are gone" ctl flush

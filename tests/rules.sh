@@ -190,7 +190,7 @@ for _ in $(seq 100); do
 	ctl status >/dev/null 2>&1 && break
 	sleep 0.1
 done
-expect "apply beside an agent" says 0 'the settings it has read last win' ctl apply
+expect "apply beside an agent" says 0 'will apply the settings that it read last' ctl apply
 expect "apply --confirm beside an agent is refused" says 1 'stop it first' ctl apply --confirm 60s
 expect "flush beside an agent" says 0 'will put its rules back' ctl flush
 kill "$agent"
