@@ -11,7 +11,7 @@
 #include "internal.h"
 
 #define RETRY_LOWEST_MS 500
-#define RETRY_MOST_MS 5000
+#define TWIN_MOST_MS 5000
 #define MARK_MS 5000   /* between two marks */
 #define TOOK_MS 60000
 #define FRESH_MS 15000 /* a mark that nobody renewed for so long: the other is gone */
@@ -105,8 +105,8 @@ int64_t twin_refuse(struct registry *registry, const char *other, const char *pa
 		"another live member has the id %s%s: %.200s; stop one of the two, or give it an id "
 		"of its own", membership->wanted->id,
 		strcmp(other, membership->name) == 0 ? " and the same addresses" : "", other);
-	if (retry > RETRY_MOST_MS)
-		return RETRY_MOST_MS;
+	if (retry > TWIN_MOST_MS)
+		return TWIN_MOST_MS;
 	return retry < RETRY_LOWEST_MS ? RETRY_LOWEST_MS : retry;
 }
 
