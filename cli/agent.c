@@ -84,7 +84,7 @@ static void run_loop(struct loop *loop)
 		fds[2].fd = hook_descriptor(loop->hook);
 		poll(fds, 3, shorter(notify_interval(), hook_wait(loop->hook)));
 		/* The watchdog is for the worker too: a stuck one is not vouched for. */
-		notify_alive(neti_agent_idle(loop->agent));
+		notify_alive(neti_agent_last_turn_ms(loop->agent));
 		neti_agent_dispatch(loop->agent);
 		hook_advance(loop->hook);
 		/* watch for a reader that is gone */

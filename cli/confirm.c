@@ -156,7 +156,7 @@ static int put_up(struct rollback *rollback)
 	if (neti_engine_apply(rollback->engine, rollback->ruleset, netictl->line.accept) >= 0)
 		return EXIT_DONE;
 	status = say_failure(netictl);
-	if (neti_context_trouble(netictl->context) != NETI_TROUBLE_HELD)
+	if (neti_context_reason(netictl->context) != NETI_REASON_HELD)
 		roll_back(rollback);
 	return status;
 }

@@ -132,7 +132,7 @@ static int apply_once(struct netictl *netictl)
 		(changed = neti_engine_apply(engine, ruleset, netictl->line.accept)) < 0 ||
 		neti_ruleset_save(ruleset, state_dir) < 0) {
 		status = say_failure(netictl);
-		if (neti_context_trouble(netictl->context) == NETI_TROUBLE_HELD)
+		if (neti_context_reason(netictl->context) == NETI_REASON_HELD)
 			say(netictl, "\"netictl apply --accept\" makes these removals");
 		return status;
 	}

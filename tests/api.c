@@ -91,7 +91,7 @@ START_TEST(bad_members_are_named)
 	ck_assert_int_eq(neti_members_add(members, "a", "ec2", "192.168.0.1", "127.0.0.1", NULL), -EINVAL);
 	ck_assert_str_eq(neti_context_message(context),
 		"private address \"127.0.0.1\" is not an address of a host");
-	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_SETTINGS);
+	ck_assert_int_eq(neti_context_reason(context), NETI_REASON_SETTINGS);
 	ck_assert_uint_eq(neti_members_count(members), 0);
 	neti_members_unref(members);
 }
@@ -249,7 +249,7 @@ START_TEST(fleet_begins_as_chosen)
 	ck_assert_int_eq(neti_registry_fleet_init(other), 0);
 	ck_assert_int_eq(neti_registry_set_initial(other, "shards", "64"), 0);
 	ck_assert_int_eq(neti_registry_fleet_init(other), -EEXIST);
-	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(neti_context_reason(context), NETI_REASON_CONFLICT);
 	ck_assert_str_eq(neti_context_message(context), "the fleet was there already, with shards 1024, "
 							"which is fixed when a fleet is made");
 	neti_registry_unref(registry);
@@ -374,8 +374,8 @@ static unsigned longest_rest(struct neti_agent *agent)
 
 	for (int i = 0; i < 500 && longest < 100; i++) {
 		neti_agent_dispatch(agent);
-		if (neti_agent_idle(agent) > longest)
-			longest = neti_agent_idle(agent);
+		if (neti_agent_last_turn_ms(agent) > longest)
+			longest = neti_agent_last_turn_ms(agent);
 		poll(NULL, 0, 10);
 	}
 	return longest;
@@ -463,7 +463,7 @@ START_TEST(nobody_dispatches)
 		poll(NULL, 0, 50);
 	ck_assert_ptr_nonnull(members);
 	neti_members_unref(members);
-	ck_assert_uint_lt(neti_agent_idle(agent), 2000);
+	ck_assert_uint_lt(neti_agent_last_turn_ms(agent), 2000);
 	neti_agent_unref(agent);
 }
 END_TEST
@@ -478,7 +478,7 @@ START_TEST(settings_are_refused_with_a_sentence)
 	ck_assert_int_eq(neti_settings_new(&settings, context), 0);
 	ck_assert_int_eq(neti_agent_new(&agent, settings), 0);
 	ck_assert_int_lt(neti_agent_start(agent), 0);
-	ck_assert_int_eq(neti_context_trouble(context), NETI_TROUBLE_SETTINGS);
+	ck_assert_int_eq(neti_context_reason(context), NETI_REASON_SETTINGS);
 	neti_agent_unref(agent);
 }
 END_TEST

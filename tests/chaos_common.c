@@ -244,7 +244,7 @@ static bool live_with(chaos_life life, enum fault fault, long n, const struct fa
 		ck_assert_msg(result == 0, "nothing failed, but: %s", neti_context_message(context));
 	} else if (result < 0) {
 		ck_assert_msg(*neti_context_message(context), "%s: no sentence", what);
-		ck_assert_int_ne(neti_context_trouble(context), NETI_TROUBLE_NONE);
+		ck_assert_int_ne(neti_context_reason(context), NETI_REASON_NONE);
 	}
 	snprintf(sentence, sizeof(sentence), "%s", neti_context_message(context));
 	neti_context_unref(context);

@@ -431,7 +431,7 @@ START_TEST(test_lock)
 	lock = open(getenv("XTABLES_LOCKFILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
-	ck_assert_int_eq(check_error.trouble, NETI_TROUBLE_BUSY);
+	ck_assert_int_eq(check_error.reason, NETI_REASON_BUSY);
 	snprintf(wanted, sizeof(wanted), "(process %d)", getpid());
 	ck_assert_msg(strstr(check_error.text, wanted) != NULL, "%s", check_error.text);
 	ck_assert(check_report.seconds >= 5 && check_report.seconds < 6);

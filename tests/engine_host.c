@@ -35,7 +35,7 @@ START_TEST(test_privilege)
 		return;
 	drop_capability(CAP_NET_RAW);
 	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &check_error), -EPERM);
-	ck_assert_int_eq(check_error.trouble, NETI_TROUBLE_PRIVILEGE);
+	ck_assert_int_eq(check_error.reason, NETI_REASON_PRIVILEGE);
 	ck_assert_ptr_nonnull(strstr(check_error.text, "CAP_NET_RAW"));
 	drop_capability(CAP_NET_ADMIN);
 	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &check_error), -EPERM);

@@ -220,7 +220,7 @@ START_TEST(chosen_is_compared)
 	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "removal_delay", "1m", &error), 0);
 	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), -EEXIST);
 	ck_assert_ptr_nonnull(strstr(error.text, "removal_delay \"5s\", which netictl fleet set"));
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(error.reason, NETI_REASON_CONFLICT);
 	fleet.removal_delay_ms = 60000;
 	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), 0);
 	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "shards", "256", &error), 0);

@@ -438,7 +438,7 @@ START_TEST(what_needs_no_kernel_needs_no_root)
 		if (neti_settings_new(&settings, context) < 0 ||
 			neti_engine_open(&engine, settings) == 0)
 			_exit(2);
-		_exit(neti_context_trouble(context) == NETI_TROUBLE_PRIVILEGE && *neti_context_message(context) ?
+		_exit(neti_context_reason(context) == NETI_REASON_PRIVILEGE && *neti_context_message(context) ?
 				0 : 3);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);

@@ -35,17 +35,17 @@ static void teardown(void)
 	settings = settings_free(settings);
 }
 
-static void expect_trouble(enum neti_trouble trouble, const char *sentence, int result, int expected)
+static void expect_trouble(enum neti_reason reason, const char *sentence, int result, int expected)
 {
 	ck_assert_str_eq(error.text, sentence);
 	ck_assert_int_eq(result, expected);
 	ck_assert_int_eq(error.result, expected);
-	ck_assert_int_eq(error.trouble, trouble);
+	ck_assert_int_eq(error.reason, reason);
 }
 
 static void expect(const char *sentence, int result, int expected)
 {
-	expect_trouble(NETI_TROUBLE_SETTINGS, sentence, result, expected);
+	expect_trouble(NETI_REASON_SETTINGS, sentence, result, expected);
 }
 
 static bool own_network(void)
@@ -131,7 +131,7 @@ START_TEST(no_default_route)
 	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
 	if (!own_network())
 		test_skip("no network namespace can be made: %s", strerror(errno));
-	expect_trouble(NETI_TROUBLE_SYSTEM, "private_ip is not set, and this host has no default route (Network is "
+	expect_trouble(NETI_REASON_SYSTEM, "private_ip is not set, and this host has no default route (Network is "
 	       "unreachable): set private_ip in the settings",
 		identity_complete(settings, &error), -ENETUNREACH);
 	ck_assert_ptr_null(settings->id);
@@ -162,7 +162,7 @@ START_TEST(loopback_is_no_source)
 		test_skip("no network namespace can be made: %s", strerror(errno));
 	add_address("lo", "127.0.0.1", "255.0.0.0");
 	add_default_route();
-	expect_trouble(NETI_TROUBLE_SYSTEM, "private_ip is not set, and the default route has no "
+	expect_trouble(NETI_REASON_SYSTEM, "private_ip is not set, and the default route has no "
 		"source address: set private_ip in the settings",
 		identity_source_address(&address, &error), -EADDRNOTAVAIL);
 	ck_assert_uint_eq(address.family, 77);

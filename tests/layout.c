@@ -25,7 +25,7 @@ START_TEST(no_fleet)
 		fclose(fopen(uri + 7, "we"));
 	try_open(&host, &config);
 	ck_assert_int_eq(registry_fleet(host.registry, &settings, WAIT_MS, &error), -ENOENT);
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_NOT_FOUND);
+	ck_assert_int_eq(error.reason, NETI_REASON_NOT_FOUND);
 	ck_assert_ptr_nonnull(strstr(error.text, "there is no fleet at"));
 	ck_assert_ptr_nonnull(strstr(error.text, uri));
 	ck_assert_uint_eq(host.troubles, 1);

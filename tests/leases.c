@@ -22,7 +22,7 @@ START_TEST(lease_lasts)
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
 	ck_assert_int_eq(registry_lease_find(host.registry, "web-1", &found, WAIT_MS, &error), -ENOENT);
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_NOT_FOUND);
+	ck_assert_int_eq(error.reason, NETI_REASON_NOT_FOUND);
 	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &first, WAIT_MS, &error), 1);
 	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &second, WAIT_MS, &error), 0);
 	ck_assert(address_equal(&first, &second));
@@ -154,7 +154,7 @@ START_TEST(full_subnet)
 	}
 	address.family = 77;
 	ck_assert_int_eq(registry_lease_take(host.registry, "late", &address, WAIT_MS, &error), -ENOSPC);
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_EXHAUSTED);
+	ck_assert_int_eq(error.reason, NETI_REASON_EXHAUSTED);
 	ck_assert_ptr_nonnull(strstr(error.text, "10.9.0.0/28"));
 	ck_assert_int_eq(address.family, 77);
 	ck_assert_int_eq(registry_lease_release(host.registry, "host-3", WAIT_MS, &error), 0);

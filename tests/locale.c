@@ -96,7 +96,7 @@ START_TEST(sentences)
 	struct neti_event *event = event_new(NETI_EVENT_APPLIED, "%.1f ms", 0.0625);
 	struct error error;
 
-	error_set(&error, -EINVAL, NETI_TROUBLE_SYSTEM, "within %g s", 0.0625);
+	error_set(&error, -EINVAL, NETI_REASON_SYSTEM, "within %g s", 0.0625);
 	has(error.text, "0.0625 s");
 	log_info(&log, "within %g s", 0.0625);
 	has(told, "0.0625 s");

@@ -365,7 +365,7 @@ START_TEST(test_hog_is_named)
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
 	snprintf(wanted, sizeof(wanted), "is held by greedy (process %d)", hog);
 	ck_assert_msg(strstr(check_error.text, wanted) != NULL, "%s", check_error.text);
-	ck_assert_int_eq(check_error.trouble, NETI_TROUBLE_BUSY);
+	ck_assert_int_eq(check_error.reason, NETI_REASON_BUSY);
 	stop_hog(hog);
 	check_apply(engine, rules);
 	check_equal(engine, rules);

@@ -69,7 +69,7 @@ static int peers(__attribute__((unused)) struct engine *engine, struct address *
 	struct error *why)
 {
 	if (kernel.failure)
-		return error_set(why, kernel.failure, NETI_TROUBLE_KERNEL, "the kernel says nothing");
+		return error_set(why, kernel.failure, NETI_REASON_KERNEL, "the kernel says nothing");
 	*ret = calloc(1, sizeof(**ret));
 	ck_assert_int_eq(address_parse("10.0.0.9", *ret), 0);
 	*ret_n = 1;

@@ -49,7 +49,7 @@ static void expect(const char *sentence, int result, int expected)
 	ck_assert_str_eq(error.text, sentence);
 	ck_assert_int_eq(result, expected);
 	ck_assert_int_eq(error.result, expected);
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_SETTINGS);
+	ck_assert_int_eq(error.reason, NETI_REASON_SETTINGS);
 	ck_assert_str_eq(settings_dump(settings), before);
 }
 

@@ -220,7 +220,7 @@ START_TEST(every_allocation_fails_once)
 		countdown = n;
 		result = whole_life(&error);
 		ck_assert_int_eq(result, countdown < 0 ? -ENOMEM : 0);
-		ck_assert(!error.result || error.trouble == NETI_TROUBLE_SYSTEM);
+		ck_assert(!error.result || error.reason == NETI_REASON_SYSTEM);
 		n++;
 	} while (result < 0);
 	ck_assert_int_gt(n, 200);

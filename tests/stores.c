@@ -211,7 +211,7 @@ START_TEST(credentials_close_the_fleet)
 	try_open(&stranger, &config);
 	ck_assert_int_eq(registry_lease_take(stranger.registry, "web-1", &address, WAIT_MS, &error),
 		-EACCES);
-	ck_assert_int_eq(error.trouble, NETI_TROUBLE_DENIED);
+	ck_assert_int_eq(error.reason, NETI_REASON_DENIED);
 	ck_assert_uint_eq(stranger.troubles, 1);
 	host_close(&stranger);
 	config.credentials = NULL;

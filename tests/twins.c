@@ -88,7 +88,7 @@ START_TEST(restart_without_memory_waits)
 	host_open(&host, "192.168.0.0/18");
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.stands[REGISTRY_TROUBLE_ENTRY], &host);
-	ck_assert_int_eq(host.trouble.trouble, NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(host.trouble.reason, NETI_REASON_CONFLICT);
 	UNTIL(host.joins == 1, &host);
 	ck_assert(!host.stands[REGISTRY_TROUBLE_ENTRY]);
 	host_close(&host);
@@ -171,8 +171,8 @@ static void check_twins(const char *first, const char *second, int ms)
 	ck_assert(b.stands[REGISTRY_TROUBLE_ENTRY] && !b.stands[REGISTRY_TROUBLE_TWIN]);
 	ck_assert(a.stands[REGISTRY_TROUBLE_TWIN] && !a.stands[REGISTRY_TROUBLE_ENTRY]);
 	ck_assert_uint_eq(a.troubles + b.troubles, 2); /* each once */
-	ck_assert_int_eq(a.trouble.trouble, NETI_TROUBLE_CONFLICT);
-	ck_assert_int_eq(b.trouble.trouble, NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(a.trouble.reason, NETI_REASON_CONFLICT);
+	ck_assert_int_eq(b.trouble.reason, NETI_REASON_CONFLICT);
 	ck_assert_ptr_nonnull(strstr(a.trouble.text, second));
 	ck_assert_ptr_nonnull(strstr(b.trouble.text, first));
 	host_close(&a);
@@ -298,7 +298,7 @@ START_TEST(conflict_and_takeover)
 	UNTIL(old.joins == 1, &old);
 	join(&new, "web-1", "10.0.0.2", false);
 	UNTIL(new.troubles == 1, &old, &new);
-	ck_assert_int_eq(new.trouble.trouble, NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(new.trouble.reason, NETI_REASON_CONFLICT);
 	ck_assert_ptr_nonnull(strstr(new.trouble.text, "web-1"));
 	ck_assert_ptr_nonnull(strstr(new.trouble.text, "10.0.0.1"));
 	ck_assert_uint_eq(new.joins, 0);
@@ -313,7 +313,7 @@ START_TEST(conflict_and_takeover)
 	/* The one that was thrown out says so, and does not take the id back. */
 	UNTIL(old.stands[REGISTRY_TROUBLE_ENTRY] && !old.stands[REGISTRY_TROUBLE_TWIN], &old, &new,
 		&watcher);
-	ck_assert_int_eq(old.trouble.trouble, NETI_TROUBLE_CONFLICT);
+	ck_assert_int_eq(old.trouble.reason, NETI_REASON_CONFLICT);
 	ck_assert_uint_eq(old.joins, 1);
 	/* It heals when the other leaves. */
 	host_close(&new);

@@ -8,7 +8,7 @@
  *
  * Results   0 or a positive number is success, else it is -errno, and the outputs (named ret_)
  *           are untouched. What errno cannot say stands in the context: one sentence for a
- *           person, neti_context_message(), and a stable code, neti_context_trouble(). Any
+ *           person, neti_context_message(), and a stable code, neti_context_reason(). Any
  *           call may answer -ENOMEM; errors with a meaning of their own stand with the call.
  *           Flags that are not known answer -EINVAL.
  * Ownership Arguments are borrowed and copied. What a _new, _open, _build or _list call returns
@@ -70,22 +70,22 @@ enum neti_log_level {
 };
 
 /* What errno cannot say. Values are stable; new ones are added at the end. */
-enum neti_trouble {
-	NETI_TROUBLE_NONE = 0,
-	NETI_TROUBLE_SYSTEM = 1,       /* memory, files, system calls */
-	NETI_TROUBLE_SETTINGS = 2,     /* settings: the message names key and line */
-	NETI_TROUBLE_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
-	NETI_TROUBLE_DENIED = 4,       /* the registry refuses these credentials */
-	NETI_TROUBLE_CONFLICT = 5,     /* another live member has this id or address, or another
+enum neti_reason {
+	NETI_REASON_NONE = 0,
+	NETI_REASON_SYSTEM = 1,       /* memory, files, system calls */
+	NETI_REASON_SETTINGS = 2,     /* settings: the message names key and line */
+	NETI_REASON_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
+	NETI_REASON_DENIED = 4,       /* the registry refuses these credentials */
+	NETI_REASON_CONFLICT = 5,     /* another live member has this id or address, or another
 					* fleet is there */
-	NETI_TROUBLE_EXHAUSTED = 6,    /* no free overlay address */
-	NETI_TROUBLE_NOT_FOUND = 7,    /* no such member, lease or fleet */
-	NETI_TROUBLE_HELD = 8,	       /* removals held back by the guard */
-	NETI_TROUBLE_PRIVILEGE = 9,    /* a capability is missing */
-	NETI_TROUBLE_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
-	NETI_TROUBLE_BUSY = 11,	       /* somebody else holds a lock */
-	NETI_TROUBLE_KERNEL = 12,      /* the kernel refused a change */
-	NETI_TROUBLE_FULL = 13	       /* a table is nearly full: connections, sets, overlay */
+	NETI_REASON_EXHAUSTED = 6,    /* no free overlay address */
+	NETI_REASON_NOT_FOUND = 7,    /* no such member, lease or fleet */
+	NETI_REASON_HELD = 8,	       /* removals held back by the guard */
+	NETI_REASON_PRIVILEGE = 9,    /* a capability is missing */
+	NETI_REASON_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
+	NETI_REASON_BUSY = 11,	       /* somebody else holds a lock */
+	NETI_REASON_KERNEL = 12,      /* the kernel refused a change */
+	NETI_REASON_FULL = 13	       /* a table is nearly full: connections, sets, overlay */
 };
 
 /* The release of the library that is loaded, as "0.1.0". Any thread. */
@@ -111,7 +111,7 @@ void neti_context_set_log(struct neti_context *context, enum neti_log_level leve
  * fails. A call that succeeds leaves it as it is. */
 const char *neti_context_message(const struct neti_context *context) NETI_NONNULL(1);
 /* The code of the same call. */
-enum neti_trouble neti_context_trouble(const struct neti_context *context) NETI_NONNULL(1);
+enum neti_reason neti_context_reason(const struct neti_context *context) NETI_NONNULL(1);
 
 /*
  * Settings of this host: the keys of neti.yml(5). With every default in place when new.
@@ -123,7 +123,7 @@ int neti_settings_new(struct neti_settings **ret_settings, struct neti_context *
 struct neti_settings *neti_settings_ref(struct neti_settings *settings) NETI_NONNULL(1);
 void neti_settings_unref(struct neti_settings *settings);
 /* Reads a file over what is there. On failure the settings are as before: -ENOENT, -EACCES and
- * the like for the file, -EINVAL for what stands in it (NETI_TROUBLE_SETTINGS, with the line). */
+ * the like for the file, -EINVAL for what stands in it (NETI_REASON_SETTINGS, with the line). */
 int neti_settings_load(struct neti_settings *settings, const char *path)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* One key; the value as it would stand in the file: "10s", "[80, 53/udp]". -EINVAL: no such key
@@ -189,8 +189,8 @@ uint64_t neti_member_held(const struct neti_member *member) NETI_NONNULL(1);
 
 /*
  * Registry: leases, live members and fleet settings. These calls wait for the registry, at most
- * the time-out (10 s unless set), and answer -ETIMEDOUT after it; -EACCES (NETI_TROUBLE_DENIED)
- * when the credentials are refused, -ENOENT (NETI_TROUBLE_NOT_FOUND) when there is no fleet yet.
+ * the time-out (10 s unless set), and answer -ETIMEDOUT after it; -EACCES (NETI_REASON_DENIED)
+ * when the credentials are refused, -ENOENT (NETI_REASON_NOT_FOUND) when there is no fleet yet.
  */
 struct neti_registry;
 
@@ -206,7 +206,7 @@ void neti_registry_set_timeout(struct neti_registry *registry, unsigned millisec
 #define NETI_REGISTER_TAKEOVER 1u /* do not mind a live member of this id at other addresses */
 /* Finds or takes the lease of an id (NULL: of the settings, else of this host). The first lease
  * of all makes the fleet. 0 when it was there, 1 when it is new. Without an id and takeover:
- * -EEXIST (NETI_TROUBLE_CONFLICT) when this host's id is live at other addresses. */
+ * -EEXIST (NETI_REASON_CONFLICT) when this host's id is live at other addresses. */
 int neti_registry_register(struct neti_registry *registry, const char *id, unsigned flags,
 	char ret_overlay[NETI_ADDRESS_MAX]) NETI_MUST_CHECK NETI_NONNULL(1, 4);
 
@@ -219,7 +219,7 @@ int neti_registry_list(struct neti_registry *registry, unsigned flags,
 /* The one member or lease that an id, overlay, private or public address belongs to, with its
  * details, as a list of one. -ENOENT when there is none. Networks may use the same private addresses:
  * of several members the one in the network of the settings is meant, and -ENOTUNIQ
- * (NETI_TROUBLE_CONFLICT) says that this does not tell which. */
+ * (NETI_REASON_CONFLICT) says that this does not tell which. */
 int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */
@@ -234,7 +234,7 @@ int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than, u
 
 /* Fleet-wide settings. set_initial: one that the fleet begins with, should this handle make it;
  * before the call that does. -EINVAL: no such key, no such value. init: 1 when made, 0 when there
- * was a fleet already; -EEXIST (NETI_TROUBLE_CONFLICT) when that one is not as set_initial wants
+ * was a fleet already; -EEXIST (NETI_REASON_CONFLICT) when that one is not as set_initial wants
  * it. */
 int neti_registry_set_initial(struct neti_registry *registry, const char *key, const char *value)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
@@ -294,14 +294,14 @@ int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset
 struct neti_engine;
 
 /* With the engine, xtables_lock and conntrack_max that the settings have now. -EPERM
- * (NETI_TROUBLE_PRIVILEGE), or -EPROTONOSUPPORT (NETI_TROUBLE_UNSUPPORTED): the message names the
+ * (NETI_REASON_PRIVILEGE), or -EPROTONOSUPPORT (NETI_REASON_UNSUPPORTED): the message names the
  * capability or the kernel's module. -EINVAL: there is no engine of that name. */
 int neti_engine_open(struct neti_engine **ret_engine, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_engine *neti_engine_ref(struct neti_engine *engine) NETI_NONNULL(1);
 void neti_engine_unref(struct neti_engine *engine);
 /* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
- * -EPERM (NETI_TROUBLE_HELD) when more peers would be removed than the fleet's guard allows:
+ * -EPERM (NETI_REASON_HELD) when more peers would be removed than the fleet's guard allows:
  * nothing was done. -EBUSY: a lock that all who change rules take was not free for 5 s. After a failure each table
  * and each set is whole, as it was or as it should be; calling again goes on. */
 int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
@@ -343,8 +343,8 @@ enum neti_event_type {
 	NETI_EVENT_APPLIED = 6, /* the kernel holds a revision: revision, seconds */
 	NETI_EVENT_HELD = 7,	/* removals held back, or no longer: count */
 	NETI_EVENT_DRIFT = 8,	/* somebody changed our rules; they were repaired: text */
-	NETI_EVENT_TROUBLE = 9 /* something is not well: text, trouble; or is again: text, and trouble
-				* NETI_TROUBLE_NONE */
+	NETI_EVENT_TROUBLE = 9 /* something is not well: text, reason; or is again: text, and reason
+				* NETI_REASON_NONE */
 };
 
 typedef void (*neti_event_function)(void *data, const struct neti_event *event);
@@ -386,7 +386,7 @@ int neti_agent_stop(struct neti_agent *agent) NETI_NONNULL(1);
 int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_members)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* Milliseconds since the worker last went round its loop (at least once a second). */
-unsigned neti_agent_idle(const struct neti_agent *agent) NETI_NONNULL(1);
+unsigned neti_agent_last_turn_ms(const struct neti_agent *agent) NETI_NONNULL(1);
 
 enum neti_event_type neti_event_get_type(const struct neti_event *event) NETI_NONNULL(1);
 /* An event and what belongs to it live as long as the callback. One sentence for every event: */
@@ -402,7 +402,7 @@ const struct neti_members *neti_event_removed(const struct neti_event *event) NE
 uint64_t neti_event_revision(const struct neti_event *event) NETI_NONNULL(1);
 double neti_event_seconds(const struct neti_event *event) NETI_NONNULL(1);
 size_t neti_event_count(const struct neti_event *event) NETI_NONNULL(1);
-enum neti_trouble neti_event_trouble(const struct neti_event *event) NETI_NONNULL(1);
+enum neti_reason neti_event_reason(const struct neti_event *event) NETI_NONNULL(1);
 
 #ifdef __cplusplus
 }

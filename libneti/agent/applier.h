@@ -23,7 +23,7 @@ int keeper_open(struct keeper *keeper, const struct settings *settings, const st
  * failure the old one goes on. */
 int keeper_reopen(struct keeper *keeper, const struct settings *settings, struct error *error);
 void keeper_close(struct keeper *keeper);
-/* Steals the ruleset on success. -EPERM (NETI_TROUBLE_HELD): nothing was changed. After any
+/* Steals the ruleset on success. -EPERM (NETI_REASON_HELD): nothing was changed. After any
  * other failure the kernel's content is not known, and the next apply looks at all of it. */
 int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
 	struct engine_report *ret, struct error *error);

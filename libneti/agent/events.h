@@ -14,7 +14,7 @@ struct neti_event {
 	struct neti_event *next;
 	enum neti_event_type type; /* 0: a message for the log */
 	enum neti_log_level level;
-	enum neti_trouble trouble;
+	enum neti_reason reason;
 	struct member *member;
 	struct neti_members *added, *moved, *removed; /* the event's own */
 	uint64_t revision;

@@ -63,7 +63,7 @@ static int check_replaceable(struct engine *engine, struct error *error)
 
 	free(peers);
 	if (result == 0 && n > 0)
-		result = error_set(error, -EBUSY, NETI_TROUBLE_KERNEL,
+		result = error_set(error, -EBUSY, NETI_REASON_KERNEL,
 			"rules of an earlier agent stay until the registry's take their place");
 	return result;
 }
@@ -147,14 +147,14 @@ static void look_at_policy(struct convergence *convergence, int64_t now)
 	if (is_to_put_up(convergence, enforces))
 		enforces = put_up_again(convergence, enforces, &error);
 	if (enforces == 0)
-		error_set(&error, -EPERM, NETI_TROUBLE_KERNEL, "its rules are not in force");
+		error_set(&error, -EPERM, NETI_REASON_KERNEL, "its rules are not in force");
 	convergence->status_stale |= convergence->status.refusing != (enforces == 1);
 	convergence->status.refusing = enforces == 1;
 	if (enforces == 1 || !is_to_refuse(convergence)) {
 		convergence_well(convergence, TROUBLE_OPEN);
 		return;
 	}
-	error_set(&told, error.result, error.trouble,
+	error_set(&told, error.result, error.reason,
 		"this host is open, though reject_all is set: %.400s", error.text);
 	convergence_trouble(convergence, TROUBLE_OPEN, &told);
 }

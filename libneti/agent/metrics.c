@@ -164,7 +164,7 @@ int metrics_write(const char *path, const struct status *status, struct error *e
 	int result;
 
 	if (!name)
-		return error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM,
 			"%s: the path is too long", path);
 	if (metrics_print(status, time(NULL), &text) < 0)
 		result = error_memory(error);

@@ -20,13 +20,13 @@
 #define CHECK_MS 5000
 #define RETRY_MAX_MS 30000
 
-static void tell_trouble(struct convergence *convergence, enum neti_trouble code,
+static void tell_trouble(struct convergence *convergence, enum neti_reason code,
 	const char *prefix, const char *sentence)
 {
 	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s%s", prefix, sentence);
 
 	if (event)
-		event->trouble = code;
+		event->reason = code;
 	events_post(convergence->events, event);
 	convergence->status_stale = true;
 }
@@ -35,7 +35,7 @@ void convergence_trouble(struct convergence *convergence, enum trouble_cause cau
 	const struct error *error)
 {
 	if (trouble_set(&convergence->status.troubles, cause, error->text))
-		tell_trouble(convergence, error->trouble, "", error->text);
+		tell_trouble(convergence, error->reason, "", error->text);
 }
 
 void convergence_well(struct convergence *convergence, enum trouble_cause cause)
@@ -44,7 +44,7 @@ void convergence_well(struct convergence *convergence, enum trouble_cause cause)
 
 	strcpy(sentence, convergence->status.troubles.text[cause]);
 	if (trouble_clear(&convergence->status.troubles, cause))
-		tell_trouble(convergence, NETI_TROUBLE_NONE, "over: ", sentence);
+		tell_trouble(convergence, NETI_REASON_NONE, "over: ", sentence);
 }
 
 bool convergence_waits(const struct convergence *convergence)

@@ -131,13 +131,13 @@ static int check_same_fleet(const struct convergence *convergence,
 	char from[PREFIX_TEXT_MAX], to[PREFIX_TEXT_MAX];
 
 	if (known->shards != settings->shards)
-		return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		return error_set(error, -EINVAL, NETI_REASON_REGISTRY,
 			"the fleet's shards changed from %u to %u: that is another fleet; the rules "
 			"stay, restart to follow it", known->shards, settings->shards);
 	if (subnet->length <= known->overlay_subnet.length &&
 		prefix_contains(subnet, &known->overlay_subnet.address))
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+	return error_set(error, -EINVAL, NETI_REASON_REGISTRY,
 		"the fleet's overlay_subnet changed from %s to %s: that is another fleet; the rules "
 		"stay, restart to follow it", prefix_format(&known->overlay_subnet, from),
 		prefix_format(subnet, to));

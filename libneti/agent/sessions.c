@@ -72,7 +72,7 @@ int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, str
 
 static int ignored(const char *state_dir, const char *why, struct error *error)
 {
-	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/" NAME " is ignored: %s",
+	return error_set(error, -EBADMSG, NETI_REASON_SYSTEM, "%s/" NAME " is ignored: %s",
 		state_dir, why);
 }
 
@@ -87,7 +87,7 @@ static int check_place(const char *state_dir, const char *line, struct error *er
 	if (strcmp(here.machine, there.machine) != 0)
 		return ignored(state_dir, "it is of another machine", error);
 	if (strcmp(here.boot, there.boot) != 0)
-		return error_set(error, -ENOENT, NETI_TROUBLE_SYSTEM, "%s/" NAME " is of another boot",
+		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, "%s/" NAME " is of another boot",
 			state_dir);
 	if (here.device != there.device || here.inode != there.inode)
 		return ignored(state_dir, "it was copied from another folder", error);

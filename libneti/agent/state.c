@@ -115,7 +115,7 @@ int state_save_ruleset(const char *state_dir, const struct ruleset *ruleset, str
 
 static int bad(const char *state_dir, const char *name, const char *why, struct error *error)
 {
-	return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "%s/%s is ignored: %s", state_dir, name,
+	return error_set(error, -EBADMSG, NETI_REASON_SYSTEM, "%s/%s is ignored: %s", state_dir, name,
 		why);
 }
 
@@ -159,7 +159,7 @@ static int read_entry(const char *line, const struct fleet_settings *fleet, stru
 
 	sscanf(line, "%45[^|]", first);
 	if (address_parse(first, &overlay) < 0)
-		return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM, "bad entry");
+		return error_set(error, -EBADMSG, NETI_REASON_SYSTEM, "bad entry");
 	result = entry_parse(&member, line, fleet, entry_shard(&overlay, fleet->shards), error);
 	if (result < 0)
 		return result;
@@ -174,12 +174,12 @@ static int read_body(const char *path, char *body, struct fleet_settings *fleet,
 	char *next, *line = strtok_r(body, "\n", &next);
 
 	if (!line || fleet_settings_parse(fleet, line, strlen(line), error) < 0)
-		return error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EBADMSG, NETI_REASON_SYSTEM,
 			"%s is ignored: its fleet settings cannot be read", path);
 	while ((line = strtok_r(NULL, "\n", &next)))
 		if (read_entry(line, fleet, members, error) < 0)
 			return error->result == -ENOMEM ? error->result :
-							  error_set(error, -EBADMSG, NETI_TROUBLE_SYSTEM,
+							  error_set(error, -EBADMSG, NETI_REASON_SYSTEM,
 								  "%s is ignored: an entry cannot be read",
 								  path);
 	member_list_sort(members);
@@ -233,7 +233,7 @@ int state_load_ruleset(const char *state_dir, struct ruleset **ret, struct error
 	int result = state_read(state_dir, RULESET_NAME, &text, &body, &length, error);
 
 	if (result == 0 && strcmp(body, FORGOTTEN) == 0)
-		result = error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+		result = error_set(error, -ENOENT, NETI_REASON_NOT_FOUND,
 			"%s/" RULESET_NAME " holds nothing: the rules were flushed", state_dir);
 	if (result == 0 && ruleset_from_json(ret, body, length, error) < 0)
 		result = error->result == -ENOMEM ? error->result :
@@ -259,7 +259,7 @@ int state_forget_ruleset(const char *state_dir, struct error *error)
 int state_restore(const struct settings *settings, struct ruleset **ret, struct error *error)
 {
 	int result = state_load_ruleset(settings->state_dir, ret, error);
-	bool flushed = error->trouble == NETI_TROUBLE_NOT_FOUND;
+	bool flushed = error->reason == NETI_REASON_NOT_FOUND;
 
 	if (result == 0) {
 		policy_clear(&(*ret)->policy);

@@ -33,7 +33,7 @@ static int lock_taken(const char *state_dir, pid_t pid, struct error *error)
 
 	if (pid > 0)
 		snprintf(who, sizeof(who), "process %d", pid);
-	return error_set(error, -EBUSY, NETI_TROUBLE_BUSY,
+	return error_set(error, -EBUSY, NETI_REASON_BUSY,
 		"an agent runs already: %s holds %s/lock", who, state_dir);
 }
 
@@ -53,7 +53,7 @@ int status_lock(const char *state_dir, struct error *error)
 	/* The pid is for people alone: a full disk is no reason not to keep the rules. */
 	if ((ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0) && errno != ENOSPC &&
 		errno != EDQUOT) {
-		error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot write %s/lock: %s", state_dir,
+		error_set(error, -errno, NETI_REASON_SYSTEM, "cannot write %s/lock: %s", state_dir,
 			strerrordesc_np(errno));
 		close(fd);
 		return error->result;

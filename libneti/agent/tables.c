@@ -15,7 +15,7 @@ static void note_fill(struct convergence *convergence, enum fill_table table, ui
 		return;
 	event = event_new(NETI_EVENT_TROUBLE, "%s", text);
 	if (event)
-		event->trouble = NETI_TROUBLE_FULL;
+		event->reason = NETI_REASON_FULL;
 	events_post(convergence->events, event);
 }
 

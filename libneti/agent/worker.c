@@ -120,7 +120,7 @@ static int start_thread(struct worker *worker, struct error *error)
 	int result = thread_start(&worker->thread, run, worker);
 
 	if (result < 0)
-		error_set(error, result, NETI_TROUBLE_SYSTEM, "cannot start a thread: %s",
+		error_set(error, result, NETI_REASON_SYSTEM, "cannot start a thread: %s",
 			strerrordesc_np(-result));
 	return result;
 }
@@ -154,7 +154,7 @@ int worker_start(struct worker **ret, const struct settings *settings,
 	worker->lock = -1;
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake < 0)
-		result = error_set(error, -errno, NETI_TROUBLE_SYSTEM, "cannot make an eventfd: %s",
+		result = error_set(error, -errno, NETI_REASON_SYSTEM, "cannot make an eventfd: %s",
 			strerrordesc_np(errno));
 	if (result == 0 && (options->member || options->rules))
 		worker->lock = result = status_lock(settings->state_dir, error);

@@ -40,7 +40,7 @@ NETI_EXPORT int neti_agent_new(struct neti_agent **ret_agent, struct neti_settin
 	if (result < 0) {
 		settings_free(agent->settings);
 		free(agent);
-		error_set(&error, result, NETI_TROUBLE_SYSTEM, "cannot make an eventfd: %s",
+		error_set(&error, result, NETI_REASON_SYSTEM, "cannot make an eventfd: %s",
 			strerrordesc_np(-result));
 		return context_fail(context, &error);
 	}
@@ -104,7 +104,7 @@ static int check_process(const struct neti_agent *agent)
 
 	if (agent->process == getpid())
 		return 0;
-	error_set(&error, -ECHILD, NETI_TROUBLE_SYSTEM,
+	error_set(&error, -ECHILD, NETI_REASON_SYSTEM,
 		"the agent was made before fork(): make another in this process");
 	return context_fail(agent->context, &error);
 }
@@ -119,7 +119,7 @@ NETI_EXPORT int neti_agent_start(struct neti_agent *agent)
 		return result;
 	if (agent->worker)
 		return context_fail(agent->context,
-			(error_set(&error, -EALREADY, NETI_TROUBLE_BUSY, "the agent runs already"), &error));
+			(error_set(&error, -EALREADY, NETI_REASON_BUSY, "the agent runs already"), &error));
 	if (agent->options.member || agent->options.rules)
 		result = identity_complete(agent->settings, &error);
 	agent->options.log_level = log->write ? log->level : 0;
@@ -164,7 +164,7 @@ static int check_same_id(const struct neti_agent *agent, const struct settings *
 
 	if (!agent->worker || !agent->options.member || strcmp(id, fresh->id) == 0)
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 		"id: this host has joined as %s and becomes %s only with a restart", id, fresh->id);
 }
 
@@ -219,14 +219,14 @@ NETI_EXPORT int neti_agent_members(struct neti_agent *agent, struct neti_members
 	}
 	neti_members_unref(members);
 	if (result == -ENODATA)
-		error_set(&error, result, NETI_TROUBLE_REGISTRY,
+		error_set(&error, result, NETI_REASON_REGISTRY,
 			"the whole member list has not been read yet");
 	else
 		error_memory(&error);
 	return context_fail(agent->context, &error);
 }
 
-NETI_EXPORT unsigned neti_agent_idle(const struct neti_agent *agent)
+NETI_EXPORT unsigned neti_agent_last_turn_ms(const struct neti_agent *agent)
 {
 	return agent->worker ? (unsigned)(clock_now() - worker_last_turn(agent->worker)) : 0;
 }
@@ -276,7 +276,7 @@ NETI_EXPORT size_t neti_event_count(const struct neti_event *event)
 	return event->count;
 }
 
-NETI_EXPORT enum neti_trouble neti_event_trouble(const struct neti_event *event)
+NETI_EXPORT enum neti_reason neti_event_reason(const struct neti_event *event)
 {
-	return event->trouble;
+	return event->reason;
 }

@@ -43,9 +43,9 @@ NETI_EXPORT const char *neti_context_message(const struct neti_context *context)
 	return context->error.text;
 }
 
-NETI_EXPORT enum neti_trouble neti_context_trouble(const struct neti_context *context)
+NETI_EXPORT enum neti_reason neti_context_reason(const struct neti_context *context)
 {
-	return context->error.trouble;
+	return context->error.reason;
 }
 
 int context_fail(struct neti_context *context, const struct error *error)

@@ -39,7 +39,7 @@ static int parse_addresses(const struct text_address *texts, size_t n, struct er
 			continue;
 		if (address_parse(texts[i].text, texts[i].address) < 0 ||
 			!address_is_unicast(texts[i].address))
-			return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 				"%s address \"%s\" is not an address of a host", texts[i].name,
 				texts[i].text);
 	}
@@ -50,11 +50,11 @@ static int make_member(struct member **ret, const char *id, const char *network,
 	const struct text_address *texts, struct member *fields, struct error *error)
 {
 	if (name_check_id(id) < 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"id \"%s\" is not 1 to %d printable characters without a space", id,
 			NAME_ID_MAX);
 	if (name_check_network(network) < 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"network \"%s\" is not 1 to %d letters, digits, \"-\", \"_\" and \".\"",
 			network, NAME_NETWORK_MAX);
 	if (parse_addresses(texts, 3, error) < 0)

@@ -57,7 +57,7 @@ static int check_process(const struct neti_registry *registry, struct error *err
 {
 	if (registry->process == getpid())
 		return 0;
-	return error_set(error, -ECHILD, NETI_TROUBLE_SYSTEM,
+	return error_set(error, -ECHILD, NETI_REASON_SYSTEM,
 		"the registry was opened before fork(): open it again in this process");
 }
 
@@ -76,7 +76,7 @@ int registry_enter(struct neti_registry *registry, bool make, struct error *erro
 	int result = check_process(neti_registry_ref(registry), error);
 
 	if (registry->calls++ > 0 && result == 0)
-		return error_set(error, -EDEADLK, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EDEADLK, NETI_REASON_SYSTEM,
 			"a call on this registry is under way: this one came from its log callback");
 	if (result < 0 || (registry->registry && (registry->makes || !make)))
 		return result;
@@ -115,7 +115,7 @@ static int check_flags(unsigned flags, unsigned known, struct error *error)
 {
 	if (!(flags & ~known))
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "flags 0x%x are not known",
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "flags 0x%x are not known",
 		flags & ~known);
 }
 
@@ -135,7 +135,7 @@ static int refuse_conflict(struct neti_registry *registry, struct error *error)
 
 	for (size_t i = 0; i < members.length && result == 0; i++)
 		if (lives_elsewhere(members.items[i], registry->settings))
-			result = error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+			result = error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 				"%s is live at %s in network %s: give this host another id, or take "
 				"the id over", registry->settings->id,
 				address_format(&members.items[i]->private_address, text),
@@ -150,7 +150,7 @@ static int take_lease(struct neti_registry *registry, const char *id, unsigned f
 	int result = 0;
 
 	if (id && name_check_id(id) < 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"id \"%s\" is not 1 to %d printable characters without a space", id,
 			NAME_ID_MAX);
 	if (!id)

@@ -182,7 +182,7 @@ NETI_EXPORT int neti_ruleset_print(const struct neti_ruleset *ruleset, char **re
 	struct error error;
 
 	if (engine_render(ruleset->engine, ruleset->ruleset, &text) == -EINVAL) {
-		error_set(&error, -EINVAL, NETI_TROUBLE_SETTINGS, "engine: there is no \"%s\"",
+		error_set(&error, -EINVAL, NETI_REASON_SETTINGS, "engine: there is no \"%s\"",
 			ruleset->engine);
 		return context_fail(ruleset->context, &error);
 	}

@@ -16,11 +16,11 @@ static void disarm(char *text)
 			*text = '?';
 }
 
-int error_set(struct error *error, int result, enum neti_trouble trouble, const char *format, ...)
+int error_set(struct error *error, int result, enum neti_reason reason, const char *format, ...)
 {
 	va_list arguments;
 
-	error->trouble = trouble;
+	error->reason = reason;
 	error->result = result;
 	va_start(arguments, format);
 	text_format(error->text, sizeof(error->text), format, arguments);
@@ -31,5 +31,5 @@ int error_set(struct error *error, int result, enum neti_trouble trouble, const 
 
 int error_memory(struct error *error)
 {
-	return error_set(error, -ENOMEM, NETI_TROUBLE_SYSTEM, "out of memory");
+	return error_set(error, -ENOMEM, NETI_REASON_SYSTEM, "out of memory");
 }

@@ -11,14 +11,14 @@
 #define ERROR_TEXT_MAX 512
 
 struct error {
-	enum neti_trouble trouble;
+	enum neti_reason reason;
 	int result; /* -errno */
 	char text[ERROR_TEXT_MAX];
 };
 
 /* Writes the sentence (no final dot, no newline) and returns result, which is -errno. Control
  * characters in what it quotes become question marks. */
-int error_set(struct error *error, int result, enum neti_trouble trouble, const char *format, ...)
+int error_set(struct error *error, int result, enum neti_reason reason, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* -ENOMEM with its sentence. */

@@ -26,7 +26,7 @@ static int path_of(const char *folder, const char *name, char path[PATH_MAX], st
 	int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
 
 	if (length < 0 || length >= PATH_MAX)
-		return error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM, "%s/%s: the path is too long",
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM, "%s/%s: the path is too long",
 			folder, name);
 	return 0;
 }
@@ -51,7 +51,7 @@ const char *file_why(int result)
 
 static int fail_with(struct error *error, int result, const char *doing, const char *path)
 {
-	return error_set(error, result, NETI_TROUBLE_SYSTEM, "%s %s: %s", doing, path,
+	return error_set(error, result, NETI_REASON_SYSTEM, "%s %s: %s", doing, path,
 		file_why(result));
 }
 
@@ -106,7 +106,7 @@ int file_make_parent(const char *path, struct error *error)
 	char copy[PATH_MAX];
 
 	if (strlen(path) >= sizeof(copy))
-		return error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM, "%s: the path is too long",
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM, "%s: the path is too long",
 			path);
 	strcpy(copy, path);
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -346,7 +346,7 @@ static int cannot_read(struct error *error, int result, const char *path)
 	if (result == -ENOMEM)
 		return error_memory(error);
 	if (result == -EISDIR || result == -ENXIO || result == -EFBIG)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EINVAL, NETI_REASON_SYSTEM,
 			"%s is not a file of Neti: %s", path, file_why(result));
 	return fail_with(error, result, "cannot read", path);
 }

@@ -172,7 +172,7 @@ int file_lock(const char *folder, const char *name, pid_t *ret_pid, struct error
 
 	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path) ||
 		snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
-		return error_set(error, -ENAMETOOLONG, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM,
 			"%s/%s: the path is too long", folder, name);
 	for (int i = 0; fd == -EAGAIN && i < TRIES; i++) {
 		if (i)
@@ -186,9 +186,9 @@ int file_lock(const char *folder, const char *name, pid_t *ret_pid, struct error
 	if (fd == -EBUSY)
 		*ret_pid = find_holder(path);
 	if (fd == -ESTALE)
-		return error_set(error, fd, NETI_TROUBLE_SYSTEM,
+		return error_set(error, fd, NETI_REASON_SYSTEM,
 			"cannot lock %s: remove %s, which is not this user's alone", path, fresh);
-	return error_set(error, fd, fd == -EBUSY ? NETI_TROUBLE_BUSY : NETI_TROUBLE_SYSTEM,
+	return error_set(error, fd, fd == -EBUSY ? NETI_REASON_BUSY : NETI_REASON_SYSTEM,
 		"cannot lock %s: %s", path, fd == -EBUSY ? "another process has it" : file_why(fd));
 }
 

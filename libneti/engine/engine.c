@@ -74,7 +74,7 @@ static int open_first(struct engine **ret, const struct settings *settings, cons
 			known = true;
 		}
 	if (!known)
-		r = error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		r = error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"engine: there is no \"%s\": auto and " KINDS " are known", settings->engine);
 	return r;
 }
@@ -130,7 +130,7 @@ static int check_families(const struct ruleset *wanted, struct error *error)
 		bad = &wanted->overlay.address;
 	if (!bad)
 		return 0;
-	return error_set(error, -EAFNOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+	return error_set(error, -EAFNOSUPPORT, NETI_REASON_UNSUPPORTED,
 		"no path can lead to %s: the overlay and its members are IPv4",
 		address_format(bad, text));
 }

@@ -41,7 +41,7 @@ int guard_check(struct engine *engine, const struct fleet_settings *fleet,
 		*ret_held = held ? removals : 0;
 	if (!held)
 		return 0;
-	return error_set(error, -EPERM, NETI_TROUBLE_HELD,
+	return error_set(error, -EPERM, NETI_REASON_HELD,
 		"held: %zu of the %zu peers in the kernel are not in the registry, more than "
 		"max_removals (%u, or %u %%) lets go at once; nothing was changed",
 		removals, n, fleet->max_removals, fleet->max_removals_percent);

@@ -45,7 +45,7 @@ __attribute__((format(printf, 3, 4))) static void found(struct search *search,
 	va_start(arguments, format);
 	text_format(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	error_set(search->error, -EADDRINUSE, NETI_TROUBLE_SETTINGS,
+	error_set(search->error, -EADDRINUSE, NETI_REASON_SETTINGS,
 		"overlay_subnet %s is not free on this host: %s; no overlay address there is reached",
 		prefix_format(search->overlay, overlay), what);
 }
@@ -197,7 +197,7 @@ int host_networks_overlapping(const struct prefix *overlay, struct prefix_list *
 	if (result == 0)
 		result = look_at_routes(&search);
 	if (result < 0)
-		error_set(error, result, NETI_TROUBLE_SYSTEM,
+		error_set(error, result, NETI_REASON_SYSTEM,
 			"the addresses and routes of this host cannot be listed: %s",
 			strerrordesc_np(-result));
 	else

@@ -33,7 +33,7 @@ struct key {
 
 static int bad(struct error *error, const struct key *key, const char *what)
 {
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%s: %s", key->name, what);
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "%s: %s", key->name, what);
 }
 
 static int read_count(struct fleet_settings *settings, const struct key *key, const json_t *value,
@@ -43,7 +43,7 @@ static int read_count(struct fleet_settings *settings, const struct key *key, co
 
 	if (!json_is_integer(value) || count < (json_int_t)key->low ||
 		(uint64_t)count > key->high)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"%s: not a whole number from %" PRIu64 " to %" PRIu64, key->name, key->low,
 			key->high);
 	*(unsigned *)((char *)settings + key->offset) = (unsigned)count;
@@ -73,7 +73,7 @@ static int read_layout(struct fleet_settings *settings, const struct key *key, c
 	int result = read_count(settings, key, value, error);
 
 	if (result == 0 && settings->layout > FLEET_LAYOUT)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"layout: the fleet has layout %u, newer than this release, which knows %u",
 			settings->layout, FLEET_LAYOUT);
 	return result;
@@ -106,11 +106,11 @@ static int read_subnet(struct fleet_settings *settings, const struct key *key, c
 	if (result < 0)
 		return bad(error, key, "not a subnet such as 192.168.0.0/18");
 	if (result > 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"%s: %s has host bits set, the subnet is %s", key->name, text,
 			prefix_format(&subnet, clean));
 	if (subnet.length < SUBNET_SHORTEST || subnet.length > address_bits(&subnet.address) - 2)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"%s: the length of %s is not between /%d and /%u", key->name, text,
 			SUBNET_SHORTEST, address_bits(&subnet.address) - 2);
 	settings->overlay_subnet = subnet;
@@ -177,11 +177,11 @@ static int read_peered(struct fleet_settings *settings, const struct key *key, c
 	if (!json_is_array(value))
 		return bad(error, key, "not pairs of networks such as \"ec2:vpc,vpc:lab\"");
 	if (n > FLEET_PEERED_MAX)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%s: more than %d pairs",
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "%s: more than %d pairs",
 			key->name, FLEET_PEERED_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (read_pair(&settings->peered[i], json_array_get(value, i)) < 0)
-			return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 				"%s: item %zu is not a pair of network names", key->name, i + 1);
 	settings->n_peered = (unsigned)n;
 	return 0;
@@ -280,7 +280,7 @@ int fleet_settings_parse(struct fleet_settings *ret, const char *json, size_t si
 		return error_memory(error);
 	if (!json_is_object(root)) {
 		json_decref(root);
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"the fleet's settings are not a JSON object: %.100s",
 			root ? "another kind of value" : trouble.text);
 	}
@@ -322,14 +322,14 @@ static int check_growth(const struct fleet_settings *old, const struct fleet_set
 		(new->overlay_subnet.length <= old->overlay_subnet.length &&
 			prefix_contains(&new->overlay_subnet, &old->overlay_subnet.address)))
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 		"overlay_subnet: can only grow, and %s does not contain %s",
 		prefix_format(&new->overlay_subnet, to), prefix_format(&old->overlay_subnet, from));
 }
 
 static int unknown_key(const char *key, struct error *error)
 {
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "%.64s: no such key", key);
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "%.64s: no such key", key);
 }
 
 static int set_key(struct fleet_settings *settings, const struct key *row, const char *value,
@@ -390,7 +390,7 @@ static int compare_key(const struct fleet_settings *fleet, const struct fleet_se
 	int result = !is || !wanted || !text ? error_memory(error) : 0;
 
 	if (result == 0 && !json_equal(is, wanted))
-		result = error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+		result = error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 			"the fleet was there already, with %s %.200s, which %s", row->name, text,
 			row->fixed ? "is fixed when a fleet is made" :
 				     "netictl fleet set can change");

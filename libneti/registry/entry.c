@@ -103,7 +103,7 @@ int entry_format(const struct member *member, char name[ENTRY_NAME_MAX], struct 
 	const char *what;
 
 	if (check_fields(member, &what) < 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "member %.*s: %s",
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "member %.*s: %s",
 			NAME_ID_MAX, member->id, what);
 	write_name(member, name);
 	return 0;
@@ -118,7 +118,7 @@ static int refuse(struct error *error, const char *name, const char *what)
 	for (i = 0; i < QUOTED_MAX && name[i]; i++)
 		quoted[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '?';
 	quoted[i] = '\0';
-	return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY, "registry entry \"%s%s\": %s",
+	return error_set(error, -EINVAL, NETI_REASON_REGISTRY, "registry entry \"%s%s\": %s",
 		quoted, name[i] ? "..." : "", what);
 }
 

@@ -255,7 +255,7 @@ static void parse(struct registry *registry, const struct store_answer *answer)
 	/* Not for good: it may have been memory that ran out. */
 	layout->dirty = true;
 	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
-	error_set(&layout->error, error.result, error.trouble,
+	error_set(&layout->error, error.result, error.reason,
 		"registry %s, fleet settings: %.300s", registry->uri, error.text);
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 }
@@ -284,7 +284,7 @@ static void read_done(void *data, const struct store_answer *answer)
 		return;
 	}
 	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
-	error_set(&layout->error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+	error_set(&layout->error, -ENOENT, NETI_REASON_NOT_FOUND,
 		"there is no fleet at %s: make it with netictl fleet init, or register a host",
 		registry->uri);
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);

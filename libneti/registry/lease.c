@@ -134,7 +134,7 @@ static void exhausted(struct lease_take *take)
 	char subnet[PREFIX_TEXT_MAX];
 	struct error error;
 
-	error_set(&error, -ENOSPC, NETI_TROUBLE_EXHAUSTED,
+	error_set(&error, -ENOSPC, NETI_REASON_EXHAUSTED,
 		"no free overlay address for %s: all of %s are leased or excluded", take->id,
 		prefix_format(&take->registry->layout.settings.overlay_subnet, subnet));
 	finish(take, -ENOSPC, NULL, &error);
@@ -191,7 +191,7 @@ static void lease_read(void *data, const struct store_answer *answer)
 	} else if (answer->result < 0) {
 		answer_failed(take, answer->result);
 	} else if (address_parse(answer->bytes, &overlay) < 0) {
-		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		error_set(&error, -EINVAL, NETI_REASON_REGISTRY,
 			"registry %s: the lease of %s holds no address", take->registry->uri,
 			take->id);
 		finish(take, -EINVAL, NULL, &error);
@@ -232,7 +232,7 @@ static void address_gone(struct lease_take *take)
 		return;
 	}
 	/* An id never changes its address, not even when another has taken it meanwhile. */
-	error_set(&error, -EADDRINUSE, NETI_TROUBLE_CONFLICT,
+	error_set(&error, -EADDRINUSE, NETI_REASON_CONFLICT,
 		"the overlay address %s of %s is leased to another id",
 		address_format(&take->wanted, text), take->id);
 	finish(take, -EADDRINUSE, NULL, &error);

@@ -12,7 +12,7 @@ static int check_id(const char *id, struct error *error)
 {
 	if (name_check_id(id) == 0)
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 		"\"%.40s\" is no id: 1 to %d printable characters without spaces", id,
 		NAME_ID_MAX);
 }
@@ -122,11 +122,11 @@ static int read_id(struct registry *registry, const char *id, struct node *ret,
 	if (result < 0)
 		return result;
 	if (ret->result == -ENOENT)
-		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND, "%s has no lease", id);
+		return error_set(error, -ENOENT, NETI_REASON_NOT_FOUND, "%s has no lease", id);
 	result = address_parse(ret->bytes, ret_overlay);
 	free(ret->bytes);
 	if (result < 0)
-		error_set(error, result, NETI_TROUBLE_REGISTRY,
+		error_set(error, result, NETI_REASON_REGISTRY,
 			"registry %s: the lease of %s holds no address", registry->uri, id);
 	return result;
 }
@@ -166,11 +166,11 @@ int registry_lease_holder(struct registry *registry, const struct address *overl
 	if (result < 0)
 		return result;
 	if (node.result == -ENOENT)
-		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+		return error_set(error, -ENOENT, NETI_REASON_NOT_FOUND,
 			"the overlay address %s is not leased", text);
 	if (name_check_id(node.bytes) < 0) {
 		free(node.bytes);
-		return error_set(error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		return error_set(error, -EINVAL, NETI_REASON_REGISTRY,
 			"registry %s: the lease of %s names no id", registry->uri, text);
 	}
 	*ret = node.bytes;
@@ -187,7 +187,7 @@ static int check_not_live(struct registry *registry, const char *id,
 	if (result <= 0)
 		return result;
 	member_unref(member);
-	return error_set(error, -EBUSY, NETI_TROUBLE_CONFLICT,
+	return error_set(error, -EBUSY, NETI_REASON_CONFLICT,
 		"%s is live (shard %s): its lease stays", id,
 		entry_shard_name(entry_shard(overlay, registry->layout.settings.shards), name));
 }
@@ -212,7 +212,7 @@ int lease_release(struct registry *registry, const char *id, int64_t before,
 	do {
 		result = read_id(registry, id, &node, &overlay, deadline, error);
 		if (result == 0 && node.modified / 1000 >= before)
-			result = error_set(error, -EBUSY, NETI_TROUBLE_CONFLICT,
+			result = error_set(error, -EBUSY, NETI_REASON_CONFLICT,
 				"%s has joined meanwhile: its lease stays", id);
 		if (result == 0)
 			result = check_not_live(registry, id, &overlay, deadline, error);

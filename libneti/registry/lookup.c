@@ -117,10 +117,10 @@ static int choose(const struct lookup *lookup, const struct member_list *members
 		}
 	}
 	if (!best)
-		return error_set(error, -ENOENT, NETI_TROUBLE_NOT_FOUND,
+		return error_set(error, -ENOENT, NETI_REASON_NOT_FOUND,
 			"no member and no lease has the id or address \"%s\"", lookup->key);
 	if (other && most <= AT_ADDRESS_HERE)
-		return error_set(error, -ENOTUNIQ, NETI_TROUBLE_CONFLICT,
+		return error_set(error, -ENOTUNIQ, NETI_REASON_CONFLICT,
 			"%s is an address of %s in network %s and of %s in network %s: tell which by "
 			"its id or overlay address", lookup->key, best->id, best->network, other->id,
 			other->network);

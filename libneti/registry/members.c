@@ -52,7 +52,7 @@ int registry_fleet_set(struct registry *registry, const struct fleet_settings *s
 	if (result == 0)
 		layout_wrote(registry, settings, set.version + 1);
 	if (result == -EAGAIN)
-		error_set(error, result, NETI_TROUBLE_CONFLICT,
+		error_set(error, result, NETI_REASON_CONFLICT,
 			"the fleet's settings were changed by somebody else meanwhile: try again");
 	buffer_clear(&json);
 	return result;

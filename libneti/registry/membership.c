@@ -546,7 +546,7 @@ static int check_self(const struct registry *registry, const struct member *self
 	char name[ENTRY_NAME_MAX];
 
 	if (before && strcmp(before->id, self->id) != 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"this host has joined as %s and cannot become %s", before->id, self->id);
 	if (!address_is_set(&member.overlay)) /* any will do: the lease decides */
 		member.overlay = member.private_address;

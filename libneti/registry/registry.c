@@ -107,18 +107,18 @@ int registry_create(struct registry *registry, const char *path, const char *byt
 int registry_explain(const struct registry *registry, int result, const char *doing,
 	struct error *error)
 {
-	enum neti_trouble trouble = NETI_TROUBLE_REGISTRY;
+	enum neti_reason reason = NETI_REASON_REGISTRY;
 	const char *why = strerror(-result);
 
 	if (result == -EACCES) {
-		trouble = NETI_TROUBLE_DENIED;
+		reason = NETI_REASON_DENIED;
 		why = "access is denied";
 	} else if (result == -EBADMSG) {
 		why = "the server's answer cannot be understood";
 	} else if (registry_lost(result)) {
 		why = "the connection was lost";
 	}
-	return error_set(error, result, trouble, "registry %s, while %s: %s", registry->uri, doing,
+	return error_set(error, result, reason, "registry %s, while %s: %s", registry->uri, doing,
 		why);
 }
 
@@ -185,7 +185,7 @@ static void unreachable(struct registry *registry, enum store_state state)
 	struct error error;
 
 	error_set(&error, refused ? -EACCES : -ENOTCONN,
-		refused ? NETI_TROUBLE_DENIED : NETI_TROUBLE_REGISTRY, "registry %s: %s", registry->uri,
+		refused ? NETI_REASON_DENIED : NETI_REASON_REGISTRY, "registry %s: %s", registry->uri,
 		*registry->detail ? registry->detail : "access is denied");
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &error);
 }
@@ -277,7 +277,7 @@ static const struct store_backend *find_backend(const char *uri)
 
 static int bad_uri(const char *uri, const char *what, struct error *error)
 {
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS, "registry \"%.200s\": %s", uri,
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS, "registry \"%.200s\": %s", uri,
 		what);
 }
 
@@ -354,7 +354,7 @@ static int open_store(struct registry *registry, const struct registry_config *c
 		epoll_ctl(registry->epoll, EPOLL_CTL_ADD, registry->timer, &event) < 0 ||
 		epoll_ctl(registry->epoll, EPOLL_CTL_ADD,
 			registry->backend->descriptor(registry->store), &event) < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "registry %s: %s",
+		return error_set(error, -errno, NETI_REASON_SYSTEM, "registry %s: %s",
 			registry->uri, strerror(errno));
 	return 0;
 }

@@ -101,7 +101,7 @@ int64_t twin_refuse(struct registry *registry, const char *other, const char *pa
 		registry->twin.mark_at = registry_now() + MARK_MS;
 		write_mark(registry, path, answer);
 	}
-	error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+	error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 		"another live member has the id %s%s: %.200s; stop one of the two, or give it an id "
 		"of its own", membership->wanted->id,
 		strcmp(other, membership->name) == 0 ? " and the same addresses" : "", other);
@@ -126,7 +126,7 @@ void twin_look(struct registry *registry, const struct store_answer *answer)
 	twin->until = registry_now() + FRESH_MS;
 	if (told) /* of several, the first */
 		return;
-	error_set(&error, -EEXIST, NETI_TROUBLE_CONFLICT,
+	error_set(&error, -EEXIST, NETI_REASON_CONFLICT,
 		"another agent wants the id %s and is refused: host %s, private address %s; stop it, "
 		"or give it an id of its own", registry->membership.wanted->id, mark.host,
 		address_format(&mark.private_address, address));
@@ -148,7 +148,7 @@ bool twin_took(struct registry *registry, struct error *error)
 	twin->took_at = now;
 	twin_forget(registry);
 	if (often)
-		error_set(error, -EEXIST, NETI_TROUBLE_CONFLICT,
+		error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 			"the entry of %s was taken away twice within a minute: stop the other agent, "
 			"or whatever removes it", registry->membership.wanted->id);
 	return often;

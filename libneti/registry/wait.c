@@ -49,10 +49,10 @@ static int timed_out(const struct registry *registry, const struct deadline *dea
 	double seconds = deadline->timeout_ms / 1000.0;
 
 	if (registry_connected(registry))
-		return error_set(error, -ETIMEDOUT, NETI_TROUBLE_REGISTRY,
+		return error_set(error, -ETIMEDOUT, NETI_REASON_REGISTRY,
 			"registry %s gave no answer within %g s, while %s", registry->uri, seconds,
 			deadline->doing);
-	return error_set(error, -ETIMEDOUT, NETI_TROUBLE_REGISTRY,
+	return error_set(error, -ETIMEDOUT, NETI_REASON_REGISTRY,
 		"no connection to registry %s within %g s, while %s%s%s", registry->uri, seconds,
 		deadline->doing, *registry->detail ? ": " : "", registry->detail);
 }
@@ -64,10 +64,10 @@ int wait_once(struct registry *registry, const struct deadline *deadline, struct
 	int result;
 
 	if (registry->processing)
-		return error_set(error, -EDEADLK, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EDEADLK, NETI_REASON_SYSTEM,
 			"a call that waits was made from inside a handler");
 	if (registry->state == STORE_REFUSED)
-		return error_set(error, -EACCES, NETI_TROUBLE_DENIED,
+		return error_set(error, -EACCES, NETI_REASON_DENIED,
 			"registry %s refuses these credentials%s%s", registry->uri,
 			*registry->detail ? ": " : "", registry->detail);
 	if (deadline->at >= 0) {
@@ -77,7 +77,7 @@ int wait_once(struct registry *registry, const struct deadline *deadline, struct
 	}
 	result = poll(&poller, 1, (int)left);
 	if (result < 0 && errno != EINTR)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM, "poll: %s", strerror(errno));
+		return error_set(error, -errno, NETI_REASON_SYSTEM, "poll: %s", strerror(errno));
 	result = registry_process(registry);
 	return result < 0 ? registry_explain(registry, result, deadline->doing, error) : 0;
 }

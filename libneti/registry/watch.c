@@ -105,7 +105,7 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 			members->items[kept++] = member;
 			continue;
 		}
-		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		error_set(&error, -EINVAL, NETI_REASON_REGISTRY,
 			"registry entry of %s: the overlay address %s is leased to another id",
 			member->id, address_format(&member->overlay, text));
 		skip(registry, number, skipped++, error.text);
@@ -237,7 +237,7 @@ static void beside_read(void *data, const struct store_answer *answer)
 		if (is_shard(roster, answer->names[i]))
 			continue;
 		roster->strays++;
-		error_set(&error, -EINVAL, NETI_TROUBLE_REGISTRY,
+		error_set(&error, -EINVAL, NETI_REASON_REGISTRY,
 			"registry node ip-map/%.80s: not one of the %u shards", answer->names[i],
 			roster->n);
 		skipped_note(registry, SKIPPED_BESIDE, error.text);

@@ -238,7 +238,7 @@ int ruleset_from_json(struct ruleset **ret, const char *json, size_t size, struc
 	if (result < 0) {
 		ruleset_free(ruleset);
 		return result == -ENOMEM ? error_memory(error) :
-					   error_set(error, result, NETI_TROUBLE_SYSTEM,
+					   error_set(error, result, NETI_REASON_SYSTEM,
 						   "the ruleset in it cannot be read");
 	}
 	*ret = ruleset;

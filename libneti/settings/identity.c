@@ -22,7 +22,7 @@
 
 static int fail(struct error *error, int result, const char *sentence)
 {
-	return error_set(error, result, NETI_TROUBLE_SETTINGS, "%s", sentence);
+	return error_set(error, result, NETI_REASON_SETTINGS, "%s", sentence);
 }
 
 /* First boots leave the file empty or with the word "uninitialized". */
@@ -32,7 +32,7 @@ static int check_machine_id(const char *path, const char *text, struct error *er
 		strspn(text, "0123456789abcdef") == MACHINE_ID_LENGTH &&
 		strspn(text, "0") != MACHINE_ID_LENGTH)
 		return 0;
-	return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 		"id is not set, and %s holds no machine id: set id in the settings",
 		path);
 }
@@ -50,7 +50,7 @@ int identity_machine_id(const char *path, char **ret, struct error *error)
 	if (result == -ENOMEM)
 		return error_memory(error);
 	if (result < 0)
-		return error_set(error, result, NETI_TROUBLE_SETTINGS,
+		return error_set(error, result, NETI_REASON_SETTINGS,
 			"id is not set, and %s cannot be read (%s): set id in the "
 			"settings",
 			path, file_why(result));
@@ -75,12 +75,12 @@ static int ask_source(int fd, struct address *ret, struct error *error)
 
 	if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) < 0 ||
 		getsockname(fd, (struct sockaddr *)&local, &length) < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -errno, NETI_REASON_SYSTEM,
 			"private_ip is not set, and this host has no default route (%m): "
 			"set private_ip in the settings");
 	address = address_from_ipv4(local.sin_addr);
 	if (!address_is_unicast(&address))
-		return error_set(error, -EADDRNOTAVAIL, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EADDRNOTAVAIL, NETI_REASON_SYSTEM,
 			"private_ip is not set, and the default route has no source address: "
 			"set private_ip in the settings");
 	*ret = address;
@@ -92,7 +92,7 @@ int identity_source_address(struct address *ret, struct error *error)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result;
 
 	if (fd < 0)
-		return error_set(error, -errno, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -errno, NETI_REASON_SYSTEM,
 			"no socket can be opened: %m");
 	result = ask_source(fd, ret, error);
 	close(fd);

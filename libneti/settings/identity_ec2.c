@@ -161,17 +161,17 @@ static void request(struct ec2_ask *ask)
 static int explain_failure(const struct ec2_ask *ask, CURLcode code, struct error *error)
 {
 	if (code == CURLE_OPERATION_TIMEDOUT && ask->step == STEP_TOKEN)
-		return error_set(error, -ETIMEDOUT, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -ETIMEDOUT, NETI_REASON_SYSTEM,
 			WHO " gave no token within %d s: in a container its hop limit must be 2; "
 			"elsewhere set identity: host", TIMEOUT_MS / 1000);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return error_set(error, -ETIMEDOUT, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -ETIMEDOUT, NETI_REASON_SYSTEM,
 			WHO " gave no %s within %d s", names[ask->step], TIMEOUT_MS / 1000);
 	if (code == CURLE_COULDNT_CONNECT)
-		return error_set(error, -ECONNREFUSED, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -ECONNREFUSED, NETI_REASON_SYSTEM,
 			WHO " cannot be reached: this is no EC2 instance, or a firewall is in the "
 			"way; elsewhere set identity: host");
-	return error_set(error, -EPROTO, NETI_TROUBLE_SYSTEM, WHO " gave no %s: %s",
+	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " gave no %s: %s",
 		names[ask->step], curl_easy_strerror(code));
 }
 
@@ -180,21 +180,21 @@ static int explain_status(const struct ec2_ask *ask, long status, struct error *
 	const char *name = names[ask->step];
 
 	if (status == 403)
-		return error_set(error, -EACCES, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EACCES, NETI_REASON_SYSTEM,
 			WHO " is switched off for this instance (403): switch it on, or set id, "
 			"private_ip and network");
 	if (status == 401)
-		return error_set(error, -EACCES, NETI_TROUBLE_SYSTEM,
+		return error_set(error, -EACCES, NETI_REASON_SYSTEM,
 			WHO " refuses its own token (401), asked for %s", name);
 	if (status == 404)
-		return error_set(error, -ENOENT, NETI_TROUBLE_SYSTEM, WHO " knows no %s (404)", name);
-	return error_set(error, -EPROTO, NETI_TROUBLE_SYSTEM, WHO " answered %ld, asked for %s",
+		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, WHO " knows no %s (404)", name);
+	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " answered %ld, asked for %s",
 		status, name);
 }
 
 static int refuse_text(const struct ec2_ask *ask, struct error *error)
 {
-	return error_set(error, -EPROTO, NETI_TROUBLE_SYSTEM, WHO " gave a %s that is none",
+	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " gave a %s that is none",
 		names[ask->step]);
 }
 

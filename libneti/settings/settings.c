@@ -197,12 +197,12 @@ static int fail_hosts(const struct settings *settings, struct error *error)
 	if (buffer_result(&names) < 0)
 		error_memory(error);
 	else if (settings->network)
-		error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"zk_hosts: no servers for network \"%s\" (there are some for: "
 			"%s)",
 			settings->network, buffer_text(&names));
 	else
-		error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"network is not set, and zk_hosts has servers for several: %s",
 			buffer_text(&names));
 	buffer_clear(&names);
@@ -229,7 +229,7 @@ int settings_registry(const struct settings *settings, char **ret, struct error 
 	if (settings->registry)
 		buffer_print(&text, "%s", settings->registry);
 	else if (settings->n_zk_hosts == 0)
-		return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"no registry is set: set registry, such as "
 			"zookeeper://h1:2181,h2:2181/neti, "
 			"or zk_hosts");

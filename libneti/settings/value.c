@@ -39,7 +39,7 @@ int settings_fail(const struct settings_at *at, int result, const char *format, 
 	va_end(arguments);
 	place(at, before, sizeof(before));
 	return error_set(
-		at->error, result, NETI_TROUBLE_SETTINGS, "%s%s", before, sentence);
+		at->error, result, NETI_REASON_SETTINGS, "%s%s", before, sentence);
 }
 
 void settings_warn(const struct settings_at *at, const char *format, ...)

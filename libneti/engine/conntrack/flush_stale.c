@@ -198,7 +198,7 @@ int conntrack_flush_stale(const struct forget *forget, size_t *ret_forgotten, st
 	if (r == -ENOMEM)
 		return error_memory(error);
 	if (r < 0)
-		return error_set(error, r, NETI_TROUBLE_KERNEL,
+		return error_set(error, r, NETI_REASON_KERNEL,
 			"cannot forget the flows to members that moved: %s", strerrordesc_np(-r));
 	return 0;
 }

@@ -34,7 +34,7 @@ int conntrack_check(struct error *error)
 
 	if (r == 0)
 		return 0;
-	return error_set(error, -EPROTONOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+	return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 		"the kernel does not give its connections (%s): modprobe nf_conntrack_netlink",
 		strerrordesc_np(-r));
 }

@@ -39,9 +39,9 @@ int commit_failed(enum table table, int r, struct error *error)
 	if (r == -ENOMEM)
 		return error_memory(error);
 	if (r == -ESTALE)
-		return error_set(error, r, NETI_TROUBLE_KERNEL,
+		return error_set(error, r, NETI_REASON_KERNEL,
 			"the %s table %s holds something else than was put there", program, name);
-	return error_set(error, r, NETI_TROUBLE_KERNEL, "cannot change the %s table %s: %s", program,
+	return error_set(error, r, NETI_REASON_KERNEL, "cannot change the %s table %s: %s", program,
 		name, strerror(-r));
 }
 

@@ -55,7 +55,7 @@ static int failed(struct sets *sets, const char *name, struct error *error)
 		text[n - 1] = '\0';
 	r = strstr(text, "in use by") ? -EBUSY : strstr(text, "full") ? -ENOSPC : -EIO;
 	ipset_session_report_reset(sets->session);
-	return error_set(error, r, r == -EBUSY ? NETI_TROUBLE_BUSY : NETI_TROUBLE_KERNEL,
+	return error_set(error, r, r == -EBUSY ? NETI_REASON_BUSY : NETI_REASON_KERNEL,
 		"set %s: %s", name, *text ? text : "the kernel refused the change");
 }
 

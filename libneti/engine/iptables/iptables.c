@@ -27,7 +27,7 @@ static int check_sets(struct error *error)
 
 	for (size_t i = 0; i < 3; i++)
 		if (netlink_set_type(needed[i].type) < 0)
-			return error_set(error, -EPROTONOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+			return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 				"the kernel has no %s: modprobe %s", needed[i].what,
 				needed[i].module);
 	return 0;
@@ -59,7 +59,7 @@ static int explain_set(int r, struct error *error)
 
 	if (iptables_set_state(SET_PEERS, set_names[SET_PEERS], &state, &other) < 0 || state.right)
 		return r;
-	return error_set(error, -ESTALE, NETI_TROUBLE_KERNEL, "set %s is not what was put there",
+	return error_set(error, -ESTALE, NETI_REASON_KERNEL, "set %s is not what was put there",
 		set_names[SET_PEERS]);
 }
 
@@ -184,7 +184,7 @@ static int remove_table(struct engine *engine, enum table table, struct engine_r
 	int r = commit_change(&change, table, error);
 
 	if (r >= 0 && *change.kept)
-		return error_set(error, -EBUSY, NETI_TROUBLE_BUSY,
+		return error_set(error, -EBUSY, NETI_REASON_BUSY,
 			"chain %s stays: a rule that Neti did not make refers to it", change.kept);
 	return r < 0 ? r : 0;
 }
@@ -286,7 +286,7 @@ static int read_denied(struct engine *engine, struct denied **ret, size_t *ret_n
 		*ret_n = 0;
 		return 0;
 	}
-	return r < 0 ? error_set(error, r, NETI_TROUBLE_KERNEL, "set %s cannot be read: %s",
+	return r < 0 ? error_set(error, r, NETI_REASON_KERNEL, "set %s cannot be read: %s",
 			       set_names[SET_DENIED], strerror(-r)) :
 		       0;
 }

@@ -116,7 +116,7 @@ int xtables_lock(const char *path, bool *busy, struct error *error)
 		path = usual_path();
 	fd = file_open(path, O_RDONLY | O_CREAT, 0600);
 	if (fd < 0)
-		return error_set(error, fd, NETI_TROUBLE_SYSTEM,
+		return error_set(error, fd, NETI_REASON_SYSTEM,
 			"cannot open the xtables lock %s: %s", path, file_why(fd));
 	r = wait_for(fd, clock_seconds(CLOCK_MONOTONIC) + TIMEOUT_SECONDS, *busy);
 	*busy = r == -EBUSY;
@@ -125,9 +125,9 @@ int xtables_lock(const char *path, bool *busy, struct error *error)
 	describe_holder(fd, holder, sizeof(holder));
 	close(fd);
 	if (r == -EBUSY)
-		return error_set(error, r, NETI_TROUBLE_BUSY, "the xtables lock %s is held by %s",
+		return error_set(error, r, NETI_REASON_BUSY, "the xtables lock %s is held by %s",
 			path, holder);
-	return error_set(error, r, NETI_TROUBLE_SYSTEM, "cannot lock %s: %s", path, strerror(-r));
+	return error_set(error, r, NETI_REASON_SYSTEM, "cannot lock %s: %s", path, strerror(-r));
 }
 
 void xtables_unlock(int fd)

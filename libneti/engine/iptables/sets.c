@@ -13,9 +13,9 @@ static int cannot_read(const char *name, int r, struct error *error)
 	if (r == -ENOMEM)
 		return error_memory(error);
 	if (r == -EPERM)
-		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
+		return error_set(error, r, NETI_REASON_PRIVILEGE,
 			"not permitted to read set %s: CAP_NET_ADMIN is needed", name);
-	return error_set(error, r, NETI_TROUBLE_KERNEL, "cannot read set %s: %s", name, strerror(-r));
+	return error_set(error, r, NETI_REASON_KERNEL, "cannot read set %s: %s", name, strerror(-r));
 }
 
 static bool is_right(const struct set_shape *shape, const struct netlink_set *found)

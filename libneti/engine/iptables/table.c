@@ -154,12 +154,12 @@ static int explain_open(int r, enum table table, struct error *error)
 	const char *name = render_table_name(table);
 
 	if (r == -EPERM)
-		return error_set(error, r, NETI_TROUBLE_PRIVILEGE,
+		return error_set(error, r, NETI_REASON_PRIVILEGE,
 			"not permitted to read the %s table %s: CAP_NET_ADMIN and CAP_NET_RAW are needed",
 			backend->program, name);
 	if (r == -ENOMEM)
 		return error_memory(error);
-	return error_set(error, r, NETI_TROUBLE_UNSUPPORTED,
+	return error_set(error, r, NETI_REASON_UNSUPPORTED,
 		"the kernel has no %s table %s: modprobe %s_%s", backend->program, name,
 		backend->family == AF_INET6 ? "ip6table" : "iptable", name);
 }
@@ -373,7 +373,7 @@ int xtables_commit(struct xtables *xtables, struct error *error)
 	if (xtables->backend->commit(xtables->handle))
 		return 0;
 	r = failure();
-	return error_set(error, r, NETI_TROUBLE_KERNEL, "the kernel refused the %s table %s: %s",
+	return error_set(error, r, NETI_REASON_KERNEL, "the kernel refused the %s table %s: %s",
 		xtables->backend->program, render_table_name(xtables->table), strerror(-r));
 }
 
@@ -418,7 +418,7 @@ int xtables_check(struct error *error)
 	int fd = open_raw(), r = 0;
 
 	if (fd < 0)
-		return error_set(error, -errno, NETI_TROUBLE_PRIVILEGE,
+		return error_set(error, -errno, NETI_REASON_PRIVILEGE,
 			"cannot open a raw socket: CAP_NET_RAW is needed");
 	for (size_t i = 0; r == 0 && i < sizeof(needed) / sizeof(needed[0]); i++) {
 		struct xt_get_revision asked = { .revision = needed[i].revision };
@@ -426,7 +426,7 @@ int xtables_check(struct error *error)
 
 		strncpy(asked.name, needed[i].name, sizeof(asked.name) - 1);
 		if (getsockopt(fd, SOL_IP, needed[i].option, &asked, &size) < 0)
-			r = error_set(error, -EPROTONOSUPPORT, NETI_TROUBLE_UNSUPPORTED,
+			r = error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 				"the kernel has no %s %s of revision %u for iptables: modprobe %s",
 				needed[i].option == IPT_SO_GET_REVISION_MATCH ? "match" : "target",
 				needed[i].name, needed[i].revision, needed[i].module);

@@ -36,7 +36,7 @@ int zookeeper_hosts_write(char **ret, const char *address, struct error *error)
 
 		if (length < 0) {
 			buffer_clear(&hosts);
-			return error_set(error, -EINVAL, NETI_TROUBLE_SETTINGS,
+			return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 				"registry hosts \"%.200s\": not HOST:PORT,HOST:PORT,...",
 				address);
 		}

@@ -455,7 +455,7 @@ static int start(struct zk *zk, const struct store_config *config, struct error 
 	}
 	result = open_descriptors(zk);
 	if (result < 0)
-		return error_set(error, result, NETI_TROUBLE_SYSTEM, "registry %s: %s", zk->hosts,
+		return error_set(error, result, NETI_REASON_SYSTEM, "registry %s: %s", zk->hosts,
 			strerror(-result));
 	zk->log_slot = zookeeper_log_open(&zk->log, zk->queue.ready);
 	zookeeper_client_verbose(zk->log.write && zk->log.level >= NETI_LOG_DEBUG);
