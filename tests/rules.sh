@@ -68,6 +68,26 @@ from_state_is_whole() {
 expect "apply --from-state puts up what stood, with the registry away" from_state_is_whole
 mv away.db registry.db
 
+{ cat hudson.yml; echo 'engine: iptables'; echo "xtables_lock: $PWD/own.lock"; } >named.yml
+{ cat hudson.yml; echo 'engine: carrier-pigeon'; } >pigeon.yml
+config=named.yml
+expect "an engine by its name" says 0 'nothing to change' ctl plan
+takes_the_named_lock() {
+	(flock 9 && exec sleep 30) 9>own.lock &
+	local holder=$!
+	until ! flock -n own.lock true; do sleep 0.05; done
+	sed -i 's/80]/81]/' named.yml
+	says 1 "the xtables lock $PWD/own.lock is held by" ctl apply
+	local status=$?
+	kill "$holder"
+	return "$status"
+}
+expect "xtables_lock names the lock" takes_the_named_lock
+config=pigeon.yml
+expect "an engine that there is not" says 2 'there is no "carrier-pigeon"' ctl plan
+expect "nor is its text" says 2 'there is no "carrier-pigeon"' ctl plan --text
+unset config
+
 # As long as somebody holds the lock nothing can be rolled back. The rest goes on beside it.
 busy_undo() {
 	local -x XTABLES_LOCKFILE=$PWD/busy.lock _
