@@ -37,13 +37,13 @@ static int read_clock(struct registry *registry, struct reading *reading,
 {
 	struct store_operation operation = { .kind = STORE_CREATE_EPHEMERAL,
 		.path = reading->path.text, .version = -1 };
-	struct gather_plan plan = { GATHER_GET, 1, reading_path, reading_take, reading };
+	struct bulk_plan plan = { BULK_GET, 1, reading_path, reading_take, reading };
 	struct error ignored;
 	size_t failed;
 	int result = wait_multi(registry, &operation, 1, &failed, deadline, error);
 
 	if (result == 0)
-		result = wait_gather(registry, &plan, deadline, error);
+		result = bulk_read(registry, &plan, deadline, error);
 	operation.kind = STORE_DELETE;
 	if (result == 0)
 		wait_multi(registry, &operation, 1, &failed, deadline, &ignored);

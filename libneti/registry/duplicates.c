@@ -9,10 +9,10 @@
 
 #include "internal.h"
 
-#define DISPUTES_MAX 64
+#define DUPLICATES_MAX 64
 
-struct dispute {
-	struct dispute *next;
+struct duplicate {
+	struct duplicate *next;
 	struct registry *registry;
 	struct address overlay;
 	unsigned shard;
@@ -22,101 +22,101 @@ struct dispute {
 	char holder[NAME_ID_MAX + 1]; /* "": not known, or nobody */
 };
 
-static struct dispute *find(const struct registry *registry, const struct address *overlay)
+static struct duplicate *find(const struct registry *registry, const struct address *overlay)
 {
-	struct dispute *dispute = registry->disputes;
+	struct duplicate *duplicate = registry->duplicates;
 
-	while (dispute && !address_equal(&dispute->overlay, overlay))
-		dispute = dispute->next;
-	return dispute;
+	while (duplicate && !address_equal(&duplicate->overlay, overlay))
+		duplicate = duplicate->next;
+	return duplicate;
 }
 
 static void answered(void *data, const struct store_answer *answer)
 {
-	struct dispute *dispute = data;
+	struct duplicate *duplicate = data;
 	bool failed;
 
-	dispute->busy = false;
+	duplicate->busy = false;
 	if (answer->result == 0 && answer->size <= NAME_ID_MAX)
-		strcpy(dispute->holder, answer->bytes);
+		strcpy(duplicate->holder, answer->bytes);
 	/* Without an answer it is asked again after the next reading. */
 	failed = answer->result < 0 && answer->result != -ENOENT;
-	dispute->over |= failed;
-	roster_read_again(dispute->registry, dispute->shard, failed ? REGISTRY_RETRY_MS : 0);
+	duplicate->over |= failed;
+	watch_read_again(duplicate->registry, duplicate->shard, failed ? REGISTRY_RETRY_MS : 0);
 }
 
 static void ask(struct registry *registry, const struct address *overlay, unsigned shard)
 {
-	struct dispute *dispute;
+	struct duplicate *duplicate;
 	char text[ADDRESS_TEXT_MAX];
 	struct node_path path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text));
 	size_t n = 0;
 
-	for (dispute = registry->disputes; dispute; dispute = dispute->next)
+	for (duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
 		n++;
-	dispute = n < DISPUTES_MAX ? calloc(1, sizeof(*dispute)) : NULL;
-	if (!dispute)
+	duplicate = n < DUPLICATES_MAX ? calloc(1, sizeof(*duplicate)) : NULL;
+	if (!duplicate)
 		return;
-	*dispute = (struct dispute){
+	*duplicate = (struct duplicate){
 		.registry = registry, .overlay = *overlay, .shard = shard, .stands = true
 	};
-	if (registry->backend->get(registry->store, path.text, false, answered, dispute) < 0) {
-		free(dispute);
+	if (registry->backend->get(registry->store, path.text, false, answered, duplicate) < 0) {
+		free(duplicate);
 		return;
 	}
-	dispute->busy = true;
-	dispute->next = registry->disputes;
-	registry->disputes = dispute;
+	duplicate->busy = true;
+	duplicate->next = registry->duplicates;
+	registry->duplicates = duplicate;
 }
 
-void dispute_begin(struct registry *registry, unsigned shard)
+void duplicates_begin(struct registry *registry, unsigned shard)
 {
-	for (struct dispute *dispute = registry->disputes; dispute; dispute = dispute->next)
-		if (dispute->shard == shard)
-			dispute->stands = false;
+	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+		if (duplicate->shard == shard)
+			duplicate->stands = false;
 }
 
-bool dispute_is_lost(struct registry *registry, const struct member *member, unsigned shard)
+bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard)
 {
-	struct dispute *dispute = find(registry, &member->overlay);
+	struct duplicate *duplicate = find(registry, &member->overlay);
 
-	if (!dispute) {
+	if (!duplicate) {
 		ask(registry, &member->overlay, shard);
 		return false;
 	}
-	dispute->stands = true;
-	return *dispute->holder && strcmp(dispute->holder, member->id) != 0;
+	duplicate->stands = true;
+	return *duplicate->holder && strcmp(duplicate->holder, member->id) != 0;
 }
 
-void dispute_end(struct registry *registry)
+void duplicates_end(struct registry *registry)
 {
-	struct dispute **at = &registry->disputes;
+	struct duplicate **at = &registry->duplicates;
 
 	while (*at) {
-		struct dispute *dispute = *at;
+		struct duplicate *duplicate = *at;
 
-		if (dispute->busy || (dispute->stands && !dispute->over)) {
-			at = &dispute->next;
+		if (duplicate->busy || (duplicate->stands && !duplicate->over)) {
+			at = &duplicate->next;
 			continue;
 		}
-		*at = dispute->next;
-		free(dispute);
+		*at = duplicate->next;
+		free(duplicate);
 	}
 }
 
 /* The leases may be others in what the registry is now. */
-void dispute_lost(struct registry *registry)
+void duplicates_lost(struct registry *registry)
 {
-	for (struct dispute *dispute = registry->disputes; dispute; dispute = dispute->next)
-		dispute->over = true;
+	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+		duplicate->over = true;
 }
 
-void dispute_clear(struct registry *registry)
+void duplicates_clear(struct registry *registry)
 {
-	while (registry->disputes) {
-		struct dispute *next = registry->disputes->next;
+	while (registry->duplicates) {
+		struct duplicate *next = registry->duplicates->next;
 
-		free(registry->disputes);
-		registry->disputes = next;
+		free(registry->duplicates);
+		registry->duplicates = next;
 	}
 }

@@ -2,11 +2,11 @@
 #ifndef NETI_REGISTRY_INTERNAL_H
 #define NETI_REGISTRY_INTERNAL_H
 /*
- * What the files of the registry share. Everything that lasts is a small machine with at most
- * one request under way (the roster: one a shard). A machine is kicked after every event and
- * starts what it has to do and can do now; its answers only note the outcome and kick again.
- * Its X_next() tells when a kick would start something, by the conditions of the kick itself:
- * REGISTRY_NEVER while only an event can change that.
+ * What the files of the registry share. Everything that lasts is a small state machine with at
+ * most one request under way (the watch: one a shard). It is advanced after every event and starts
+ * what it has to do and can do now; its answers only note the outcome. Its X_next() tells when
+ * X_advance() would start something, by the same conditions: REGISTRY_NEVER while only an event
+ * can change that.
  * Requests are all answered before an expiry is told, so no answer meets a later session.
  */
 #include <limits.h>
@@ -98,7 +98,7 @@ struct twin {
 	int64_t took_at; /* the entry went, and the session lives; 0 never */
 };
 
-struct roster_shard {
+struct watch_shard {
 	struct registry *registry;
 	bool dirty, reading;
 	bool failed;	/* at the last read */
@@ -117,10 +117,10 @@ struct skipped_list {
 	size_t n;
 };
 
-struct roster {
+struct watch {
 	bool active;
 	unsigned n;
-	struct roster_shard *shards;
+	struct watch_shard *shards;
 	size_t members; /* in all shards */
 	size_t strays;	/* nodes beside the shards that are none */
 	bool beside_dirty, beside_reading;
@@ -151,11 +151,11 @@ struct registry {
 	struct lease_take *takes; /* those that wait */
 	struct membership membership;
 	struct twin twin;
-	struct roster roster;
+	struct watch watch;
 	struct skipped_list skipped;
 	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
-	struct dispute *disputes;
-	struct gather *gathers; /* those with answers on the way */
+	struct duplicate *duplicates;
+	struct bulk *bulks; /* those with answers on the way */
 };
 
 /* registry.c */
@@ -165,7 +165,7 @@ uint64_t registry_random(uint64_t limit); /* below the limit */
  * member, 0 in a small fleet. */
 int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms);
 bool registry_connected(const struct registry *registry);
-void registry_kick(struct registry *registry);
+void registry_advance(struct registry *registry);
 /* To the handler, and only when it differs from what was told last; NULL: it is over. A call that
  * waits says it itself. */
 void registry_trouble(struct registry *registry, enum registry_trouble which,
@@ -184,12 +184,12 @@ void registry_failed(struct registry *registry, enum registry_trouble which, int
 int64_t registry_pause(int result);
 /* False while a retry lies ahead; 0 is "none", and what is due becomes that. */
 bool registry_due(int64_t *at);
-/* Lost connection or session: whatever waits for the next one is started again by a kick. */
+/* Lost connection or session: whatever waits for the next one is started again when it advances. */
 bool registry_lost(int result);
 
 /* layout.c */
 struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
-void layout_kick(struct registry *registry);
+void layout_advance(struct registry *registry);
 int64_t layout_next(const struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */
 bool layout_may_make(const struct registry *registry);
@@ -203,12 +203,12 @@ void layout_wrote(struct registry *registry, const struct fleet_settings *settin
  * registry_process(). */
 int lease_take_start(struct registry *registry, const char *id, const struct address *wanted,
 	lease_done done, void *data, struct lease_take **ret);
-void lease_kick(struct registry *registry);
+void lease_advance(struct registry *registry);
 int64_t lease_next(const struct registry *registry);
 void lease_clear(struct registry *registry);
 
 /* membership.c */
-void membership_kick(struct registry *registry);
+void membership_advance(struct registry *registry);
 int64_t membership_next(const struct registry *registry);
 void membership_lost(struct registry *registry); /* with the session */
 void membership_changed(struct registry *registry, const char *path);
@@ -227,24 +227,24 @@ void twin_forget(struct registry *registry); /* with the entry */
 /* Somebody took our entry while the session lives. Once it is made again at once: false. Whoever does
  * it over and over is not fought: true, with the sentence. */
 bool twin_took(struct registry *registry, struct error *error);
-void twin_kick(struct registry *registry);
+void twin_advance(struct registry *registry);
 int64_t twin_next(const struct registry *registry);
 
-/* roster.c */
-void roster_kick(struct registry *registry);
-int64_t roster_next(const struct registry *registry);
-void roster_lost(struct registry *registry);
-void roster_changed(struct registry *registry, const char *path);
+/* watch.c */
+void watch_advance(struct registry *registry);
+int64_t watch_next(const struct registry *registry);
+void watch_lost(struct registry *registry);
+void watch_changed(struct registry *registry, const char *path);
 /* How long a change that was told waits until it is read. */
-int64_t roster_change_delay(struct registry *registry);
-void roster_clear(struct registry *registry);
-void roster_check(struct registry *registry); /* the settings were read */
+int64_t watch_change_delay(struct registry *registry);
+void watch_clear(struct registry *registry);
+void watch_check(struct registry *registry); /* the settings were read */
 /* The registry is not what it was: that is told, and all is read again. */
-void roster_replaced(struct registry *registry, const char *why);
-void roster_connected(struct registry *registry);
+void watch_replaced(struct registry *registry, const char *why);
+void watch_connected(struct registry *registry);
 
 /* After so many milliseconds. */
-void roster_read_again(struct registry *registry, unsigned shard, int64_t ms);
+void watch_read_again(struct registry *registry, unsigned shard, int64_t ms);
 
 /* skipped.c */
 #define SKIPPED_BESIDE UINT_MAX /* instead of a shard */
@@ -252,13 +252,13 @@ void skipped_forget(struct registry *registry, unsigned shard);
 void skipped_note(struct registry *registry, unsigned shard, const char *sentence);
 void skipped_clear(struct registry *registry);
 
-/* dispute.c: begin, ask for each of those that share an overlay address in the shard, end. */
-void dispute_begin(struct registry *registry, unsigned shard);
+/* duplicates.c: begin, ask for each of those that share an overlay address in the shard, end. */
+void duplicates_begin(struct registry *registry, unsigned shard);
 /* Whether another id has the lease; false while that is being asked. */
-bool dispute_is_lost(struct registry *registry, const struct member *member, unsigned shard);
-void dispute_end(struct registry *registry);
-void dispute_lost(struct registry *registry);
-void dispute_clear(struct registry *registry);
+bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard);
+void duplicates_end(struct registry *registry);
+void duplicates_lost(struct registry *registry);
+void duplicates_clear(struct registry *registry);
 
 /* wait.c */
 struct deadline {
@@ -276,19 +276,19 @@ int wait_again(struct registry *registry, struct retry *retry, const struct dead
 	struct error *error);
 int64_t wait_next(const struct registry *registry);
 
-enum gather_kind { GATHER_GET, GATHER_CHILDREN };
+enum bulk_kind { BULK_GET, BULK_CHILDREN };
 /*
  * Reads n nodes, many at a time, each again when the connection was lost meanwhile. take sees
  * every answer once, in any order, and returns 0 or a -errno that ends it all.
  */
-struct gather_plan {
-	enum gather_kind kind;
+struct bulk_plan {
+	enum bulk_kind kind;
 	size_t n;
 	struct node_path (*path)(void *data, size_t i);
 	int (*take)(void *data, size_t i, const struct store_answer *answer);
 	void *data;
 };
-int wait_gather(struct registry *registry, const struct gather_plan *plan,
+int bulk_read(struct registry *registry, const struct bulk_plan *plan,
 	const struct deadline *deadline, struct error *error);
 /* The answer's result; failed: which operation. */
 int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,

@@ -41,7 +41,7 @@ void layout_changed(struct registry *registry, const char *path)
 	if (strcmp(path, fleet.text) != 0)
 		return;
 	registry->layout.dirty = true;
-	registry->layout.retry_at = registry_now() + roster_change_delay(registry);
+	registry->layout.retry_at = registry_now() + watch_change_delay(registry);
 }
 
 void layout_repair(struct registry *registry)
@@ -227,7 +227,7 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 	if (!first && same(&layout->settings, settings))
 		return;
 	layout->settings = *settings;
-	roster_check(registry);
+	watch_check(registry);
 	if (registry->handler.fleet)
 		registry->handler.fleet(registry->handler.data, settings);
 }
@@ -277,7 +277,7 @@ static void read_done(void *data, const struct store_answer *answer)
 	}
 	if (layout->known && !layout->missing) {
 		layout->missing = true;
-		roster_replaced(registry, "the fleet's settings are gone");
+		watch_replaced(registry, "the fleet's settings are gone");
 	}
 	if (layout_may_make(registry)) {
 		make(registry);
@@ -304,7 +304,7 @@ int64_t layout_next(const struct registry *registry)
 	return has_work(registry) ? registry->layout.retry_at : REGISTRY_NEVER;
 }
 
-void layout_kick(struct registry *registry)
+void layout_advance(struct registry *registry)
 {
 	struct layout *layout = &registry->layout;
 	struct node_path path = registry_path(registry, "/fleet");

@@ -2,7 +2,7 @@
 /*
  * Leases: the lasting pair id-to-ip/ID and ip-to-id/ADDRESS, made and deleted together.
  *
- * Taking is a machine of its own, because joining does it over and over. It begins with a read
+ * Taking is a state machine of its own, because joining does it over and over. It begins with a read
  * whenever the outcome of the last step is not known, so that a lost answer never gives an id a
  * second address. Addresses are drawn at random: hosts that register at once hardly ever meet.
  */
@@ -153,7 +153,7 @@ static void again(struct lease_take *take, int result, int64_t first_ms)
 		take->retry_at = retry_at(&take->retry, first_ms);
 }
 
-/* A call that was not even started is tried again at the next kick. */
+/* A call that was not even started is tried again at the next turn. */
 static void started(struct lease_take *take, int result)
 {
 	take->busy = result == 0;
@@ -394,7 +394,7 @@ static bool has_work(const struct lease_take *take)
 	return !take->busy && registry_connected(take->registry) && take->registry->layout.known;
 }
 
-static void kick(struct lease_take *take)
+static void advance(struct lease_take *take)
 {
 	if (has_work(take) && registry_due(&take->retry_at))
 		read_lease(take);
@@ -410,10 +410,10 @@ int64_t lease_next(const struct registry *registry)
 	return at;
 }
 
-void lease_kick(struct registry *registry)
+void lease_advance(struct registry *registry)
 {
 	for (struct lease_take *take = registry->takes; take; take = take->next)
-		kick(take);
+		advance(take);
 }
 
 int lease_take_start(struct registry *registry, const char *id, const struct address *wanted,
@@ -431,7 +431,7 @@ int lease_take_start(struct registry *registry, const char *id, const struct add
 	take->data = data;
 	take->next = registry->takes;
 	registry->takes = take;
-	kick(take);
+	advance(take);
 	if (ret)
 		*ret = take;
 	return 0;

@@ -99,12 +99,12 @@ static int node_take(void *data, size_t i, const struct store_answer *answer)
 static int read_node(struct registry *registry, struct node *node, const struct deadline *deadline,
 	struct error *error)
 {
-	struct gather_plan plan = {
-		.kind = GATHER_GET, .n = 1, .path = node_path, .take = node_take, .data = node
+	struct bulk_plan plan = {
+		.kind = BULK_GET, .n = 1, .path = node_path, .take = node_take, .data = node
 	};
 	int result = wait_fleet(registry, deadline, error);
 
-	return result < 0 ? result : wait_gather(registry, &plan, deadline, error);
+	return result < 0 ? result : bulk_read(registry, &plan, deadline, error);
 }
 
 static int read_id(struct registry *registry, const char *id, struct node *ret,
@@ -310,15 +310,15 @@ int registry_leases(struct registry *registry, struct member_list *ret, int time
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the leases");
 	struct leases leases = { .registry = registry };
-	struct gather_plan names = { GATHER_CHILDREN, 1, leases_path, leases_take, &leases };
-	struct gather_plan nodes = { GATHER_GET, 0, lease_path, lease_take, &leases };
+	struct bulk_plan names = { BULK_CHILDREN, 1, leases_path, leases_take, &leases };
+	struct bulk_plan nodes = { BULK_GET, 0, lease_path, lease_take, &leases };
 	int result = wait_fleet(registry, &deadline, error);
 
 	if (result == 0)
-		result = wait_gather(registry, &names, &deadline, error);
+		result = bulk_read(registry, &names, &deadline, error);
 	nodes.n = leases.n;
 	if (result == 0)
-		result = wait_gather(registry, &nodes, &deadline, error);
+		result = bulk_read(registry, &nodes, &deadline, error);
 	for (size_t i = 0; i < leases.n; i++)
 		free(leases.ids[i]);
 	free(leases.ids);

@@ -145,8 +145,8 @@ static int read_members(struct survey *survey, const struct address *overlay, bo
 	const struct deadline *deadline, struct error *error)
 {
 	const struct fleet_settings *settings = &survey->registry->layout.settings;
-	struct gather_plan shards = { GATHER_CHILDREN, 1, shard_path, shard_take, survey };
-	struct gather_plan data = { GATHER_GET, 0, detail_path, detail_take, survey };
+	struct bulk_plan shards = { BULK_CHILDREN, 1, shard_path, shard_take, survey };
+	struct bulk_plan data = { BULK_GET, 0, detail_path, detail_take, survey };
 	int result = wait_fleet(survey->registry, deadline, error);
 
 	if (overlay)
@@ -154,10 +154,10 @@ static int read_members(struct survey *survey, const struct address *overlay, bo
 	else
 		shards.n = settings->shards;
 	if (result == 0)
-		result = wait_gather(survey->registry, &shards, deadline, error);
+		result = bulk_read(survey->registry, &shards, deadline, error);
 	data.n = survey->members.length;
 	if (result == 0 && details)
-		result = wait_gather(survey->registry, &data, deadline, error);
+		result = bulk_read(survey->registry, &data, deadline, error);
 	if (result < 0)
 		member_list_clear(&survey->members);
 	else
@@ -192,9 +192,9 @@ int members_detail(struct registry *registry, struct member **member,
 	const struct deadline *deadline, struct error *error)
 {
 	struct survey survey = { .registry = registry, .members = { member, 1, 1 } };
-	struct gather_plan data = { GATHER_GET, 1, detail_path, detail_take, &survey };
+	struct bulk_plan data = { BULK_GET, 1, detail_path, detail_take, &survey };
 
-	return wait_gather(registry, &data, deadline, error);
+	return bulk_read(registry, &data, deadline, error);
 }
 
 uint64_t registry_newest(const struct registry *registry)

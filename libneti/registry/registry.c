@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening, closing and turning the wheel: events of the store go to the machines that last, and
+ * Opening, closing and dispatch: events of the store go to the state machines that last, and
  * their next moments into one timer. Knows no store by more than its row in a table.
  */
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "internal.h"
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
-#define STARTED_MS 10	   /* what was due in a kick and did not start waits for so long */
+#define STARTED_MS 10	   /* what was due and did not start waits for so long */
 
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
 
@@ -41,9 +41,9 @@ uint64_t registry_random(uint64_t limit)
 
 int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms)
 {
-	uint64_t span = registry->roster.members * (uint64_t)microseconds / 1000;
+	uint64_t span = registry->watch.members * (uint64_t)microseconds / 1000;
 
-	if (registry->roster.members < SPREAD_MEMBERS)
+	if (registry->watch.members < SPREAD_MEMBERS)
 		return 0;
 	return (int64_t)registry_random((span < most_ms ? span : most_ms) + 1);
 }
@@ -152,7 +152,7 @@ static void arm_timer(struct registry *registry)
 	int64_t at = layout_next(registry), soonest = registry_now() + STARTED_MS;
 	struct itimerspec when = { 0 };
 
-	at = sooner(at, roster_next(registry));
+	at = sooner(at, watch_next(registry));
 	at = sooner(at, membership_next(registry));
 	at = sooner(at, lease_next(registry));
 	at = sooner(at, twin_next(registry));
@@ -167,13 +167,13 @@ static void arm_timer(struct registry *registry)
 }
 
 /* In the order in which they build on each other. */
-void registry_kick(struct registry *registry)
+void registry_advance(struct registry *registry)
 {
-	layout_kick(registry);
-	roster_kick(registry);
-	membership_kick(registry);
-	lease_kick(registry);
-	twin_kick(registry);
+	layout_advance(registry);
+	watch_advance(registry);
+	membership_advance(registry);
+	lease_advance(registry);
+	twin_advance(registry);
 	arm_timer(registry);
 }
 
@@ -209,11 +209,11 @@ static void on_state(void *data, enum store_state state, const char *detail)
 		twin_connected(registry);
 	if (state == STORE_EXPIRED || state == STORE_REFUSED) { /* the session is over */
 		layout_lost(registry);
-		roster_lost(registry);
+		watch_lost(registry);
 		membership_lost(registry);
 	}
 	if (state == STORE_CONNECTED)
-		roster_connected(registry);
+		watch_connected(registry);
 	if (registry->handler.state)
 		registry->handler.state(registry->handler.data, state, detail);
 	if (state == STORE_REFUSED || (state == STORE_CONNECTING && detail))
@@ -225,13 +225,13 @@ static void on_changed(void *data, const char *path)
 	struct registry *registry = data;
 
 	layout_changed(registry, path);
-	roster_changed(registry, path);
+	watch_changed(registry, path);
 	membership_changed(registry, path);
 }
 
 static void on_replaced(void *data, const char *why)
 {
-	roster_replaced(data, why);
+	watch_replaced(data, why);
 }
 
 int registry_process(struct registry *registry)
@@ -245,7 +245,7 @@ int registry_process(struct registry *registry)
 	while (read(registry->timer, &count, sizeof(count)) > 0)
 		;
 	result = registry->backend->process(registry->store);
-	registry_kick(registry);
+	registry_advance(registry);
 	registry->processing = false;
 	return result;
 }
@@ -416,8 +416,8 @@ struct registry *registry_close(struct registry *registry)
 	wait_clear(registry);
 	lease_clear(registry);
 	membership_clear(registry);
-	roster_clear(registry);
-	dispute_clear(registry);
+	watch_clear(registry);
+	duplicates_clear(registry);
 	skipped_clear(registry);
 	if (registry->timer >= 0)
 		close(registry->timer);

@@ -53,5 +53,5 @@ size_t registry_skipped(const struct registry *registry, const char *ret[REGISTR
 
 size_t registry_strays(const struct registry *registry)
 {
-	return registry->roster.strays;
+	return registry->watch.strays;
 }

@@ -159,7 +159,7 @@ int64_t twin_next(const struct registry *registry)
 	return registry->twin.until ? registry->twin.until : REGISTRY_NEVER;
 }
 
-void twin_kick(struct registry *registry)
+void twin_advance(struct registry *registry)
 {
 	if (registry->twin.until && registry_now() >= registry->twin.until)
 		twin_forget(registry);

@@ -15,14 +15,14 @@
 enum slot_state { SLOT_WAITING, SLOT_FLYING, SLOT_DONE };
 
 struct slot {
-	struct gather *gather;
+	struct bulk *bulk;
 	size_t index;
 	enum slot_state state;
 };
 
-struct gather {
-	struct gather *next;
-	struct gather_plan plan;
+struct bulk {
+	struct bulk *next;
+	struct bulk_plan plan;
 	const struct store_operation *operations; /* a write, n = 1 */
 	size_t n_operations, failed;
 	size_t first; /* no slot before it waits */
@@ -100,7 +100,7 @@ int wait_fleet(struct registry *registry, const struct deadline *deadline, struc
 	if (!layout->known && layout->error.result < 0 && !registry->processing) {
 		layout->error.result = 0;
 		layout->retry_at = 0;
-		registry_kick(registry);
+		registry_advance(registry);
 	}
 	while (result == 0 && !layout->known) {
 		if (layout->error.result < 0) {
@@ -126,151 +126,151 @@ int wait_again(struct registry *registry, struct retry *retry, const struct dead
 	return result == -ETIMEDOUT && pause.at == at ? 0 : result;
 }
 
-/* --- gathering --------------------------------------------------------------------------- */
+/* --- reading many --------------------------------------------------------------------------- */
 
-static void unlink_gather(struct registry *registry, struct gather *gather)
+static void unlink_bulk(struct registry *registry, struct bulk *bulk)
 {
-	for (struct gather **at = &registry->gathers; *at; at = &(*at)->next)
-		if (*at == gather) {
-			*at = gather->next;
+	for (struct bulk **at = &registry->bulks; *at; at = &(*at)->next)
+		if (*at == bulk) {
+			*at = bulk->next;
 			break;
 		}
-	free(gather);
+	free(bulk);
 }
 
 static void settle(struct slot *slot, const struct store_answer *answer)
 {
-	struct gather *gather = slot->gather;
+	struct bulk *bulk = slot->bulk;
 	int result;
 
-	if (!gather->operations && registry_lost(answer->result)) {
+	if (!bulk->operations && registry_lost(answer->result)) {
 		slot->state = SLOT_WAITING;
-		gather->retry_at = retry_at(&gather->retry, 0);
-		if (slot->index < gather->first)
-			gather->first = slot->index;
+		bulk->retry_at = retry_at(&bulk->retry, 0);
+		if (slot->index < bulk->first)
+			bulk->first = slot->index;
 		return;
 	}
 	slot->state = SLOT_DONE;
-	gather->done++;
-	gather->failed = answer->failed;
-	result = gather->operations ? answer->result :
-				      gather->plan.take(gather->plan.data, slot->index, answer);
-	if (gather->result == 0)
-		gather->result = result;
+	bulk->done++;
+	bulk->failed = answer->failed;
+	result = bulk->operations ? answer->result :
+				      bulk->plan.take(bulk->plan.data, slot->index, answer);
+	if (bulk->result == 0)
+		bulk->result = result;
 }
 
 static void answered(void *data, const struct store_answer *answer)
 {
 	struct slot *slot = data;
-	struct gather *gather = slot->gather;
+	struct bulk *bulk = slot->bulk;
 
-	gather->flying--;
-	if (!gather->abandoned)
+	bulk->flying--;
+	if (!bulk->abandoned)
 		settle(slot, answer);
 }
 
-static int launch(struct registry *registry, struct gather *gather, struct slot *slot)
+static int launch(struct registry *registry, struct bulk *bulk, struct slot *slot)
 {
-	const struct gather_plan *plan = &gather->plan;
+	const struct bulk_plan *plan = &bulk->plan;
 	struct node_path path;
 
-	if (gather->operations)
-		return registry->backend->multi(registry->store, gather->operations,
-			gather->n_operations, answered, slot);
+	if (bulk->operations)
+		return registry->backend->multi(registry->store, bulk->operations,
+			bulk->n_operations, answered, slot);
 	path = plan->path(plan->data, slot->index);
-	if (plan->kind == GATHER_GET)
+	if (plan->kind == BULK_GET)
 		return registry->backend->get(registry->store, path.text, false, answered, slot);
 	return registry->backend->children(registry->store, path.text, false, answered, slot);
 }
 
-static int launch_some(struct registry *registry, struct gather *gather)
+static int launch_some(struct registry *registry, struct bulk *bulk)
 {
-	for (; gather->first < gather->plan.n && gather->flying < WINDOW; gather->first++) {
-		struct slot *slot = &gather->slots[gather->first];
+	for (; bulk->first < bulk->plan.n && bulk->flying < WINDOW; bulk->first++) {
+		struct slot *slot = &bulk->slots[bulk->first];
 		int result;
 
 		if (slot->state != SLOT_WAITING)
 			continue;
-		result = launch(registry, gather, slot);
+		result = launch(registry, bulk, slot);
 		if (result < 0)
 			return registry_lost(result) ? 0 : result;
 		slot->state = SLOT_FLYING;
-		gather->flying++;
+		bulk->flying++;
 	}
 	return 0;
 }
 
-static int complete(struct registry *registry, struct gather *gather,
+static int complete(struct registry *registry, struct bulk *bulk,
 	const struct deadline *deadline, struct error *error)
 {
 	int result = 0;
 
-	while (result == 0 && gather->result == 0 && gather->done < gather->plan.n) {
-		if (registry_connected(registry) && registry_due(&gather->retry_at))
-			result = launch_some(registry, gather);
+	while (result == 0 && bulk->result == 0 && bulk->done < bulk->plan.n) {
+		if (registry_connected(registry) && registry_due(&bulk->retry_at))
+			result = launch_some(registry, bulk);
 		if (result < 0)
 			return registry_explain(registry, result, deadline->doing, error);
 		result = wait_once(registry, deadline, error);
 	}
-	if (result == 0 && gather->result < 0)
-		result = registry_explain(registry, gather->result, deadline->doing, error);
+	if (result == 0 && bulk->result < 0)
+		result = registry_explain(registry, bulk->result, deadline->doing, error);
 	return result;
 }
 
-/* Answers on their way are still counted in; the last one is seen off by the next gather or by
+/* Answers on their way are still counted in; the last one is freed by the next reading or by
  * the close. */
-static void abandon(struct registry *registry, struct gather *gather)
+static void abandon(struct registry *registry, struct bulk *bulk)
 {
-	struct gather *next;
+	struct bulk *next;
 
-	gather->abandoned = true;
-	for (gather = registry->gathers; gather; gather = next) {
-		next = gather->next;
-		if (gather->abandoned && gather->flying == 0)
-			unlink_gather(registry, gather);
+	bulk->abandoned = true;
+	for (bulk = registry->bulks; bulk; bulk = next) {
+		next = bulk->next;
+		if (bulk->abandoned && bulk->flying == 0)
+			unlink_bulk(registry, bulk);
 	}
 }
 
-static struct gather *new_gather(struct registry *registry, const struct gather_plan *plan)
+static struct bulk *new_bulk(struct registry *registry, const struct bulk_plan *plan)
 {
-	struct gather *gather = calloc(1, sizeof(*gather) + plan->n * sizeof(*gather->slots));
+	struct bulk *bulk = calloc(1, sizeof(*bulk) + plan->n * sizeof(*bulk->slots));
 
-	if (!gather)
+	if (!bulk)
 		return NULL;
-	gather->plan = *plan;
+	bulk->plan = *plan;
 	for (size_t i = 0; i < plan->n; i++)
-		gather->slots[i] = (struct slot){ .gather = gather, .index = i };
-	gather->next = registry->gathers;
-	registry->gathers = gather;
-	return gather;
+		bulk->slots[i] = (struct slot){ .bulk = bulk, .index = i };
+	bulk->next = registry->bulks;
+	registry->bulks = bulk;
+	return bulk;
 }
 
-int wait_gather(struct registry *registry, const struct gather_plan *plan,
+int bulk_read(struct registry *registry, const struct bulk_plan *plan,
 	const struct deadline *deadline, struct error *error)
 {
-	struct gather *gather = new_gather(registry, plan);
+	struct bulk *bulk = new_bulk(registry, plan);
 	int result;
 
-	if (!gather)
+	if (!bulk)
 		return error_memory(error);
-	result = complete(registry, gather, deadline, error);
-	abandon(registry, gather);
+	result = complete(registry, bulk, deadline, error);
+	abandon(registry, bulk);
 	return result;
 }
 
 int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
 	size_t *failed, const struct deadline *deadline, struct error *error)
 {
-	struct gather *gather = new_gather(registry, &(struct gather_plan){ .n = 1 });
+	struct bulk *bulk = new_bulk(registry, &(struct bulk_plan){ .n = 1 });
 	int result;
 
-	if (!gather)
+	if (!bulk)
 		return error_memory(error);
-	gather->operations = operations;
-	gather->n_operations = n;
-	result = complete(registry, gather, deadline, error);
-	*failed = gather->failed;
-	abandon(registry, gather);
+	bulk->operations = operations;
+	bulk->n_operations = n;
+	result = complete(registry, bulk, deadline, error);
+	*failed = bulk->failed;
+	abandon(registry, bulk);
 	return result;
 }
 
@@ -280,14 +280,14 @@ int64_t wait_next(const struct registry *registry)
 
 	if (!registry_connected(registry))
 		return at;
-	for (const struct gather *gather = registry->gathers; gather; gather = gather->next)
-		if (!gather->abandoned && gather->retry_at && gather->retry_at < at)
-			at = gather->retry_at;
+	for (const struct bulk *bulk = registry->bulks; bulk; bulk = bulk->next)
+		if (!bulk->abandoned && bulk->retry_at && bulk->retry_at < at)
+			at = bulk->retry_at;
 	return at;
 }
 
 void wait_clear(struct registry *registry)
 {
-	while (registry->gathers)
-		unlink_gather(registry, registry->gathers);
+	while (registry->bulks)
+		unlink_bulk(registry, registry->bulks);
 }

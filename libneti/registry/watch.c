@@ -22,23 +22,23 @@
 
 /* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
  * Either way the hosts of a large fleet do not come all at once. */
-int64_t roster_change_delay(struct registry *registry)
+int64_t watch_change_delay(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 	int64_t now = registry_now();
 
-	if (now - roster->window_at > WINDOW_MS) {
-		roster->window_at = now;
-		roster->changes = 0;
+	if (now - watch->window_at > WINDOW_MS) {
+		watch->window_at = now;
+		watch->changes = 0;
 	}
-	if (++roster->changes <= QUIET_CHANGES)
+	if (++watch->changes <= QUIET_CHANGES)
 		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
-	if (roster->changes > FLOOD_CHANGES)
-		return roster->changes < BUSY_MOST_MS ? roster->changes : BUSY_MOST_MS;
+	if (watch->changes > FLOOD_CHANGES)
+		return watch->changes < BUSY_MOST_MS ? watch->changes : BUSY_MOST_MS;
 	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
 }
 
-static void read_again(struct roster_shard *shard, int64_t first_ms)
+static void read_again(struct watch_shard *shard, int64_t first_ms)
 {
 	shard->dirty = true;
 	shard->read_at = retry_at(&shard->retry, first_ms);
@@ -48,7 +48,7 @@ static void read_again(struct roster_shard *shard, int64_t first_ms)
 static void skip(struct registry *registry, unsigned number, size_t n, const char *sentence)
 {
 	skipped_note(registry, number, sentence);
-	if (n >= registry->roster.shards[number].skipped)
+	if (n >= registry->watch.shards[number].skipped)
 		log_warning(&registry->log, "skipped: %s", sentence);
 }
 
@@ -93,11 +93,11 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 	struct error error;
 	size_t kept = 0;
 
-	dispute_begin(registry, number);
+	duplicates_begin(registry, number);
 	for (size_t i = 0; lost && i < members->length; i++)
 		lost[i] = has_twin(members, i) &&
-			  dispute_is_lost(registry, members->items[i], number);
-	dispute_end(registry);
+			  duplicates_has_lost(registry, members->items[i], number);
+	duplicates_end(registry);
 	for (size_t i = 0; lost && i < members->length; i++) {
 		struct member *member = members->items[i];
 
@@ -119,7 +119,7 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 static int take_in(struct registry *registry, const struct store_answer *answer,
 	struct fleet_reading *reading, struct member_list *members)
 {
-	struct roster_shard *shard = &registry->roster.shards[reading->shard];
+	struct watch_shard *shard = &registry->watch.shards[reading->shard];
 	int result = parse(registry, answer, reading, members);
 
 	if (result < 0)
@@ -127,7 +127,7 @@ static int take_in(struct registry *registry, const struct store_answer *answer,
 	member_list_sort(members);
 	reading->bad = judge(registry, reading->shard, reading->bad, members);
 	shard->skipped = reading->bad;
-	registry->roster.members += members->length - shard->members;
+	registry->watch.members += members->length - shard->members;
 	shard->members = members->length;
 	return registry->handler.shard ?
 		       registry->handler.shard(registry->handler.data, reading) : 0;
@@ -135,7 +135,7 @@ static int take_in(struct registry *registry, const struct store_answer *answer,
 
 static void tell(struct registry *registry, unsigned number, const struct store_answer *answer)
 {
-	struct roster_shard *shard = &registry->roster.shards[number];
+	struct watch_shard *shard = &registry->watch.shards[number];
 	struct member_list members = { 0 };
 	struct fleet_reading reading = {
 		.shard = number,
@@ -144,7 +144,7 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	};
 
 	if (reading.revision < shard->revision)
-		roster_replaced(registry, "it went back to an older state");
+		watch_replaced(registry, "it went back to an older state");
 	shard->revision = reading.revision;
 	skipped_forget(registry, number);
 	if (take_in(registry, answer, &reading, &members) < 0)
@@ -153,9 +153,9 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 }
 
 /* The first of them is told, until all can be read; what as a rule passes by itself, when it lasts. */
-static void read_failed(struct registry *registry, struct roster_shard *shard, int result)
+static void read_failed(struct registry *registry, struct watch_shard *shard, int result)
 {
-	unsigned number = (unsigned)(shard - registry->roster.shards);
+	unsigned number = (unsigned)(shard - registry->watch.shards);
 	bool lost = registry_lost(result), missing = result == -ENOENT;
 	char doing[32];
 	struct error error;
@@ -171,35 +171,35 @@ static void read_failed(struct registry *registry, struct roster_shard *shard, i
 	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, &error);
 }
 
-static void read_worked(struct registry *registry, struct roster_shard *shard)
+static void read_worked(struct registry *registry, struct watch_shard *shard)
 {
-	const struct roster *roster = &registry->roster;
+	const struct watch *watch = &registry->watch;
 
 	if (!shard->failed)
 		return;
 	shard->failed = false;
-	for (unsigned i = 0; i < roster->n; i++)
-		if (roster->shards[i].failed)
+	for (unsigned i = 0; i < watch->n; i++)
+		if (watch->shards[i].failed)
 			return;
 	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
 }
 
 static void shard_read(void *data, const struct store_answer *answer)
 {
-	struct roster_shard *shard = data;
+	struct watch_shard *shard = data;
 	struct registry *registry = shard->registry;
-	struct roster *roster = &registry->roster;
-	unsigned number = (unsigned)(shard - roster->shards);
+	struct watch *watch = &registry->watch;
+	unsigned number = (unsigned)(shard - watch->shards);
 
 	shard->reading = false;
-	if (number >= roster->n) /* the fleet was made again, with fewer shards */
+	if (number >= watch->n) /* the fleet was made again, with fewer shards */
 		return;
 	if (answer->result == 0) {
 		read_worked(registry, shard);
 		tell(registry, number, answer);
 	} else if (answer->result == -ENOENT && !layout_may_make(registry)) {
 		tell(registry, number, &(struct store_answer){ 0 });
-		roster_read_again(registry, number, REGISTRY_RETRY_MS);
+		watch_read_again(registry, number, REGISTRY_RETRY_MS);
 	} else {
 		if (answer->result == -ENOENT)
 			layout_repair(registry);
@@ -209,98 +209,98 @@ static void shard_read(void *data, const struct store_answer *answer)
 
 /* --- beside the shards -------------------------------------------------------------------- */
 
-static bool is_shard(const struct roster *roster, const char *name)
+static bool is_shard(const struct watch *watch, const char *name)
 {
 	char *end, text[9];
 	unsigned long number = strtoul(name, &end, 16);
 
-	return *end == '\0' && number < roster->n &&
+	return *end == '\0' && number < watch->n &&
 	       strcmp(entry_shard_name((unsigned)number, text), name) == 0;
 }
 
 static void beside_read(void *data, const struct store_answer *answer)
 {
 	struct registry *registry = data;
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 	struct error error;
 
-	roster->beside_reading = false;
+	watch->beside_reading = false;
 	if (answer->result < 0) {
-		roster->beside_dirty = true;
-		roster->beside_at = retry_at(&roster->beside_retry,
+		watch->beside_dirty = true;
+		watch->beside_at = retry_at(&watch->beside_retry,
 			registry_lost(answer->result) ? 0 : REGISTRY_RETRY_MS);
 		return;
 	}
-	roster->strays = 0;
+	watch->strays = 0;
 	skipped_forget(registry, SKIPPED_BESIDE);
 	for (size_t i = 0; i < answer->n_names; i++) {
-		if (is_shard(roster, answer->names[i]))
+		if (is_shard(watch, answer->names[i]))
 			continue;
-		roster->strays++;
+		watch->strays++;
 		error_set(&error, -EINVAL, NETI_REASON_REGISTRY,
 			"registry node ip-map/%.80s: not one of the %u shards", answer->names[i],
-			roster->n);
+			watch->n);
 		skipped_note(registry, SKIPPED_BESIDE, error.text);
 		log_warning(&registry->log, "skipped: %s", error.text);
 	}
 }
 
 /* Whether it is too early; and then it is remembered. */
-static bool waits(struct roster *roster, int64_t at)
+static bool waits(struct watch *watch, int64_t at)
 {
 	if (at <= registry_now())
 		return false;
-	if (!roster->read_at || at < roster->read_at)
-		roster->read_at = at;
+	if (!watch->read_at || at < watch->read_at)
+		watch->read_at = at;
 	return true;
 }
 
 static void read_beside(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 	struct node_path path = registry_path(registry, "/ip-map");
 
-	if (!roster->beside_dirty || roster->beside_reading || waits(roster, roster->beside_at))
+	if (!watch->beside_dirty || watch->beside_reading || waits(watch, watch->beside_at))
 		return;
-	roster->beside_dirty = false;
-	roster->beside_reading = registry->backend->children(registry->store, path.text, true,
+	watch->beside_dirty = false;
+	watch->beside_reading = registry->backend->children(registry->store, path.text, true,
 					 beside_read, registry) == 0;
-	roster->beside_dirty = !roster->beside_reading;
+	watch->beside_dirty = !watch->beside_reading;
 }
 
 /* --- reading what is due ------------------------------------------------------------------ */
 
 static bool ready(const struct registry *registry)
 {
-	return registry->roster.active && registry_connected(registry) && registry->layout.known &&
+	return registry->watch.active && registry_connected(registry) && registry->layout.known &&
 	       !registry->layout.dirty;
 }
 
-/* Shards that need not wait are read by the kick; read_at is that of the first that does. */
-int64_t roster_next(const struct registry *registry)
+/* Shards that need not wait are read at once; read_at is that of the first that does. */
+int64_t watch_next(const struct registry *registry)
 {
-	const struct roster *roster = &registry->roster;
+	const struct watch *watch = &registry->watch;
 
 	if (!ready(registry))
 		return REGISTRY_NEVER;
-	if (roster->retry_at)
-		return roster->retry_at;
-	return roster->read_at ? roster->read_at : REGISTRY_NEVER;
+	if (watch->retry_at)
+		return watch->retry_at;
+	return watch->read_at ? watch->read_at : REGISTRY_NEVER;
 }
 
-void roster_kick(struct registry *registry)
+void watch_advance(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 
-	if (!ready(registry) || !registry_due(&roster->retry_at))
+	if (!ready(registry) || !registry_due(&watch->retry_at))
 		return;
-	roster->read_at = 0;
+	watch->read_at = 0;
 	read_beside(registry);
-	for (unsigned i = 0; i < roster->n; i++) {
-		struct roster_shard *shard = &roster->shards[i];
+	for (unsigned i = 0; i < watch->n; i++) {
+		struct watch_shard *shard = &watch->shards[i];
 		struct node_path path;
 
-		if (!shard->dirty || shard->reading || waits(roster, shard->read_at))
+		if (!shard->dirty || shard->reading || waits(watch, shard->read_at))
 			continue;
 		path = layout_shard_path(registry, i);
 		shard->dirty = false; /* first: a change from here on is another one */
@@ -309,70 +309,70 @@ void roster_kick(struct registry *registry)
 			    shard) < 0) {
 			shard->reading = false;
 			read_again(shard, REGISTRY_RETRY_MS);
-			waits(roster, shard->read_at);
+			waits(watch, shard->read_at);
 		}
 	}
 }
 
-void roster_lost(struct registry *registry)
+void watch_lost(struct registry *registry)
 {
 	int64_t at = registry_now() +
 		     registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
 
-	for (unsigned i = 0; i < registry->roster.n; i++) {
-		registry->roster.shards[i].dirty = true;
-		registry->roster.shards[i].read_at = at;
+	for (unsigned i = 0; i < registry->watch.n; i++) {
+		registry->watch.shards[i].dirty = true;
+		registry->watch.shards[i].read_at = at;
 	}
-	registry->roster.beside_dirty = true;
-	registry->roster.beside_at = 0;
-	dispute_lost(registry);
-	registry->roster.retry_at = 0;
+	registry->watch.beside_dirty = true;
+	registry->watch.beside_at = 0;
+	duplicates_lost(registry);
+	registry->watch.retry_at = 0;
 }
 
 void registry_read_again(struct registry *registry)
 {
-	roster_lost(registry);
+	watch_lost(registry);
 }
 
 /* A server that was restored from an older copy may know the session, and then tells of no shard
  * that it has an older state of. The newest shard shows it: at the price of one read. */
-void roster_connected(struct registry *registry)
+void watch_connected(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
-	struct roster_shard *newest = roster->shards;
+	struct watch *watch = &registry->watch;
+	struct watch_shard *newest = watch->shards;
 
-	for (unsigned i = 1; i < roster->n; i++)
-		if (roster->shards[i].revision > newest->revision)
-			newest = &roster->shards[i];
-	if (roster->n == 0 || newest->revision == 0)
+	for (unsigned i = 1; i < watch->n; i++)
+		if (watch->shards[i].revision > newest->revision)
+			newest = &watch->shards[i];
+	if (watch->n == 0 || newest->revision == 0)
 		return;
 	newest->dirty = true;
 	newest->read_at = 0;
 }
 
-void roster_read_again(struct registry *registry, unsigned shard, int64_t ms)
+void watch_read_again(struct registry *registry, unsigned shard, int64_t ms)
 {
-	if (shard >= registry->roster.n)
+	if (shard >= registry->watch.n)
 		return;
-	registry->roster.shards[shard].dirty = true;
-	registry->roster.shards[shard].read_at = registry_now() + ms;
+	registry->watch.shards[shard].dirty = true;
+	registry->watch.shards[shard].read_at = registry_now() + ms;
 }
 
-void roster_replaced(struct registry *registry, const char *why)
+void watch_replaced(struct registry *registry, const char *why)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 
 	log_warning(&registry->log, "registry %s has lost data: %s", registry->uri, why);
-	for (unsigned i = 0; i < roster->n; i++)
-		roster->shards[i].revision = 0;
-	roster_lost(registry);
+	for (unsigned i = 0; i < watch->n; i++)
+		watch->shards[i].revision = 0;
+	watch_lost(registry);
 	/* Not over and over at once: a server may say at every reading that it went back. */
-	roster->retry_at = retry_at(&roster->replaced, 0);
+	watch->retry_at = retry_at(&watch->replaced, 0);
 	if (registry->handler.replaced)
 		registry->handler.replaced(registry->handler.data);
 }
 
-void roster_changed(struct registry *registry, const char *path)
+void watch_changed(struct registry *registry, const char *path)
 {
 	struct node_path folder = registry_path(registry, "/ip-map/");
 	size_t length = strlen(folder.text);
@@ -380,54 +380,54 @@ void roster_changed(struct registry *registry, const char *path)
 	char *end;
 
 	if (strncmp(path, folder.text, length - 1) == 0 && path[length - 1] == '\0')
-		registry->roster.beside_dirty = true;
+		registry->watch.beside_dirty = true;
 	if (strncmp(path, folder.text, length) != 0)
 		return;
 	number = strtoul(path + length, &end, 16);
-	if (end == path + length || *end != '\0' || number >= registry->roster.n)
+	if (end == path + length || *end != '\0' || number >= registry->watch.n)
 		return;
-	registry->roster.shards[number].dirty = true;
-	registry->roster.shards[number].read_at = registry_now() + roster_change_delay(registry);
+	registry->watch.shards[number].dirty = true;
+	registry->watch.shards[number].read_at = registry_now() + watch_change_delay(registry);
 }
 
 /* Room for the most there can be from the beginning: answers on their way point into it. */
-void roster_check(struct registry *registry)
+void watch_check(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 	unsigned shards = registry->layout.settings.shards;
 
-	if (!roster->active || !registry->layout.known || roster->n == shards)
+	if (!watch->active || !registry->layout.known || watch->n == shards)
 		return;
-	if (roster->n)
+	if (watch->n)
 		log_warning(&registry->log, "registry %s: %u shards became %u, all are read again",
-			registry->uri, roster->n, shards);
+			registry->uri, watch->n, shards);
 	/* One that is no more cannot be read any better. */
 	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
-		roster->shards[i].failed = false;
+		watch->shards[i].failed = false;
 	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
-	roster->n = shards;
-	roster_lost(registry);
+	watch->n = shards;
+	watch_lost(registry);
 }
 
 int registry_watch(struct registry *registry)
 {
-	struct roster *roster = &registry->roster;
+	struct watch *watch = &registry->watch;
 
-	if (roster->active)
+	if (watch->active)
 		return 0;
-	roster->shards = calloc(FLEET_SHARDS_MAX, sizeof(*roster->shards));
-	if (!roster->shards)
+	watch->shards = calloc(FLEET_SHARDS_MAX, sizeof(*watch->shards));
+	if (!watch->shards)
 		return -ENOMEM;
 	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
-		roster->shards[i].registry = registry;
-	roster->active = true;
-	roster_check(registry);
-	registry_kick(registry);
+		watch->shards[i].registry = registry;
+	watch->active = true;
+	watch_check(registry);
+	registry_advance(registry);
 	return 0;
 }
 
-void roster_clear(struct registry *registry)
+void watch_clear(struct registry *registry)
 {
-	free(registry->roster.shards);
-	registry->roster = (struct roster){ 0 };
+	free(registry->watch.shards);
+	registry->watch = (struct watch){ 0 };
 }
