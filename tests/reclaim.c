@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/internal.h"
+#include "registry/core.h"
 #include "registry_fixture.h"
 #include "wrong_clock.h"
 

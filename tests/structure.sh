@@ -167,7 +167,7 @@ goes_down() {
 }
 
 # Folders without one; the others come yet.
-acyclic='cli'
+acyclic='cli libneti/registry'
 
 for folder in $acyclic; do
 	expect "no circle of files in $folder" goes_down "$folder"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "internal.h"
+#include "core.h"
 
 struct reading {
 	struct node_path path;

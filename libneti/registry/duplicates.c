@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 #define DUPLICATES_MAX 64
 
@@ -16,6 +16,7 @@ struct duplicate {
 	struct registry *registry;
 	struct address overlay;
 	unsigned shard;
+	duplicates_known known;
 	bool busy;
 	bool stands; /* in the reading at hand */
 	bool over;   /* to be let go when it is answered */
@@ -42,10 +43,11 @@ static void answered(void *data, const struct store_answer *answer)
 	/* Without an answer it is asked again after the next reading. */
 	failed = answer->result < 0 && answer->result != -ENOENT;
 	duplicate->over |= failed;
-	watch_read_again(duplicate->registry, duplicate->shard, failed ? REGISTRY_RETRY_MS : 0);
+	duplicate->known(duplicate->registry, duplicate->shard, failed ? REGISTRY_RETRY_MS : 0);
 }
 
-static void ask(struct registry *registry, const struct address *overlay, unsigned shard)
+static void ask(struct registry *registry, const struct address *overlay, unsigned shard,
+	duplicates_known known)
 {
 	struct duplicate *duplicate;
 	char text[ADDRESS_TEXT_MAX];
@@ -58,7 +60,7 @@ static void ask(struct registry *registry, const struct address *overlay, unsign
 	if (!duplicate)
 		return;
 	*duplicate = (struct duplicate){
-		.registry = registry, .overlay = *overlay, .shard = shard, .stands = true
+		.registry = registry, .overlay = *overlay, .shard = shard, .known = known, .stands = true
 	};
 	if (registry->backend->get(registry->store, path.text, false, answered, duplicate) < 0) {
 		free(duplicate);
@@ -76,12 +78,13 @@ void duplicates_begin(struct registry *registry, unsigned shard)
 			duplicate->stands = false;
 }
 
-bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard)
+bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard,
+	duplicates_known known)
 {
 	struct duplicate *duplicate = find(registry, &member->overlay);
 
 	if (!duplicate) {
-		ask(registry, &member->overlay, shard);
+		ask(registry, &member->overlay, shard, known);
 		return false;
 	}
 	duplicate->stands = true;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 #define FOLDERS 3
 
@@ -41,7 +41,7 @@ void layout_changed(struct registry *registry, const char *path)
 	if (strcmp(path, fleet.text) != 0)
 		return;
 	registry->layout.dirty = true;
-	registry->layout.retry_at = registry_now() + watch_change_delay(registry);
+	registry->layout.retry_at = registry_now() + registry_change_delay(registry);
 }
 
 void layout_repair(struct registry *registry)
@@ -227,7 +227,6 @@ static void take_over(struct registry *registry, const struct fleet_settings *se
 	if (!first && same(&layout->settings, settings))
 		return;
 	layout->settings = *settings;
-	watch_check(registry);
 	if (registry->handler.fleet)
 		registry->handler.fleet(registry->handler.data, settings);
 }
@@ -238,6 +237,7 @@ void layout_wrote(struct registry *registry, const struct fleet_settings *settin
 	if (registry->layout.version < version)
 		registry->layout.version = version;
 	take_over(registry, settings);
+	registry_wake(registry);
 }
 
 static void parse(struct registry *registry, const struct store_answer *answer)
@@ -277,7 +277,7 @@ static void read_done(void *data, const struct store_answer *answer)
 	}
 	if (layout->known && !layout->missing) {
 		layout->missing = true;
-		watch_replaced(registry, "the fleet's settings are gone");
+		registry_replaced(registry, "the fleet's settings are gone");
 	}
 	if (layout_may_make(registry)) {
 		make(registry);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 #define DRAWS_NARROW 1		/* then the addresses are listed: where that is cheaper than a draw */
 #define DRAWS_WIDE 4

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 static int check_id(const char *id, struct error *error)
 {
@@ -182,7 +182,7 @@ static int check_not_live(struct registry *registry, const char *id,
 {
 	struct member *member;
 	char name[9];
-	int result = lookup_live(registry, id, overlay, deadline, &member, error);
+	int result = members_live(registry, id, overlay, deadline, &member, error);
 
 	if (result <= 0)
 		return result;

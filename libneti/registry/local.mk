@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 libneti_core_la_SOURCES += \
+	%reldir%/bulk_read.c \
 	%reldir%/clock.c \
+	%reldir%/core.c %reldir%/core.h \
 	%reldir%/duplicates.c \
 	%reldir%/entry.c %reldir%/entry.h \
-	%reldir%/internal.h \
 	%reldir%/layout.c \
 	%reldir%/lease.c \
 	%reldir%/leases.c \
 	%reldir%/lookup.c \
 	%reldir%/members.c \
 	%reldir%/membership.c \
+	%reldir%/open.c \
 	%reldir%/reclaim.c \
 	%reldir%/registry.c %reldir%/registry.h \
 	%reldir%/request.c %reldir%/request.h \

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 struct lookup {
 	struct registry *registry;
@@ -17,26 +17,6 @@ struct lookup {
 	struct address address; /* that the key is; or unset */
 	struct deadline deadline;
 };
-
-int lookup_live(struct registry *registry, const char *id, const struct address *overlay,
-	const struct deadline *deadline, struct member **ret, struct error *error)
-{
-	char part[ENTRY_ID_TEXT_MAX];
-	struct member_list members = { 0 };
-	int result = members_with(registry, entry_encode_id(id, part), overlay, deadline, &members,
-		error);
-
-	for (size_t i = 0; result == 0 && i < members.length; i++) {
-		struct member *member = members.items[i];
-
-		if (strcmp(member->id, id) == 0 && address_equal(&member->overlay, overlay)) {
-			*ret = member_ref(member);
-			result = 1;
-		}
-	}
-	member_list_clear(&members);
-	return result;
-}
 
 /* --- by the lease ------------------------------------------------------------------------- */
 
@@ -71,7 +51,7 @@ static int find_by_lease(struct lookup *lookup, struct member **ret, struct erro
 
 	if (result < 0)
 		return result;
-	result = lookup_live(lookup->registry, lease->id, &lease->overlay, &lookup->deadline, &live,
+	result = members_live(lookup->registry, lease->id, &lease->overlay, &lookup->deadline, &live,
 		error);
 	if (result >= 0)
 		*ret = result ? live : member_ref(lease);

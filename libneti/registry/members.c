@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error)
 {
@@ -185,6 +185,26 @@ int members_with(struct registry *registry, const char *part, const struct addre
 
 	if (result == 0)
 		*ret = survey.members;
+	return result;
+}
+
+int members_live(struct registry *registry, const char *id, const struct address *overlay,
+	const struct deadline *deadline, struct member **ret, struct error *error)
+{
+	char part[ENTRY_ID_TEXT_MAX];
+	struct member_list members = { 0 };
+	int result = members_with(registry, entry_encode_id(id, part), overlay, deadline, &members,
+		error);
+
+	for (size_t i = 0; result == 0 && i < members.length; i++) {
+		struct member *member = members.items[i];
+
+		if (strcmp(member->id, id) == 0 && address_equal(&member->overlay, overlay)) {
+			*ret = member_ref(member);
+			result = 1;
+		}
+	}
+	member_list_clear(&members);
 	return result;
 }
 

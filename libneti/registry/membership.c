@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
 #define PUBLISH_MS 10000
 #define PUBLISH_MICROSECONDS 5000 /* for each member: a whole fleet writes 200 times a second */
@@ -385,7 +385,7 @@ static void leased(void *data, int result, const struct address *overlay,
 	}
 	membership->lease_version = membership->take->version;
 	if (result == 1 && membership->remembered)
-		watch_replaced(registry, "this host had a lease and has none");
+		registry_replaced(registry, "this host had a lease and has none");
 	membership->remembered = false;
 	membership->overlay = *overlay;
 	if (make_name(registry, &bad) < 0) {
@@ -528,7 +528,7 @@ void membership_changed(struct registry *registry, const char *path)
 	if (strcmp(own.text, path) != 0)
 		return;
 	membership->check = true;
-	membership->check_at = registry_now() + watch_change_delay(registry);
+	membership->check_at = registry_now() + registry_change_delay(registry);
 }
 
 void membership_clear(struct registry *registry)
@@ -575,7 +575,7 @@ int registry_join(struct registry *registry, const struct member *self, bool tak
 	membership->takeover = takeover;
 	membership->dirty = true;
 	membership->retry_at = 0;
-	registry_advance(registry);
+	registry_wake(registry);
 	return 0;
 }
 
@@ -594,6 +594,6 @@ int registry_publish(struct registry *registry, uint64_t revision, uint64_t held
 			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
 	membership->revision = revision;
 	membership->held_back = held;
-	registry_advance(registry);
+	registry_wake(registry);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "core.h"
 
 #define RETRY_LOWEST_MS 500
 #define TWIN_MOST_MS 5000

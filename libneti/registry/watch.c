@@ -8,40 +8,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "core.h"
 
-#define WINDOW_MS 1000
-#define QUIET_CHANGES 4 /* in a window */
-#define QUIET_MICROSECONDS 1 /* for each member: what a server needs to serve 10,000 hosts is more */
-#define QUIET_MOST_MS 10
-#define BUSY_MICROSECONDS 20
-#define BUSY_MOST_MS 1000
-#define FLOOD_CHANGES 100 /* in a window: from there on they are gathered in every fleet */
 #define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
 #define LOST_MOST_MS 3000
-
-/* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
- * Either way the hosts of a large fleet do not come all at once. */
-int64_t watch_change_delay(struct registry *registry)
-{
-	struct watch *watch = &registry->watch;
-	int64_t now = registry_now();
-
-	if (now - watch->window_at > WINDOW_MS) {
-		watch->window_at = now;
-		watch->changes = 0;
-	}
-	if (++watch->changes <= QUIET_CHANGES)
-		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
-	if (watch->changes > FLOOD_CHANGES)
-		return watch->changes < BUSY_MOST_MS ? watch->changes : BUSY_MOST_MS;
-	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
-}
 
 static void read_again(struct watch_shard *shard, int64_t first_ms)
 {
 	shard->dirty = true;
 	shard->read_at = retry_at(&shard->retry, first_ms);
+}
+
+static void shard_read_again(struct registry *registry, unsigned shard, int64_t ms)
+{
+	if (shard >= registry->watch.n)
+		return;
+	registry->watch.shards[shard].dirty = true;
+	registry->watch.shards[shard].read_at = registry_now() + ms;
+}
+
+void watch_lost(struct registry *registry)
+{
+	int64_t at = registry_now() +
+		     registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
+
+	for (unsigned i = 0; i < registry->watch.n; i++) {
+		registry->watch.shards[i].dirty = true;
+		registry->watch.shards[i].read_at = at;
+	}
+	registry->watch.beside_dirty = true;
+	registry->watch.beside_at = 0;
+	duplicates_lost(registry);
+	registry->watch.retry_at = 0;
+}
+
+void watch_replaced(void *data, const char *why)
+{
+	struct registry *registry = data;
+	struct watch *watch = &registry->watch;
+
+	registry->replaced = NULL;
+	log_warning(&registry->log, "registry %s has lost data: %s", registry->uri, why);
+	for (unsigned i = 0; i < watch->n; i++)
+		watch->shards[i].revision = 0;
+	watch_lost(registry);
+	/* Not over and over at once: a server may say at every reading that it went back. */
+	watch->retry_at = retry_at(&watch->replaced, 0);
+	if (registry->handler.replaced)
+		registry->handler.replaced(registry->handler.data);
 }
 
 /* Bad entries are logged when their number changes, not at every read. */
@@ -96,7 +110,7 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 	duplicates_begin(registry, number);
 	for (size_t i = 0; lost && i < members->length; i++)
 		lost[i] = has_twin(members, i) &&
-			  duplicates_has_lost(registry, members->items[i], number);
+			  duplicates_has_lost(registry, members->items[i], number, shard_read_again);
 	duplicates_end(registry);
 	for (size_t i = 0; lost && i < members->length; i++) {
 		struct member *member = members->items[i];
@@ -127,7 +141,7 @@ static int take_in(struct registry *registry, const struct store_answer *answer,
 	member_list_sort(members);
 	reading->bad = judge(registry, reading->shard, reading->bad, members);
 	shard->skipped = reading->bad;
-	registry->watch.members += members->length - shard->members;
+	registry->n_members += members->length - shard->members;
 	shard->members = members->length;
 	return registry->handler.shard ?
 		       registry->handler.shard(registry->handler.data, reading) : 0;
@@ -144,7 +158,9 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	};
 
 	if (reading.revision < shard->revision)
-		watch_replaced(registry, "it went back to an older state");
+		registry_replaced(registry, "it went back to an older state");
+	if (registry->replaced) /* told before anything that is read now */
+		watch_replaced(registry, registry->replaced);
 	shard->revision = reading.revision;
 	skipped_forget(registry, number);
 	if (take_in(registry, answer, &reading, &members) < 0)
@@ -192,14 +208,15 @@ static void shard_read(void *data, const struct store_answer *answer)
 	unsigned number = (unsigned)(shard - watch->shards);
 
 	shard->reading = false;
-	if (number >= watch->n) /* the fleet was made again, with fewer shards */
+	/* The fleet was made again: with other shards, or with fewer. */
+	if (number >= watch->n || watch->n != registry->layout.settings.shards)
 		return;
 	if (answer->result == 0) {
 		read_worked(registry, shard);
 		tell(registry, number, answer);
 	} else if (answer->result == -ENOENT && !layout_may_make(registry)) {
 		tell(registry, number, &(struct store_answer){ 0 });
-		watch_read_again(registry, number, REGISTRY_RETRY_MS);
+		shard_read_again(registry, number, REGISTRY_RETRY_MS);
 	} else {
 		if (answer->result == -ENOENT)
 			layout_repair(registry);
@@ -288,10 +305,33 @@ int64_t watch_next(const struct registry *registry)
 	return watch->read_at ? watch->read_at : REGISTRY_NEVER;
 }
 
+/* Room for the most there can be from the beginning: answers on their way point into it. */
+static void check_shards(struct registry *registry)
+{
+	struct watch *watch = &registry->watch;
+	unsigned shards = registry->layout.settings.shards;
+
+	if (watch->n == shards)
+		return;
+	if (watch->n)
+		log_warning(&registry->log, "registry %s: %u shards became %u, all are read again",
+			registry->uri, watch->n, shards);
+	/* One that is no more cannot be read any better. */
+	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
+		watch->shards[i].failed = false;
+	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
+	watch->n = shards;
+	watch_lost(registry);
+}
+
 void watch_advance(struct registry *registry)
 {
 	struct watch *watch = &registry->watch;
 
+	if (registry->replaced)
+		watch_replaced(registry, registry->replaced);
+	if (watch->active && registry->layout.known)
+		check_shards(registry);
 	if (!ready(registry) || !registry_due(&watch->retry_at))
 		return;
 	watch->read_at = 0;
@@ -312,21 +352,6 @@ void watch_advance(struct registry *registry)
 			waits(watch, shard->read_at);
 		}
 	}
-}
-
-void watch_lost(struct registry *registry)
-{
-	int64_t at = registry_now() +
-		     registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
-
-	for (unsigned i = 0; i < registry->watch.n; i++) {
-		registry->watch.shards[i].dirty = true;
-		registry->watch.shards[i].read_at = at;
-	}
-	registry->watch.beside_dirty = true;
-	registry->watch.beside_at = 0;
-	duplicates_lost(registry);
-	registry->watch.retry_at = 0;
 }
 
 void registry_read_again(struct registry *registry)
@@ -350,28 +375,6 @@ void watch_connected(struct registry *registry)
 	newest->read_at = 0;
 }
 
-void watch_read_again(struct registry *registry, unsigned shard, int64_t ms)
-{
-	if (shard >= registry->watch.n)
-		return;
-	registry->watch.shards[shard].dirty = true;
-	registry->watch.shards[shard].read_at = registry_now() + ms;
-}
-
-void watch_replaced(struct registry *registry, const char *why)
-{
-	struct watch *watch = &registry->watch;
-
-	log_warning(&registry->log, "registry %s has lost data: %s", registry->uri, why);
-	for (unsigned i = 0; i < watch->n; i++)
-		watch->shards[i].revision = 0;
-	watch_lost(registry);
-	/* Not over and over at once: a server may say at every reading that it went back. */
-	watch->retry_at = retry_at(&watch->replaced, 0);
-	if (registry->handler.replaced)
-		registry->handler.replaced(registry->handler.data);
-}
-
 void watch_changed(struct registry *registry, const char *path)
 {
 	struct node_path folder = registry_path(registry, "/ip-map/");
@@ -387,26 +390,7 @@ void watch_changed(struct registry *registry, const char *path)
 	if (end == path + length || *end != '\0' || number >= registry->watch.n)
 		return;
 	registry->watch.shards[number].dirty = true;
-	registry->watch.shards[number].read_at = registry_now() + watch_change_delay(registry);
-}
-
-/* Room for the most there can be from the beginning: answers on their way point into it. */
-void watch_check(struct registry *registry)
-{
-	struct watch *watch = &registry->watch;
-	unsigned shards = registry->layout.settings.shards;
-
-	if (!watch->active || !registry->layout.known || watch->n == shards)
-		return;
-	if (watch->n)
-		log_warning(&registry->log, "registry %s: %u shards became %u, all are read again",
-			registry->uri, watch->n, shards);
-	/* One that is no more cannot be read any better. */
-	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
-		watch->shards[i].failed = false;
-	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
-	watch->n = shards;
-	watch_lost(registry);
+	registry->watch.shards[number].read_at = registry_now() + registry_change_delay(registry);
 }
 
 int registry_watch(struct registry *registry)
@@ -421,8 +405,7 @@ int registry_watch(struct registry *registry)
 	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
 		watch->shards[i].registry = registry;
 	watch->active = true;
-	watch_check(registry);
-	registry_advance(registry);
+	registry_wake(registry);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_REGISTRY_INTERNAL_H
-#define NETI_REGISTRY_INTERNAL_H
+#ifndef NETI_REGISTRY_CORE_H
+#define NETI_REGISTRY_CORE_H
 /*
  * What the files of the registry share. Everything that lasts is a small state machine with at
  * most one request under way (the watch: one a shard). It is advanced after every event and starts
@@ -121,7 +121,6 @@ struct watch {
 	bool active;
 	unsigned n;
 	struct watch_shard *shards;
-	size_t members; /* in all shards */
 	size_t strays;	/* nodes beside the shards that are none */
 	bool beside_dirty, beside_reading;
 	int64_t beside_at; /* when that is dirty: not before */
@@ -129,7 +128,10 @@ struct watch {
 	int64_t retry_at;
 	int64_t read_at; /* of the dirty shards, the first; 0: none waits */
 	struct retry replaced;
-	int64_t window_at; /* the second in which changes are counted */
+};
+
+struct change_window {
+	int64_t at; /* the second in which changes are counted */
 	unsigned changes;
 };
 
@@ -152,20 +154,28 @@ struct registry {
 	struct membership membership;
 	struct twin twin;
 	struct watch watch;
+	size_t n_members; /* in all shards that are watched */
+	struct change_window changes;
+	const char *replaced; /* why; NULL: it was not, or it was told */
 	struct skipped_list skipped;
 	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
 	struct duplicate *duplicates;
 	struct bulk *bulks; /* those with answers on the way */
 };
 
-/* registry.c */
+/* core.c */
 int64_t registry_now(void); /* milliseconds of CLOCK_MONOTONIC */
 uint64_t registry_random(uint64_t limit); /* below the limit */
 /* What a whole fleet would do in one millisecond is spread: a random time up to so much for each
  * member, 0 in a small fleet. */
 int64_t registry_spread(const struct registry *registry, unsigned microseconds, unsigned most_ms);
 bool registry_connected(const struct registry *registry);
-void registry_advance(struct registry *registry);
+/* The next turn comes at once. */
+void registry_wake(struct registry *registry);
+/* The registry is not what it was: the watch tells it in its turn, and reads all again. */
+void registry_replaced(struct registry *registry, const char *why);
+/* How long a change that was told waits until it is read. */
+int64_t registry_change_delay(struct registry *registry);
 /* To the handler, and only when it differs from what was told last; NULL: it is over. A call that
  * waits says it itself. */
 void registry_trouble(struct registry *registry, enum registry_trouble which,
@@ -186,6 +196,11 @@ int64_t registry_pause(int result);
 bool registry_due(int64_t *at);
 /* Lost connection or session: whatever waits for the next one is started again when it advances. */
 bool registry_lost(int result);
+
+/* registry.c */
+void registry_advance(struct registry *registry);
+void registry_on_state(void *data, enum store_state state, const char *detail);
+void registry_on_changed(void *data, const char *path);
 
 /* layout.c */
 struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
@@ -235,16 +250,9 @@ void watch_advance(struct registry *registry);
 int64_t watch_next(const struct registry *registry);
 void watch_lost(struct registry *registry);
 void watch_changed(struct registry *registry, const char *path);
-/* How long a change that was told waits until it is read. */
-int64_t watch_change_delay(struct registry *registry);
 void watch_clear(struct registry *registry);
-void watch_check(struct registry *registry); /* the settings were read */
-/* The registry is not what it was: that is told, and all is read again. */
-void watch_replaced(struct registry *registry, const char *why);
+void watch_replaced(void *data, const char *why);
 void watch_connected(struct registry *registry);
-
-/* After so many milliseconds. */
-void watch_read_again(struct registry *registry, unsigned shard, int64_t ms);
 
 /* skipped.c */
 #define SKIPPED_BESIDE UINT_MAX /* instead of a shard */
@@ -254,8 +262,11 @@ void skipped_clear(struct registry *registry);
 
 /* duplicates.c: begin, ask for each of those that share an overlay address in the shard, end. */
 void duplicates_begin(struct registry *registry, unsigned shard);
-/* Whether another id has the lease; false while that is being asked. */
-bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard);
+typedef void (*duplicates_known)(struct registry *registry, unsigned shard, int64_t after_ms);
+/* Whether another id has the lease; false while that is being asked: known tells when to read the
+ * shard again. */
+bool duplicates_has_lost(struct registry *registry, const struct member *member, unsigned shard,
+	duplicates_known known);
 void duplicates_end(struct registry *registry);
 void duplicates_lost(struct registry *registry);
 void duplicates_clear(struct registry *registry);
@@ -267,15 +278,18 @@ struct deadline {
 	const char *doing; /* "looking for ..." for the sentence */
 };
 struct deadline wait_deadline(int timeout_ms, const char *doing);
-/* One round of poll() and processing; -ETIMEDOUT, -EDEADLK, or the credentials were refused. */
+/* One round of poll() and processing; -ETIMEDOUT, -EDEADLK, or the credentials were refused. With
+ * a connection it ends at that moment; 0: none. */
+int wait_until(struct registry *registry, int64_t at, const struct deadline *deadline,
+	struct error *error);
 int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error);
 int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error);
 int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error);
 /* Until what failed may be tried again. */
 int wait_again(struct registry *registry, struct retry *retry, const struct deadline *deadline,
 	struct error *error);
-int64_t wait_next(const struct registry *registry);
 
+/* bulk_read.c */
 enum bulk_kind { BULK_GET, BULK_CHILDREN };
 /*
  * Reads n nodes, many at a time, each again when the connection was lost meanwhile. take sees
@@ -293,7 +307,7 @@ int bulk_read(struct registry *registry, const struct bulk_plan *plan,
 /* The answer's result; failed: which operation. */
 int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
 	size_t *failed, const struct deadline *deadline, struct error *error);
-void wait_clear(struct registry *registry);
+void bulk_clear(struct registry *registry);
 
 /* clock.c */
 /* Milliseconds of the epoch, as the registry counts them. Needs the right to write. */
@@ -309,6 +323,10 @@ int members_with(struct registry *registry, const char *part, const struct addre
 int members_detail(struct registry *registry, struct member **member,
 	const struct deadline *deadline, struct error *error);
 
+/* The live member of a lease: 1 and a reference, or 0. */
+int members_live(struct registry *registry, const char *id, const struct address *overlay,
+	const struct deadline *deadline, struct member **ret, struct error *error);
+
 /* leases.c */
 /* The lease of an id, as a member that is not live. -ENOENT when there is none. */
 int lease_of_id(struct registry *registry, const char *id, const struct deadline *deadline,
@@ -317,10 +335,5 @@ int lease_of_id(struct registry *registry, const char *id, const struct deadline
  * of the epoch, or later. */
 int lease_release(struct registry *registry, const char *id, int64_t before,
 	const struct deadline *deadline, struct error *error);
-
-/* lookup.c */
-/* The live member of a lease: 1 and a reference, or 0. */
-int lookup_live(struct registry *registry, const char *id, const struct address *overlay,
-	const struct deadline *deadline, struct member **ret, struct error *error);
 
 #endif
