@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/core.h"
+#include "registry/clock.h"
+#include "registry/leases.h"
 #include "registry_fixture.h"
 #include "wrong_clock.h"
 

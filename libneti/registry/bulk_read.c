@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "bulk_read.h"
 #include "core.h"
 
 #define WINDOW 256 /* reads under way at once */

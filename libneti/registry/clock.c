@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "bulk_read.h"
+#include "clock.h"
 #include "core.h"
 
 struct reading {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "duplicates.h"
 
 #define DUPLICATES_MAX 64
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "lease.h"
 
 #define DRAWS_NARROW 1		/* then the addresses are listed: where that is cheaper than a draw */
 #define DRAWS_WIDE 4

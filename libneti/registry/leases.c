@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk_read.h"
 #include "core.h"
+#include "lease.h"
+#include "leases.h"
+#include "members.h"
 
 static int check_id(const char *id, struct error *error)
 {

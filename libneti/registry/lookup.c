@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "core.h"
+#include "leases.h"
+#include "members.h"
 
 struct lookup {
 	struct registry *registry;

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk_read.h"
 #include "core.h"
+#include "members.h"
 
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error)
 {

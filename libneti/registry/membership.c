@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "lease.h"
 
 #define PUBLISH_MS 10000
 #define PUBLISH_MICROSECONDS 5000 /* for each member: a whole fleet writes 200 times a second */

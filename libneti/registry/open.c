@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "bulk_read.h"
+#include "conductor.h"
 #include "core.h"
+#include "duplicates.h"
+#include "lease.h"
 
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
 

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "core.h"
+#include "leases.h"
 
 struct reclaim {
 	struct registry *registry;

@@ -8,7 +8,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "conductor.h"
 #include "core.h"
+#include "lease.h"
 
 #define STARTED_MS 10	   /* what was due and did not start waits for so long */
 

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <string.h>
 
+#include "conductor.h"
 #include "core.h"
+#include "wait.h"
 
 struct deadline wait_deadline(int timeout_ms, const char *doing)
 {

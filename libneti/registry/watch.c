@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "duplicates.h"
 
 #define LOST_MICROSECONDS 200 /* a whole fleet that reads everything again */
 #define LOST_MOST_MS 3000
