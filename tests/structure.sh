@@ -232,7 +232,7 @@ no_helper_twice() {
 }
 
 # Folders where a grep and a breakpoint find one function of a name; the others come yet.
-one_static='cli'
+one_static='cli libneti/registry libneti/registry/sqlite libneti/registry/zookeeper'
 
 one_static_per_folder() {
 	local folder twice=0

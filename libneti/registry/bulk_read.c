@@ -32,17 +32,7 @@ struct bulk {
 	struct slot slots[];
 };
 
-static void unlink_bulk(struct registry *registry, struct bulk *bulk)
-{
-	for (struct bulk **at = &registry->bulks; *at; at = &(*at)->next)
-		if (*at == bulk) {
-			*at = bulk->next;
-			break;
-		}
-	free(bulk);
-}
-
-static void settle(struct slot *slot, const struct store_answer *answer)
+static void settle_slot(struct slot *slot, const struct store_answer *answer)
 {
 	struct bulk *bulk = slot->bulk;
 	int result;
@@ -63,14 +53,14 @@ static void settle(struct slot *slot, const struct store_answer *answer)
 		bulk->result = result;
 }
 
-static void answered(void *data, const struct store_answer *answer)
+static void slot_answered(void *data, const struct store_answer *answer)
 {
 	struct slot *slot = data;
 	struct bulk *bulk = slot->bulk;
 
 	bulk->flying--;
 	if (!bulk->abandoned)
-		settle(slot, answer);
+		settle_slot(slot, answer);
 }
 
 static int launch(struct registry *registry, struct bulk *bulk, struct slot *slot)
@@ -80,11 +70,11 @@ static int launch(struct registry *registry, struct bulk *bulk, struct slot *slo
 
 	if (bulk->operations)
 		return registry->backend->multi(registry->store, bulk->operations,
-			bulk->n_operations, answered, slot);
-	path = plan->path(plan->data, slot->index);
+			bulk->n_operations, slot_answered, slot);
+	path = plan->path ? plan->path(plan->data, slot->index) : *plan->node;
 	if (plan->kind == BULK_GET)
-		return registry->backend->get(registry->store, path.text, false, answered, slot);
-	return registry->backend->children(registry->store, path.text, false, answered, slot);
+		return registry->backend->get(registry->store, path.text, false, slot_answered, slot);
+	return registry->backend->children(registry->store, path.text, false, slot_answered, slot);
 }
 
 static int launch_some(struct registry *registry, struct bulk *bulk)
@@ -114,72 +104,65 @@ static int complete(struct registry *registry, struct bulk *bulk,
 			result = launch_some(registry, bulk);
 		if (result < 0)
 			return registry_explain(registry, result, deadline->doing, error);
-		result = wait_until(registry, bulk->retry_at, deadline, error);
+		result = wait_once(registry, registry_connected(registry) ? bulk->retry_at : 0,
+			deadline, error);
 	}
 	if (result == 0 && bulk->result < 0)
 		result = registry_explain(registry, bulk->result, deadline->doing, error);
 	return result;
 }
 
-/* Answers on their way are still counted in; the last one is freed by the next reading or by
- * the close. */
-static void abandon(struct registry *registry, struct bulk *bulk)
+/* Answers on their way are still counted in; the last one is freed by the next reading or by the
+ * close. */
+static void sweep(struct registry *registry, bool all)
 {
-	struct bulk *next;
-
-	bulk->abandoned = true;
-	for (bulk = registry->bulks; bulk; bulk = next) {
-		next = bulk->next;
-		if (bulk->abandoned && bulk->flying == 0)
-			unlink_bulk(registry, bulk);
+	for (struct bulk **at = &registry->bulks, *bulk = *at; bulk; bulk = *at) {
+		if (all || (bulk->abandoned && bulk->flying == 0)) {
+			*at = bulk->next;
+			free(bulk);
+		} else {
+			at = &bulk->next;
+		}
 	}
 }
 
-static struct bulk *new_bulk(struct registry *registry, const struct bulk_plan *plan)
+static int run(struct registry *registry, const struct bulk *order, size_t *failed,
+	const struct deadline *deadline, struct error *error)
 {
-	struct bulk *bulk = calloc(1, sizeof(*bulk) + plan->n * sizeof(*bulk->slots));
+	size_t n = order->plan.n;
+	struct bulk *bulk = calloc(1, sizeof(*bulk) + n * sizeof(*bulk->slots));
+	int result;
 
 	if (!bulk)
-		return NULL;
-	bulk->plan = *plan;
-	for (size_t i = 0; i < plan->n; i++)
+		return error_memory(error);
+	*bulk = *order;
+	for (size_t i = 0; i < n; i++)
 		bulk->slots[i] = (struct slot){ .bulk = bulk, .index = i };
 	bulk->next = registry->bulks;
 	registry->bulks = bulk;
-	return bulk;
+	result = complete(registry, bulk, deadline, error);
+	*failed = bulk->failed;
+	bulk->abandoned = true;
+	sweep(registry, false);
+	return result;
 }
 
 int bulk_read(struct registry *registry, const struct bulk_plan *plan,
 	const struct deadline *deadline, struct error *error)
 {
-	struct bulk *bulk = new_bulk(registry, plan);
-	int result;
+	size_t failed;
 
-	if (!bulk)
-		return error_memory(error);
-	result = complete(registry, bulk, deadline, error);
-	abandon(registry, bulk);
-	return result;
+	return run(registry, &(struct bulk){ .plan = *plan }, &failed, deadline, error);
 }
 
 int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
 	size_t *failed, const struct deadline *deadline, struct error *error)
 {
-	struct bulk *bulk = new_bulk(registry, &(struct bulk_plan){ .n = 1 });
-	int result;
-
-	if (!bulk)
-		return error_memory(error);
-	bulk->operations = operations;
-	bulk->n_operations = n;
-	result = complete(registry, bulk, deadline, error);
-	*failed = bulk->failed;
-	abandon(registry, bulk);
-	return result;
+	return run(registry, &(struct bulk){ .plan.n = 1, .operations = operations,
+		.n_operations = n }, failed, deadline, error);
 }
 
 void bulk_clear(struct registry *registry)
 {
-	while (registry->bulks)
-		unlink_bulk(registry, registry->bulks);
+	sweep(registry, true);
 }

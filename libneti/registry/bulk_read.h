@@ -12,7 +12,8 @@ enum bulk_kind { BULK_GET, BULK_CHILDREN };
 struct bulk_plan {
 	enum bulk_kind kind;
 	size_t n;
-	struct node_path (*path)(void *data, size_t i);
+	struct node_path (*path)(void *data, size_t i); /* NULL: all are that node */
+	const struct node_path *node;
 	int (*take)(void *data, size_t i, const struct store_answer *answer);
 	void *data;
 };

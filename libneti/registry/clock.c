@@ -15,12 +15,6 @@ struct reading {
 	int64_t created; /* 0: the node went with the session */
 };
 
-static struct node_path reading_path(void *data, size_t i)
-{
-	(void)i;
-	return ((struct reading *)data)->path;
-}
-
 static int reading_take(void *data, size_t i, const struct store_answer *answer)
 {
 	struct reading *reading = data;
@@ -39,7 +33,7 @@ static int read_clock(struct registry *registry, struct reading *reading,
 {
 	struct store_operation operation = { .kind = STORE_CREATE_EPHEMERAL,
 		.path = reading->path.text, .version = -1 };
-	struct bulk_plan plan = { BULK_GET, 1, reading_path, reading_take, reading };
+	struct bulk_plan plan = { BULK_GET, 1, NULL, &reading->path, reading_take, reading };
 	struct error ignored;
 	size_t failed;
 	int result = wait_multi(registry, &operation, 1, &failed, deadline, error);

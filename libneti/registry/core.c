@@ -142,17 +142,16 @@ void registry_failed(struct registry *registry, enum registry_trouble which, int
  * Either way the hosts of a large fleet do not come all at once. */
 int64_t registry_change_delay(struct registry *registry)
 {
-	struct change_window *window = &registry->changes;
 	int64_t now = registry_now();
 
-	if (now - window->at > WINDOW_MS) {
-		window->at = now;
-		window->changes = 0;
+	if (now - registry->window_at > WINDOW_MS) {
+		registry->window_at = now;
+		registry->changes = 0;
 	}
-	if (++window->changes <= QUIET_CHANGES)
+	if (++registry->changes <= QUIET_CHANGES)
 		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
-	if (window->changes > FLOOD_CHANGES)
-		return window->changes < BUSY_MOST_MS ? window->changes : BUSY_MOST_MS;
+	if (registry->changes > FLOOD_CHANGES)
+		return registry->changes < BUSY_MOST_MS ? registry->changes : BUSY_MOST_MS;
 	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
 }
 
@@ -161,11 +160,6 @@ void registry_wake(struct registry *registry)
 	const struct itimerspec now = { .it_value.tv_nsec = 1 };
 
 	timerfd_settime(registry->timer, TFD_TIMER_ABSTIME, &now, NULL);
-}
-
-void registry_replaced(struct registry *registry, const char *why)
-{
-	registry->replaced = why;
 }
 
 uint64_t registry_session(struct registry *registry)

@@ -28,11 +28,6 @@ struct node_path {
 	char text[REGISTRY_PATH_MAX];
 };
 
-struct change_window {
-	int64_t at; /* the second in which changes are counted */
-	unsigned changes;
-};
-
 struct registry {
 	const struct store_backend *backend;
 	struct store *store;
@@ -53,8 +48,9 @@ struct registry {
 	struct twin twin;
 	struct watch watch;
 	size_t n_members; /* in all shards that are watched */
-	struct change_window changes;
-	const char *replaced; /* why; NULL: it was not, or it was told */
+	int64_t window_at; /* the second in which changes are counted */
+	unsigned changes;
+	const char *replaced; /* why: the watch tells it in its turn, and reads all again; or NULL */
 	struct skipped_list skipped;
 	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
 	struct duplicate *duplicates;
@@ -69,8 +65,6 @@ int64_t registry_spread(const struct registry *registry, unsigned microseconds, 
 bool registry_connected(const struct registry *registry);
 /* The next turn comes at once. */
 void registry_wake(struct registry *registry);
-/* The registry is not what it was: the watch tells it in its turn, and reads all again. */
-void registry_replaced(struct registry *registry, const char *why);
 /* How long a change that was told waits until it is read. */
 int64_t registry_change_delay(struct registry *registry);
 /* To the handler, and only when it differs from what was told last; NULL: it is over. A call that

@@ -117,10 +117,7 @@ void duplicates_lost(struct registry *registry)
 
 void duplicates_clear(struct registry *registry)
 {
-	while (registry->duplicates) {
-		struct duplicate *next = registry->duplicates->next;
-
-		free(registry->duplicates);
-		registry->duplicates = next;
-	}
+	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+		duplicate->busy = duplicate->stands = false;
+	duplicates_end(registry);
 }

@@ -55,9 +55,8 @@ static void fail(struct registry *registry, int result, const char *doing)
 	struct layout *layout = &registry->layout;
 
 	layout->dirty = true;
-	layout->retry_at = registry_now() + RETRY_MOST_MS;
-	if (registry_lost(result))
-		layout->retry_at = retry_at(&layout->retry, 0);
+	layout->retry_at = registry_lost(result) ? retry_at(&layout->retry, 0) :
+						   registry_now() + RETRY_MOST_MS;
 	if (registry_lost(result) && !retry_is_long(&layout->retry))
 		return;
 	registry_explain(registry, result, doing, &layout->error);
@@ -132,6 +131,15 @@ struct node_path layout_shard_path(const struct registry *registry, unsigned sha
 	char name[9];
 
 	return registry_path(registry, "/ip-map/%s", entry_shard_name(shard, name));
+}
+
+struct node_path layout_entry_path(const struct registry *registry, const struct address *overlay,
+	const char *name)
+{
+	unsigned shard = entry_shard(overlay, registry->layout.settings.shards);
+	char text[9];
+
+	return registry_path(registry, "/ip-map/%s/%s", entry_shard_name(shard, text), name);
 }
 
 static int make_whole(struct registry *registry, const char *json)
@@ -277,7 +285,7 @@ static void read_done(void *data, const struct store_answer *answer)
 	}
 	if (layout->known && !layout->missing) {
 		layout->missing = true;
-		registry_replaced(registry, "the fleet's settings are gone");
+		registry->replaced = "the fleet's settings are gone";
 	}
 	if (layout_may_make(registry)) {
 		make(registry);

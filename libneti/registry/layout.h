@@ -27,6 +27,8 @@ struct layout {
 };
 
 struct node_path layout_shard_path(const struct registry *registry, unsigned shard);
+struct node_path layout_entry_path(const struct registry *registry, const struct address *overlay,
+	const char *name);
 void layout_advance(struct registry *registry);
 int64_t layout_next(const struct registry *registry);
 void layout_repair(struct registry *registry); /* makes what is missing below ROOT */

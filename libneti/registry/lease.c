@@ -2,7 +2,7 @@
 /*
  * Leases: the lasting pair id-to-ip/ID and ip-to-id/ADDRESS, made and deleted together.
  *
- * Taking is a state machine of its own, because joining does it over and over. It begins with a read
+ * Taking is a state machine of its own: joining does it over and over. It begins with a read
  * whenever the outcome of the last step is not known, so that a lost answer never gives an id a
  * second address. Addresses are drawn at random: hosts that register at once hardly ever meet.
  */
@@ -122,7 +122,7 @@ static void finish(struct lease_take *take, int result, const struct address *ov
 	unlink_take(take);
 }
 
-static void fail(struct lease_take *take, int result)
+static void take_failed(struct lease_take *take, int result)
 {
 	struct error error;
 
@@ -143,13 +143,13 @@ static void exhausted(struct lease_take *take)
 
 /* From the beginning. What goes wrong for ever is told in the end; connections may well be lost
  * for a while. */
-static void again(struct lease_take *take, int result, int64_t first_ms)
+static void take_again(struct lease_take *take, int result, int64_t first_ms)
 {
 	bool last = registry_lost(result) ? take->retry.ms == RETRY_MOST_MS :
 					    retry_is_long(&take->retry);
 
 	if (last)
-		fail(take, result);
+		take_failed(take, result);
 	else
 		take->retry_at = retry_at(&take->retry, first_ms);
 }
@@ -165,19 +165,18 @@ static void started(struct lease_take *take, int result)
 static void answer_failed(struct lease_take *take, int result)
 {
 	if (registry_lost(result))
-		again(take, result, 0);
+		take_again(take, result, 0);
 	else
-		fail(take, result);
+		take_failed(take, result);
 }
 
-static void read_lease(struct lease_take *take);
 static void draw_and_create(struct lease_take *take);
 
 /* A folder is missing: it is being made again, or somebody just emptied the registry. */
 static void repair(struct lease_take *take)
 {
 	layout_repair(take->registry);
-	again(take, -ENOENT, 4 * REGISTRY_AGAIN_MS);
+	take_again(take, -ENOENT, 4 * REGISTRY_AGAIN_MS);
 }
 
 static void lease_read(void *data, const struct store_answer *answer)
@@ -202,34 +201,19 @@ static void lease_read(void *data, const struct store_answer *answer)
 	}
 }
 
-static void read_lease(struct lease_take *take)
-{
-	struct registry *registry = take->registry;
-	char id[ENTRY_ID_TEXT_MAX];
-	struct node_path path =
-		registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
-
-	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
-}
-
-/* Those that were listed are gone, too: whoever took them may not be done yet. */
-static void next_address(struct lease_take *take)
-{
-	if (take->n_listed > 0 || take->lists == 0)
-		draw_and_create(take);
-	else if (retry_is_long(&take->retry))
-		exhausted(take);
-	else
-		again(take, -EADDRINUSE, 0);
-}
-
 static void address_gone(struct lease_take *take)
 {
 	char text[ADDRESS_TEXT_MAX];
 	struct error error;
 
 	if (!address_is_set(&take->wanted)) {
-		next_address(take);
+		/* Those that were listed are gone, too: whoever took them may not be done yet. */
+		if (take->n_listed > 0 || take->lists == 0)
+			draw_and_create(take);
+		else if (retry_is_long(&take->retry))
+			exhausted(take);
+		else
+			take_again(take, -EADDRINUSE, 0);
 		return;
 	}
 	/* An id never changes its address, not even when another has taken it meanwhile. */
@@ -301,7 +285,7 @@ static void pair_created(void *data, const struct store_answer *answer)
 	else if (answer->result == 0)
 		finish(take, 1, &drawn, NULL);
 	else if (answer->result == -EEXIST && answer->failed == 0)
-		again(take, -EEXIST, 0);
+		take_again(take, -EEXIST, 0);
 	else if (answer->result == -EEXIST)
 		address_gone(take);
 	else if (answer->result == -ENOENT)
@@ -348,16 +332,6 @@ static void addresses_listed(void *data, const struct store_answer *answer)
 		answer_failed(take, result);
 }
 
-static void list_addresses(struct lease_take *take)
-{
-	struct registry *registry = take->registry;
-	struct node_path path = registry_path(registry, "/ip-to-id");
-
-	take->lists++;
-	started(take, registry->backend->children(registry->store, path.text, false,
-			      addresses_listed, take));
-}
-
 /* How many draws may meet a taken address. Each of them is a write that fails. */
 static unsigned draws_most(const struct prefix *subnet)
 {
@@ -368,10 +342,11 @@ static unsigned draws_most(const struct prefix *subnet)
 
 static void draw_and_create(struct lease_take *take)
 {
-	const struct prefix *subnet = &take->registry->layout.settings.overlay_subnet;
+	struct registry *registry = take->registry;
+	const struct prefix *subnet = &registry->layout.settings.overlay_subnet;
 
 	if (address_is_set(&take->wanted) && prefix_contains(subnet, &take->wanted) &&
-		may_give(take->registry, prefix_index(subnet, &take->wanted))) {
+		may_give(registry, prefix_index(subnet, &take->wanted))) {
 		take->drawn = take->wanted;
 		create_pair(take);
 		return;
@@ -382,23 +357,33 @@ static void draw_and_create(struct lease_take *take)
 		create_pair(take);
 		return;
 	}
-	if (take->draws++ < draws_most(subnet) && draw(take->registry, &take->drawn))
+	if (take->draws++ < draws_most(subnet) && draw(registry, &take->drawn)) {
 		create_pair(take);
-	else if (prefix_count(subnet) <= LISTED_MAX)
-		list_addresses(take);
-	else
+	} else if (prefix_count(subnet) <= LISTED_MAX) {
+		take->lists++;
+		started(take, registry->backend->children(registry->store,
+				      registry_path(registry, "/ip-to-id").text, false,
+				      addresses_listed, take));
+	} else {
 		exhausted(take);
+	}
 }
 
-static bool has_work(const struct lease_take *take)
+static bool take_has_work(const struct lease_take *take)
 {
 	return !take->busy && registry_connected(take->registry) && take->registry->layout.known;
 }
 
 static void advance(struct lease_take *take)
 {
-	if (has_work(take) && registry_due(&take->retry_at))
-		read_lease(take);
+	struct registry *registry = take->registry;
+	char id[ENTRY_ID_TEXT_MAX];
+	struct node_path path;
+
+	if (!take_has_work(take) || !registry_due(&take->retry_at))
+		return;
+	path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(take->id, id));
+	started(take, registry->backend->get(registry->store, path.text, false, lease_read, take));
 }
 
 int64_t lease_next(const struct registry *registry)
@@ -406,7 +391,7 @@ int64_t lease_next(const struct registry *registry)
 	int64_t at = REGISTRY_NEVER;
 
 	for (const struct lease_take *take = registry->takes; take; take = take->next)
-		if (has_work(take) && take->retry_at < at)
+		if (take_has_work(take) && take->retry_at < at)
 			at = take->retry_at;
 	return at;
 }

@@ -28,7 +28,8 @@ struct waiting {
 	struct error error;
 };
 
-static void taken(void *data, int result, const struct address *overlay, const struct error *error)
+static void lease_taken(void *data, int result, const struct address *overlay,
+	const struct error *error)
 {
 	struct waiting *waiting = data;
 
@@ -53,10 +54,10 @@ int registry_lease_take(struct registry *registry, const char *id, struct addres
 		result = wait_fleet(registry, &deadline, error);
 	if (result < 0)
 		return result;
-	if (lease_take_start(registry, id, NULL, taken, &waiting, &take) < 0)
+	if (lease_take_start(registry, id, NULL, lease_taken, &waiting, &take) < 0)
 		return error_memory(error);
 	while (result == 0 && !waiting.done)
-		result = wait_once(registry, &deadline, error);
+		result = wait_once(registry, 0, &deadline, error);
 	if (!waiting.done) {
 		take->done = NULL;
 		return result;
@@ -75,12 +76,6 @@ struct node {
 	int version;
 	int64_t modified;
 };
-
-static struct node_path node_path(void *data, size_t i)
-{
-	(void)i;
-	return ((struct node *)data)->path;
-}
 
 static int node_take(void *data, size_t i, const struct store_answer *answer)
 {
@@ -104,7 +99,7 @@ static int read_node(struct registry *registry, struct node *node, const struct 
 	struct error *error)
 {
 	struct bulk_plan plan = {
-		.kind = BULK_GET, .n = 1, .path = node_path, .take = node_take, .data = node
+		.kind = BULK_GET, .n = 1, .node = &node->path, .take = node_take, .data = node
 	};
 	int result = wait_fleet(registry, deadline, error);
 
@@ -252,14 +247,6 @@ struct leases {
 	struct member_list members;
 };
 
-static struct node_path leases_path(void *data, size_t i)
-{
-	const struct leases *leases = data;
-
-	(void)i;
-	return registry_path(leases->registry, "/id-to-ip");
-}
-
 static int leases_take(void *data, size_t i, const struct store_answer *answer)
 {
 	struct leases *leases = data;
@@ -314,8 +301,9 @@ int registry_leases(struct registry *registry, struct member_list *ret, int time
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the leases");
 	struct leases leases = { .registry = registry };
-	struct bulk_plan names = { BULK_CHILDREN, 1, leases_path, leases_take, &leases };
-	struct bulk_plan nodes = { BULK_GET, 0, lease_path, lease_take, &leases };
+	struct node_path folder = registry_path(registry, "/id-to-ip");
+	struct bulk_plan names = { BULK_CHILDREN, 1, NULL, &folder, leases_take, &leases };
+	struct bulk_plan nodes = { BULK_GET, 0, lease_path, NULL, lease_take, &leases };
 	int result = wait_fleet(registry, &deadline, error);
 
 	if (result == 0)

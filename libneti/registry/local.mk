@@ -2,7 +2,6 @@
 libneti_core_la_SOURCES += \
 	%reldir%/bulk_read.c %reldir%/bulk_read.h \
 	%reldir%/clock.c %reldir%/clock.h \
-	%reldir%/conductor.h \
 	%reldir%/core.c %reldir%/core.h \
 	%reldir%/duplicates.c %reldir%/duplicates.h \
 	%reldir%/entry.c %reldir%/entry.h \

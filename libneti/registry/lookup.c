@@ -22,27 +22,20 @@ struct lookup {
 
 /* --- by the lease ------------------------------------------------------------------------- */
 
-static int lease_of_overlay(struct lookup *lookup, struct member **ret, struct error *error)
-{
-	char *id = NULL;
-	int result = registry_lease_holder(lookup->registry, &lookup->address, &id,
-		lookup->deadline.timeout_ms, error);
-
-	if (result < 0)
-		return result;
-	result = lease_of_id(lookup->registry, id, &lookup->deadline, ret, error);
-	free(id);
-	return result;
-}
-
 static int find_lease(struct lookup *lookup, struct member **ret, struct error *error)
 {
+	char *id = NULL;
 	int result = -ENOENT;
 
 	if (name_check_id(lookup->key) == 0)
 		result = lease_of_id(lookup->registry, lookup->key, &lookup->deadline, ret, error);
-	if (result == -ENOENT && address_is_set(&lookup->address))
-		result = lease_of_overlay(lookup, ret, error);
+	if (result != -ENOENT || !address_is_set(&lookup->address))
+		return result;
+	result = registry_lease_holder(lookup->registry, &lookup->address, &id,
+		lookup->deadline.timeout_ms, error);
+	if (result == 0)
+		result = lease_of_id(lookup->registry, id, &lookup->deadline, ret, error);
+	free(id);
 	return result;
 }
 
@@ -120,7 +113,8 @@ static int find_by_entry(struct lookup *lookup, struct member **ret, struct erro
 		sprintf(part, "%s|", address_format(&lookup->address, text));
 	else
 		sprintf(part, "|%s", entry_encode_id(lookup->key, text));
-	result = members_with(lookup->registry, part, NULL, &lookup->deadline, &members, error);
+	result = members_with(lookup->registry, part, NULL, false, &lookup->deadline, &members,
+		error);
 	if (result == 0)
 		result = choose(lookup, &members, ret, error);
 	member_list_clear(&members);

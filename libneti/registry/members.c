@@ -4,7 +4,6 @@
  * from many nodes is read with many requests under way.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bulk_read.h"
@@ -14,8 +13,11 @@
 int registry_connect(struct registry *registry, int timeout_ms, struct error *error)
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "connecting");
+	int result = 0;
 
-	return wait_connected(registry, &deadline, error);
+	while (result == 0 && !registry_connected(registry))
+		result = wait_once(registry, 0, &deadline, error);
+	return result;
 }
 
 int registry_fleet(struct registry *registry, struct fleet_settings *ret, int timeout_ms,
@@ -72,10 +74,8 @@ struct survey {
 static struct node_path shard_path(void *data, size_t i)
 {
 	const struct survey *survey = data;
-	char name[9];
 
-	return registry_path(survey->registry, "/ip-map/%s",
-		entry_shard_name(survey->first + (unsigned)i, name));
+	return layout_shard_path(survey->registry, survey->first + (unsigned)i);
 }
 
 static int shard_take(void *data, size_t i, const struct store_answer *answer)
@@ -112,16 +112,12 @@ static int shard_take(void *data, size_t i, const struct store_answer *answer)
 static struct node_path detail_path(void *data, size_t i)
 {
 	const struct survey *survey = data;
-	const struct registry *registry = survey->registry;
 	const struct member *member = survey->members.items[i];
-	char shard[9], name[ENTRY_NAME_MAX];
+	char name[ENTRY_NAME_MAX];
 	struct error error;
 
 	entry_format(member, name, &error);
-	return registry_path(registry, "/ip-map/%s/%s",
-		entry_shard_name(
-			entry_shard(&member->overlay, registry->layout.settings.shards), shard),
-		name);
+	return layout_entry_path(survey->registry, &member->overlay, name);
 }
 
 /* One that left meanwhile stays in the list as its name told. */
@@ -142,52 +138,39 @@ static int detail_take(void *data, size_t i, const struct store_answer *answer)
 	return 0;
 }
 
-/* Of one shard when an overlay address is given that belongs there, else of all. */
-static int read_members(struct survey *survey, const struct address *overlay, bool details,
-	const struct deadline *deadline, struct error *error)
+int members_with(struct registry *registry, const char *part, const struct address *overlay,
+	bool details, const struct deadline *deadline, struct member_list *ret, struct error *error)
 {
-	const struct fleet_settings *settings = &survey->registry->layout.settings;
-	struct bulk_plan shards = { BULK_CHILDREN, 1, shard_path, shard_take, survey };
-	struct bulk_plan data = { BULK_GET, 0, detail_path, detail_take, survey };
-	int result = wait_fleet(survey->registry, deadline, error);
+	const struct fleet_settings *settings = &registry->layout.settings;
+	struct survey survey = { .registry = registry, .part = part };
+	struct bulk_plan shards = { BULK_CHILDREN, 1, shard_path, NULL, shard_take, &survey };
+	struct bulk_plan data = { BULK_GET, 0, detail_path, NULL, detail_take, &survey };
+	int result = wait_fleet(registry, deadline, error);
 
 	if (overlay)
-		survey->first = entry_shard(overlay, settings->shards);
+		survey.first = entry_shard(overlay, settings->shards);
 	else
 		shards.n = settings->shards;
 	if (result == 0)
-		result = bulk_read(survey->registry, &shards, deadline, error);
-	data.n = survey->members.length;
+		result = bulk_read(registry, &shards, deadline, error);
+	data.n = survey.members.length;
 	if (result == 0 && details)
-		result = bulk_read(survey->registry, &data, deadline, error);
-	if (result < 0)
-		member_list_clear(&survey->members);
-	else
-		member_list_sort(&survey->members);
-	return result;
+		result = bulk_read(registry, &data, deadline, error);
+	if (result < 0) {
+		member_list_clear(&survey.members);
+		return result;
+	}
+	member_list_sort(&survey.members);
+	*ret = survey.members;
+	return 0;
 }
 
 int registry_members(struct registry *registry, struct member_list *ret, bool details,
 	int timeout_ms, struct error *error)
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "reading the members");
-	struct survey survey = { .registry = registry };
-	int result = read_members(&survey, NULL, details, &deadline, error);
 
-	if (result == 0)
-		*ret = survey.members;
-	return result;
-}
-
-int members_with(struct registry *registry, const char *part, const struct address *overlay,
-	const struct deadline *deadline, struct member_list *ret, struct error *error)
-{
-	struct survey survey = { .registry = registry, .part = part };
-	int result = read_members(&survey, overlay, false, deadline, error);
-
-	if (result == 0)
-		*ret = survey.members;
-	return result;
+	return members_with(registry, NULL, NULL, details, &deadline, ret, error);
 }
 
 int members_live(struct registry *registry, const char *id, const struct address *overlay,
@@ -195,8 +178,8 @@ int members_live(struct registry *registry, const char *id, const struct address
 {
 	char part[ENTRY_ID_TEXT_MAX];
 	struct member_list members = { 0 };
-	int result = members_with(registry, entry_encode_id(id, part), overlay, deadline, &members,
-		error);
+	int result = members_with(registry, entry_encode_id(id, part), overlay, false, deadline,
+		&members, error);
 
 	for (size_t i = 0; result == 0 && i < members.length; i++) {
 		struct member *member = members.items[i];
@@ -214,7 +197,7 @@ int members_detail(struct registry *registry, struct member **member,
 	const struct deadline *deadline, struct error *error)
 {
 	struct survey survey = { .registry = registry, .members = { member, 1, 1 } };
-	struct bulk_plan data = { BULK_GET, 1, detail_path, detail_take, &survey };
+	struct bulk_plan data = { BULK_GET, 1, detail_path, NULL, detail_take, &survey };
 
 	return bulk_read(registry, &data, deadline, error);
 }

@@ -8,7 +8,6 @@
  * and a release that read it before fails on its version.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
@@ -64,10 +63,7 @@ static unsigned own_shard(const struct registry *registry)
 
 static struct node_path entry_path(const struct registry *registry, const char *name)
 {
-	char shard[9];
-
-	return registry_path(registry, "/ip-map/%s/%s",
-		entry_shard_name(own_shard(registry), shard), name);
+	return layout_entry_path(registry, &registry->membership.overlay, name);
 }
 
 static struct member fields(const struct membership *membership)
@@ -76,8 +72,8 @@ static struct member fields(const struct membership *membership)
 
 	member.overlay = membership->overlay;
 	member.since = membership->since;
-	member.revision = membership->revision;
-	member.held = membership->held_back;
+	member.revision = membership->latest.revision;
+	member.held = membership->latest.held;
 	member.live = true;
 	return member;
 }
@@ -169,18 +165,6 @@ static void hold(struct registry *registry)
 	tell_joined(registry);
 }
 
-static void note_publishing(struct membership *membership)
-{
-	membership->publishing = membership->revision;
-	membership->held_publishing = membership->held_back;
-}
-
-static void note_published(struct membership *membership)
-{
-	membership->published = membership->publishing;
-	membership->held_published = membership->held_publishing;
-}
-
 /* --- making the entry -------------------------------------------------------------------- */
 
 static void entered(void *data, const struct store_answer *answer)
@@ -193,7 +177,7 @@ static void entered(void *data, const struct store_answer *answer)
 		failed(registry, answer->result);
 		return;
 	}
-	note_published(membership);
+	membership->published = membership->publishing;
 	membership->renew_at = registry_now() + RENEW_MS;
 	hold(registry);
 }
@@ -240,7 +224,7 @@ static void enter(struct registry *registry)
 		operations[n + 1].bytes = json.text;
 		operations[n + 1].size = json.length;
 	}
-	note_publishing(membership);
+	membership->publishing = membership->latest;
 	membership->busy = true;
 	issued(registry, registry->backend->multi(registry->store, operations, n + 2, entered,
 				 registry));
@@ -250,13 +234,6 @@ static void enter(struct registry *registry)
 /* --- what stands there already ----------------------------------------------------------- */
 
 static void check_others(struct registry *registry);
-
-static void forget_other(struct membership *membership, size_t i)
-{
-	membership->n_others--;
-	memmove(membership->others[i], membership->others[membership->n_others],
-		sizeof(membership->others[i]));
-}
 
 /* Ours of this session under the right name stays; any other that may not go is somebody. */
 static void other_read(void *data, const struct store_answer *answer)
@@ -275,7 +252,8 @@ static void other_read(void *data, const struct store_answer *answer)
 	}
 	if (answer->result == -ENOENT || (same && twin_is_own(registry, answer))) {
 		membership->own |= answer->result == 0;
-		forget_other(membership, membership->n_checked);
+		memmove(membership->others[membership->n_checked],
+			membership->others[--membership->n_others], sizeof(*membership->others));
 	} else if (twin_may_go(registry, answer, same)) {
 		membership->n_checked++;
 	} else {
@@ -378,7 +356,6 @@ static void leased(void *data, int result, const struct address *overlay,
 	struct membership *membership = &registry->membership;
 	struct error bad;
 	struct node_path path;
-	char shard[9];
 
 	if (result < 0) {
 		trouble(registry, error, TROUBLE_RETRY_MS);
@@ -386,14 +363,14 @@ static void leased(void *data, int result, const struct address *overlay,
 	}
 	membership->lease_version = membership->take->version;
 	if (result == 1 && membership->remembered)
-		registry_replaced(registry, "this host had a lease and has none");
+		registry->replaced = "this host had a lease and has none";
 	membership->remembered = false;
 	membership->overlay = *overlay;
 	if (make_name(registry, &bad) < 0) {
 		trouble(registry, &bad, TROUBLE_RETRY_MS);
 		return;
 	}
-	path = registry_path(registry, "/ip-map/%s", entry_shard_name(own_shard(registry), shard));
+	path = layout_shard_path(registry, own_shard(registry));
 	issued(registry, registry->backend->children(registry->store, path.text, false,
 				 shard_listed, registry));
 }
@@ -420,7 +397,7 @@ static void published(void *data, const struct store_answer *answer)
 	if (answer->result == -ENOENT)
 		again(registry, 0);
 	if (answer->result == 0)
-		note_published(membership);
+		membership->published = membership->publishing;
 }
 
 static void publish(struct registry *registry)
@@ -436,7 +413,7 @@ static void publish(struct registry *registry)
 	if (entry_print_data(&member, &json) == 0) {
 		set.bytes = json.text;
 		set.size = json.length;
-		note_publishing(membership);
+		membership->publishing = membership->latest;
 		membership->busy = registry->backend->multi(registry->store, &set, 1, published,
 					   registry) == 0;
 	}
@@ -470,8 +447,8 @@ typedef void (*membership_step)(struct registry *registry);
 static membership_step next_step(const struct registry *registry, int64_t *ret_at)
 {
 	const struct membership *membership = &registry->membership;
-	bool stale = membership->revision != membership->published ||
-		     membership->held_back != membership->held_published;
+	bool stale = membership->latest.revision != membership->published.revision ||
+		     membership->latest.held != membership->published.held;
 
 	if (!membership->wanted || membership->busy || !registry_connected(registry) ||
 		!registry->layout.known || registry->layout.dirty ||
@@ -590,11 +567,10 @@ int registry_publish(struct registry *registry, uint64_t revision, uint64_t held
 	struct membership *membership = &registry->membership;
 
 	/* Every host has it at the same moment. */
-	if (membership->revision != revision && membership->publish_at <= registry_now())
+	if (membership->latest.revision != revision && membership->publish_at <= registry_now())
 		membership->publish_at = registry_now() +
 			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
-	membership->revision = revision;
-	membership->held_back = held;
+	membership->latest = (struct publication){ revision, held };
 	registry_wake(registry);
 	return 0;
 }

@@ -8,6 +8,10 @@
 
 struct registry;
 
+struct publication {
+	uint64_t revision, held; /* held: removals, by the guard */
+};
+
 struct membership {
 	struct member *wanted; /* NULL: not joined */
 	bool takeover;
@@ -23,8 +27,7 @@ struct membership {
 	size_t n_others, n_checked;
 	bool own;	 /* of those, "name" is there and of this session */
 	int64_t since;	 /* of the first join, by the registry's clock; 0: not known yet */
-	uint64_t revision, published, publishing;
-	uint64_t held_back, held_published, held_publishing; /* removals, by the guard */
+	struct publication latest, published, publishing;
 	struct lease_take *take; /* under way */
 	int lease_version;	 /* as read before the others were looked for */
 	int64_t retry_at, check_at, publish_at, renew_at;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening and closing. Knows no store by more than its row in a table.
+ * Opening, closing and the events of the store. Knows no store by more than its row in a table.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,12 +12,61 @@
 
 #include "base/text.h"
 #include "bulk_read.h"
-#include "conductor.h"
 #include "core.h"
 #include "duplicates.h"
 #include "lease.h"
 
 static const struct store_backend *const backends[] = { &store_zookeeper, &store_sqlite };
+
+static void unreachable(struct registry *registry, enum store_state state)
+{
+	bool refused = state == STORE_REFUSED;
+	struct error error;
+
+	error_set(&error, refused ? -EACCES : -ENOTCONN,
+		refused ? NETI_REASON_DENIED : NETI_REASON_REGISTRY, "registry %s: %s", registry->uri,
+		*registry->detail ? registry->detail : "access is denied");
+	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &error);
+}
+
+static void on_state(void *data, enum store_state state, const char *detail)
+{
+	static const char *const words[] = {
+		[STORE_CONNECTING] = "connecting",
+		[STORE_CONNECTED] = "connected",
+		[STORE_SUSPENDED] = "connection lost",
+		[STORE_EXPIRED] = "session expired",
+		[STORE_REFUSED] = "refused",
+	};
+	struct registry *registry = data;
+
+	registry->state = state;
+	snprintf(registry->detail, sizeof(registry->detail), "%s", detail ? detail : "");
+	log_info(&registry->log, "registry %s: %s%s%s", registry->uri, words[state],
+		detail ? ": " : "", registry->detail);
+	if (state == STORE_CONNECTED)
+		twin_connected(registry);
+	if (state == STORE_EXPIRED || state == STORE_REFUSED) { /* the session is over */
+		layout_lost(registry);
+		watch_lost(registry);
+		membership_lost(registry);
+	}
+	if (state == STORE_CONNECTED)
+		watch_connected(registry);
+	if (registry->handler.state)
+		registry->handler.state(registry->handler.data, state, detail);
+	if (state == STORE_REFUSED || (state == STORE_CONNECTING && detail))
+		unreachable(registry, state);
+}
+
+static void on_changed(void *data, const char *path)
+{
+	struct registry *registry = data;
+
+	layout_changed(registry, path);
+	watch_changed(registry, path);
+	membership_changed(registry, path);
+}
 
 static const struct store_backend *find_backend(const char *uri)
 {
@@ -83,8 +133,8 @@ static int open_store(struct registry *registry, const struct registry_config *c
 		.session_timeout_ms = config->session_timeout_ms,
 		.create = config->initial != NULL,
 		.log = &registry->log,
-		.state = registry_on_state,
-		.changed = registry_on_changed,
+		.state = on_state,
+		.changed = on_changed,
 		.replaced = watch_replaced,
 		.data = registry,
 	};

@@ -50,24 +50,16 @@ static int give_back(struct reclaim *reclaim, struct member *lease, struct error
 	return result;
 }
 
-static int read_before(struct reclaim *reclaim, int64_t older_than, struct error *error)
-{
-	struct deadline deadline = wait_deadline(reclaim->timeout_ms, "asking it for the time");
-	int64_t now;
-	int result = registry_clock(reclaim->registry, &now, &deadline, error);
-
-	if (result == 0)
-		reclaim->before = now / 1000 - older_than;
-	return result;
-}
-
 int registry_lease_reclaim(struct registry *registry, int64_t older_than, bool dry,
 	struct member_list *ret, int timeout_ms, struct error *error)
 {
 	struct reclaim reclaim = { .registry = registry, .dry = dry, .timeout_ms = timeout_ms };
 	struct member_list leases = { 0 }, *live = &reclaim.live;
-	int result = read_before(&reclaim, older_than, error);
+	struct deadline deadline = wait_deadline(timeout_ms, "asking it for the time");
+	int64_t now = 0;
+	int result = registry_clock(registry, &now, &deadline, error);
 
+	reclaim.before = now / 1000 - older_than;
 	if (result == 0)
 		result = registry_leases(registry, &leases, timeout_ms, error);
 	if (result == 0)

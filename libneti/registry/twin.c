@@ -18,16 +18,12 @@
 
 /* --- whose an entry is ------------------------------------------------------------------- */
 
-static void add_session(struct twin *twin, uint64_t session)
-{
-	if (twin->n_sessions < REGISTRY_SESSIONS)
-		twin->sessions[twin->n_sessions++] = session;
-}
-
 void registry_remember(struct registry *registry, const uint64_t *sessions, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		add_session(&registry->twin, sessions[i]);
+	struct twin *twin = &registry->twin;
+
+	for (size_t i = 0; i < n && twin->n_sessions < REGISTRY_SESSIONS; i++)
+		twin->sessions[twin->n_sessions++] = sessions[i];
 }
 
 size_t registry_sessions(const struct registry *registry, const uint64_t **ret)
@@ -38,16 +34,16 @@ size_t registry_sessions(const struct registry *registry, const uint64_t **ret)
 
 void twin_connected(struct registry *registry)
 {
-	uint64_t session = registry_session(registry), before[REGISTRY_SESSIONS];
+	uint64_t session = registry_session(registry), *sessions = registry->twin.sessions;
 	size_t n = registry->twin.n_sessions;
 
-	if (!session || (n > 0 && registry->twin.sessions[0] == session))
+	if (!session || (n > 0 && sessions[0] == session))
 		return;
-	memcpy(before, registry->twin.sessions, n * sizeof(*before));
-	registry->twin.n_sessions = 0;
-	add_session(&registry->twin, session);
-	for (size_t i = 0; i < n; i++)
-		add_session(&registry->twin, before[i]);
+	if (n == REGISTRY_SESSIONS)
+		n--;
+	memmove(sessions + 1, sessions, n * sizeof(*sessions));
+	sessions[0] = session;
+	registry->twin.n_sessions = n + 1;
 }
 
 bool twin_is_own(struct registry *registry, const struct store_answer *answer)

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include "conductor.h"
 #include "core.h"
 #include "wait.h"
 
@@ -34,7 +33,7 @@ static int timed_out(const struct registry *registry, const struct deadline *dea
 		deadline->doing, *registry->detail ? ": " : "", registry->detail);
 }
 
-int wait_until(struct registry *registry, int64_t at, const struct deadline *deadline,
+int wait_once(struct registry *registry, int64_t at, const struct deadline *deadline,
 	struct error *error)
 {
 	struct pollfd poller = { .fd = registry->epoll, .events = POLLIN };
@@ -53,27 +52,13 @@ int wait_until(struct registry *registry, int64_t at, const struct deadline *dea
 		if (left <= 0)
 			return timed_out(registry, deadline, error);
 	}
-	if (at && registry_connected(registry) && (left < 0 || at - registry_now() < left))
+	if (at && (left < 0 || at - registry_now() < left))
 		left = at > registry_now() ? at - registry_now() : 0;
 	result = poll(&poller, 1, (int)left);
 	if (result < 0 && errno != EINTR)
 		return error_set(error, -errno, NETI_REASON_SYSTEM, "poll: %s", strerror(errno));
 	result = registry_process(registry);
 	return result < 0 ? registry_explain(registry, result, deadline->doing, error) : 0;
-}
-
-int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error)
-{
-	return wait_until(registry, 0, deadline, error);
-}
-
-int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error)
-{
-	int result = 0;
-
-	while (result == 0 && !registry_connected(registry))
-		result = wait_once(registry, deadline, error);
-	return result;
 }
 
 int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error)
@@ -85,14 +70,14 @@ int wait_fleet(struct registry *registry, const struct deadline *deadline, struc
 	if (!layout->known && layout->error.result < 0 && !registry->processing) {
 		layout->error.result = 0;
 		layout->retry_at = 0;
-		registry_advance(registry);
+		registry_wake(registry);
 	}
 	while (result == 0 && !layout->known) {
 		if (layout->error.result < 0) {
 			*error = layout->error;
 			return layout->error.result;
 		}
-		result = wait_once(registry, deadline, error);
+		result = wait_once(registry, 0, deadline, error);
 	}
 	return result;
 }
@@ -101,12 +86,9 @@ int wait_again(struct registry *registry, struct retry *retry, const struct dead
 	struct error *error)
 {
 	int64_t at = retry_at(retry, 0);
-	struct deadline pause = *deadline;
 	int result = 0;
 
-	if (deadline->at < 0 || at < deadline->at)
-		pause.at = at;
-	while (result == 0)
-		result = wait_once(registry, &pause, error);
-	return result == -ETIMEDOUT && pause.at == at ? 0 : result;
+	while (result == 0 && registry_now() < at)
+		result = wait_once(registry, at, deadline, error);
+	return result;
 }

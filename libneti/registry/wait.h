@@ -12,12 +12,10 @@ struct deadline {
 	const char *doing; /* "looking for ..." for the sentence */
 };
 struct deadline wait_deadline(int timeout_ms, const char *doing);
-/* One round of poll() and processing; -ETIMEDOUT, -EDEADLK, or the credentials were refused. With
- * a connection it ends at that moment; 0: none. */
-int wait_until(struct registry *registry, int64_t at, const struct deadline *deadline,
+/* One round of poll() and processing; -ETIMEDOUT, -EDEADLK, or the credentials were refused.
+ * It ends at that moment; 0: none. */
+int wait_once(struct registry *registry, int64_t at, const struct deadline *deadline,
 	struct error *error);
-int wait_once(struct registry *registry, const struct deadline *deadline, struct error *error);
-int wait_connected(struct registry *registry, const struct deadline *deadline, struct error *error);
 int wait_fleet(struct registry *registry, const struct deadline *deadline, struct error *error);
 /* Until what failed may be tried again. */
 int wait_again(struct registry *registry, struct retry *retry, const struct deadline *deadline,

@@ -37,8 +37,8 @@ void watch_lost(struct registry *registry)
 		registry->watch.shards[i].dirty = true;
 		registry->watch.shards[i].read_at = at;
 	}
-	registry->watch.beside_dirty = true;
-	registry->watch.beside_at = 0;
+	registry->watch.beside.dirty = true;
+	registry->watch.beside.read_at = 0;
 	duplicates_lost(registry);
 	registry->watch.retry_at = 0;
 }
@@ -69,7 +69,7 @@ static void skip(struct registry *registry, unsigned number, size_t n, const cha
 
 /* Without memory the whole read counts for nothing: a good entry that is left out looks like a
  * member that has gone. */
-static int parse(struct registry *registry, const struct store_answer *answer,
+static int parse_shard(struct registry *registry, const struct store_answer *answer,
 	struct fleet_reading *reading, struct member_list *ret)
 {
 	struct error error;
@@ -135,7 +135,7 @@ static int take_in(struct registry *registry, const struct store_answer *answer,
 	struct fleet_reading *reading, struct member_list *members)
 {
 	struct watch_shard *shard = &registry->watch.shards[reading->shard];
-	int result = parse(registry, answer, reading, members);
+	int result = parse_shard(registry, answer, reading, members);
 
 	if (result < 0)
 		return result;
@@ -159,7 +159,7 @@ static void tell(struct registry *registry, unsigned number, const struct store_
 	};
 
 	if (reading.revision < shard->revision)
-		registry_replaced(registry, "it went back to an older state");
+		registry->replaced = "it went back to an older state";
 	if (registry->replaced) /* told before anything that is read now */
 		watch_replaced(registry, registry->replaced);
 	shard->revision = reading.revision;
@@ -175,7 +175,6 @@ static void read_failed(struct registry *registry, struct watch_shard *shard, in
 	unsigned number = (unsigned)(shard - registry->watch.shards);
 	bool lost = registry_lost(result), missing = result == -ENOENT;
 	char doing[32];
-	struct error error;
 
 	read_again(shard, lost ? 0 : missing ? 4 * REGISTRY_AGAIN_MS : REGISTRY_RETRY_MS);
 	if ((lost || missing) && !retry_is_long(&shard->retry))
@@ -184,8 +183,7 @@ static void read_failed(struct registry *registry, struct watch_shard *shard, in
 	if (*registry->told[REGISTRY_TROUBLE_SHARDS])
 		return;
 	snprintf(doing, sizeof(doing), "reading shard %02x", number);
-	registry_explain(registry, result, doing, &error);
-	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, &error);
+	registry_failed(registry, REGISTRY_TROUBLE_SHARDS, result, doing);
 }
 
 static void read_worked(struct registry *registry, struct watch_shard *shard)
@@ -238,15 +236,13 @@ static bool is_shard(const struct watch *watch, const char *name)
 
 static void beside_read(void *data, const struct store_answer *answer)
 {
-	struct registry *registry = data;
+	struct registry *registry = ((struct watch_shard *)data)->registry;
 	struct watch *watch = &registry->watch;
 	struct error error;
 
-	watch->beside_reading = false;
+	watch->beside.reading = false;
 	if (answer->result < 0) {
-		watch->beside_dirty = true;
-		watch->beside_at = retry_at(&watch->beside_retry,
-			registry_lost(answer->result) ? 0 : REGISTRY_RETRY_MS);
+		read_again(&watch->beside, registry_lost(answer->result) ? 0 : REGISTRY_RETRY_MS);
 		return;
 	}
 	watch->strays = 0;
@@ -273,17 +269,24 @@ static bool waits(struct watch *watch, int64_t at)
 	return true;
 }
 
-static void read_beside(struct registry *registry)
+static void read_due(struct registry *registry, struct watch_shard *shard)
 {
 	struct watch *watch = &registry->watch;
-	struct node_path path = registry_path(registry, "/ip-map");
+	bool beside = shard == &watch->beside;
+	struct node_path path;
 
-	if (!watch->beside_dirty || watch->beside_reading || waits(watch, watch->beside_at))
+	if (!shard->dirty || shard->reading || waits(watch, shard->read_at))
 		return;
-	watch->beside_dirty = false;
-	watch->beside_reading = registry->backend->children(registry->store, path.text, true,
-					 beside_read, registry) == 0;
-	watch->beside_dirty = !watch->beside_reading;
+	path = beside ? registry_path(registry, "/ip-map") :
+			layout_shard_path(registry, (unsigned)(shard - watch->shards));
+	shard->dirty = false; /* first: a change from here on is another one */
+	shard->reading = true;
+	if (registry->backend->children(registry->store, path.text, true,
+		    beside ? beside_read : shard_read, shard) == 0)
+		return;
+	shard->reading = false;
+	read_again(shard, REGISTRY_RETRY_MS);
+	waits(watch, shard->read_at);
 }
 
 /* --- reading what is due ------------------------------------------------------------------ */
@@ -336,23 +339,9 @@ void watch_advance(struct registry *registry)
 	if (!ready(registry) || !registry_due(&watch->retry_at))
 		return;
 	watch->read_at = 0;
-	read_beside(registry);
-	for (unsigned i = 0; i < watch->n; i++) {
-		struct watch_shard *shard = &watch->shards[i];
-		struct node_path path;
-
-		if (!shard->dirty || shard->reading || waits(watch, shard->read_at))
-			continue;
-		path = layout_shard_path(registry, i);
-		shard->dirty = false; /* first: a change from here on is another one */
-		shard->reading = true;
-		if (registry->backend->children(registry->store, path.text, true, shard_read,
-			    shard) < 0) {
-			shard->reading = false;
-			read_again(shard, REGISTRY_RETRY_MS);
-			waits(watch, shard->read_at);
-		}
-	}
+	read_due(registry, &watch->beside);
+	for (unsigned i = 0; i < watch->n; i++)
+		read_due(registry, &watch->shards[i]);
 }
 
 void registry_read_again(struct registry *registry)
@@ -384,7 +373,7 @@ void watch_changed(struct registry *registry, const char *path)
 	char *end;
 
 	if (strncmp(path, folder.text, length - 1) == 0 && path[length - 1] == '\0')
-		registry->watch.beside_dirty = true;
+		registry->watch.beside.dirty = true;
 	if (strncmp(path, folder.text, length) != 0)
 		return;
 	number = strtoul(path + length, &end, 16);
@@ -405,6 +394,7 @@ int registry_watch(struct registry *registry)
 		return -ENOMEM;
 	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
 		watch->shards[i].registry = registry;
+	watch->beside.registry = registry;
 	watch->active = true;
 	registry_wake(registry);
 	return 0;

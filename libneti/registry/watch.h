@@ -21,9 +21,7 @@ struct watch {
 	unsigned n;
 	struct watch_shard *shards;
 	size_t strays;	/* nodes beside the shards that are none */
-	bool beside_dirty, beside_reading;
-	int64_t beside_at; /* when that is dirty: not before */
-	struct retry beside_retry;
+	struct watch_shard beside; /* what is read of it: the names of the shards */
 	int64_t retry_at;
 	int64_t read_at; /* of the dirty shards, the first; 0: none waits */
 	struct retry replaced;

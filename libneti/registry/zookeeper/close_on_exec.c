@@ -65,7 +65,7 @@ void close_on_exec(const struct sockaddr_storage *server)
 	visit_all(mark_such, &copy);
 }
 
-static void note(int fd, void *data)
+static void note_descriptor(int fd, void *data)
 {
 	struct open_descriptors *noted = data;
 
@@ -76,7 +76,7 @@ static void note(int fd, void *data)
 void close_on_exec_note(struct open_descriptors *ret)
 {
 	*ret = (struct open_descriptors){ 0 };
-	visit_all(note, ret);
+	visit_all(note_descriptor, ret);
 }
 
 struct new_pipe {
