@@ -68,7 +68,7 @@ START_TEST(written_is_read)
 	char *text;
 
 	ck_assert_int_eq(file_replace(folder, "it", "old", 3, &error), 0);
-	ck_assert_int_eq(file_show(folder, "it", "new\0er", 6, &error), 0);
+	ck_assert_int_eq(file_replace_nosync(folder, "it", "new\0er", 6, &error), 0);
 	ck_assert_int_eq(file_read(folder, "it", &text, &length, &error), 0);
 	ck_assert_uint_eq(length, 6);
 	ck_assert_int_eq(memcmp(text, "new\0er", 7), 0);
@@ -196,7 +196,7 @@ START_TEST(private_is_private)
 		umask(masks[i]);
 		ck_assert_int_eq(file_replace(folder, "it", "x", 1, &error), 0);
 		ck_assert_int_eq(mode_of("it"), 0600);
-		ck_assert_int_eq(file_show(folder, "all", "x", 1, &error), 0);
+		ck_assert_int_eq(file_replace_nosync(folder, "all", "x", 1, &error), 0);
 		ck_assert_int_eq(mode_of("all"), 0644);
 	}
 	umask(022);
@@ -226,15 +226,17 @@ START_TEST(nobody_waits_when_writing)
 	ck_assert_int_eq(mkfifo(below("it.tmp"), 0600), 0);
 	ck_assert_int_eq(mkfifo(below("it"), 0600), 0);
 	alarm(5);
-	ck_assert_int_eq(file_show(folder, "it", "x", 1, &error), 0);
+	ck_assert_int_eq(file_replace_nosync(folder, "it", "x", 1, &error), 0);
 	ck_assert_int_eq(file_replace(folder, "it", "x", 1, &error), 0);
 	alarm(0);
 	ck_assert_int_eq(entries(), 13);
 	ck_assert_int_eq(symlink("/dev/null", below("link")), 0);
-	ck_assert_int_eq(file_show(folder, "link", "x", 1, &error), 0); /* the link, not the device */
+	/* the link, not the device */
+	ck_assert_int_eq(file_replace_nosync(folder, "link", "x", 1, &error), 0);
 	ck_assert_int_eq(mode_of("link"), 0644);
 	if (mknod(below("null"), S_IFCHR | 0666, makedev(1, 3)) == 0)
-		names(file_show(folder, "null", "x", 1, &error), -ENXIO, "/null: it is a pipe");
+		names(file_replace_nosync(folder, "null", "x", 1, &error), -ENXIO,
+			"/null: it is a pipe");
 }
 END_TEST
 
@@ -286,7 +288,8 @@ START_TEST(living_writers_stay)
 		for (;;)
 			file_sweep(folder, NULL);
 	for (int64_t end = clock_now() + 1000; clock_now() < end;)
-		ck_assert_msg(file_show(folder, "it", "x", 1, &error) == 0, "%s", error.text);
+		ck_assert_msg(file_replace_nosync(folder, "it", "x", 1, &error) == 0, "%s",
+			error.text);
 	kill(sweeper, SIGKILL);
 	ck_assert_int_eq(waitpid(sweeper, NULL, 0), sweeper);
 	ck_assert_int_eq(entries(), 1);

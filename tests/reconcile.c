@@ -27,7 +27,7 @@ static struct kernel {
 } kernel;
 
 static char folder[] = "/tmp/neti-reconcile-XXXXXX";
-static struct convergence agent;
+static struct agent agent;
 static struct settings *settings;
 static struct events events;
 static const struct log silent;
@@ -137,21 +137,21 @@ static void setup(void)
 	set("network", "ec2");
 	set("private_ip", "10.0.0.1");
 	set("reject_all", "true");
-	ck_assert_msg(convergence_open(&agent, settings, &options, &events, &silent, &error) == 0, "%s",
-		error.text);
+	ck_assert_msg(reconcile_open(&agent, settings, &options, &events, &silent, &error) == 0,
+		"%s", error.text);
 	agent.view_changed = ignore;
 	agent.options.rules = true;
 	agent.policy_due = now = clock_now();
-	agent.keeper.engine = &kernel.engine;
+	agent.applier.engine = &kernel.engine;
 }
 
 static void teardown(void)
 {
 	char command[100];
 
-	agent.keeper.applied = ruleset_free(agent.keeper.applied);
-	agent.keeper.engine = NULL;
-	convergence_close(&agent);
+	agent.applier.applied = ruleset_free(agent.applier.applied);
+	agent.applier.engine = NULL;
+	reconcile_close(&agent);
 	for (struct neti_event *event = events_take(&events), *next; event; event = next) {
 		next = event->next;
 		event_free(event);
@@ -170,7 +170,7 @@ static void turn(int64_t ms)
 	now += ms;
 	registry_process(agent.registry);
 	agent.fleet_settings.max_removals = agent.fleet_settings.max_removals_percent = 0;
-	convergence_turn(&agent, now, &ignored);
+	reconcile_turn(&agent, now, &ignored);
 }
 
 static void turn_until_ready(void)
@@ -197,7 +197,7 @@ static void reload(const char *network)
 	ck_assert_int_eq(settings_copy(&fresh, settings), 0);
 	free(fresh->network);
 	fresh->network = strdup(network);
-	convergence_reload(&agent, fresh);
+	reconcile_reload(&agent, fresh);
 }
 
 START_TEST(join_that_failed_is_told_until_it_is_made)
@@ -219,16 +219,16 @@ START_TEST(what_is_told_is_true_now)
 	ck_assert(tells(TROUBLE_KERNEL, "says nothing"));
 	kernel.failure = 0;
 	turn(60 * SECOND);
-	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert_uint_eq(agent.applier.held, 1);
 	ck_assert(tells(TROUBLE_KERNEL, "held: 1 of the 1 peers"));
 	kernel.failure = -EIO;
 	turn(60 * SECOND);
 	ck_assert(tells(TROUBLE_KERNEL, "says nothing"));
 	kernel.failure = 0;
-	agent.keeper.accepted = true;
+	agent.applier.accepted = true;
 	turn(60 * SECOND);
 	ck_assert(tells(TROUBLE_KERNEL, ""));
-	ck_assert_uint_eq(agent.keeper.held, 0);
+	ck_assert_uint_eq(agent.applier.held, 0);
 }
 END_TEST
 
@@ -243,21 +243,21 @@ START_TEST(what_is_in_force_stays_while_the_first_apply_is_held)
 	ruleset_free(kept);
 	agent.policy_due = now + 3600 * SECOND; /* the registry is read before */
 	turn_until_ready();
-	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert_uint_eq(agent.applier.held, 1);
 	ck_assert_uint_eq(kernel.applies, 0);
 	agent.policy_due = now;
 	kernel.enforces = 0;
 	turn(6 * SECOND);
 	ck_assert_uint_eq(kernel.applies, 1);
 	ck_assert(agent.status.refusing && tells(TROUBLE_OPEN, ""));
-	ck_assert_uint_eq(agent.keeper.applied->n_peers, 1);
+	ck_assert_uint_eq(agent.applier.applied->n_peers, 1);
 	for (unsigned i = 2; i < 9; i++) { /* at no longer distance than ever */
 		kernel.drifted = 1;
 		turn(6 * SECOND);
 		ck_assert_uint_eq(kernel.applies, i);
 		ck_assert_uint_eq(agent.status.repairs, i - 1);
 	}
-	ck_assert_uint_eq(agent.keeper.held, 1);
+	ck_assert_uint_eq(agent.applier.held, 1);
 	ck_assert(tells(TROUBLE_KERNEL, "held: 1 of the 1 peers"));
 }
 END_TEST

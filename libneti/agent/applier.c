@@ -10,102 +10,102 @@
 #include "applier.h"
 #include "engine/guard.h"
 
-int keeper_open(struct keeper *keeper, const struct settings *settings, const struct log *log,
+int applier_open(struct applier *applier, const struct settings *settings, const struct log *log,
 	struct error *error)
 {
-	*keeper = (struct keeper){ .log = log };
-	return engine_open(&keeper->engine, settings, log, error);
+	*applier = (struct applier){ .log = log };
+	return engine_open(&applier->engine, settings, log, error);
 }
 
-int keeper_reopen(struct keeper *keeper, const struct settings *settings, struct error *error)
+int applier_reopen(struct applier *applier, const struct settings *settings, struct error *error)
 {
 	struct engine *fresh;
-	int result = engine_open(&fresh, settings, keeper->log, error);
+	int result = engine_open(&fresh, settings, applier->log, error);
 
 	if (result < 0)
 		return result;
-	engine_close(keeper->engine);
-	keeper->engine = fresh;
-	keeper->unsure = true;
+	engine_close(applier->engine);
+	applier->engine = fresh;
+	applier->unsure = true;
 	return 0;
 }
 
-void keeper_close(struct keeper *keeper)
+void applier_close(struct applier *applier)
 {
-	engine_close(keeper->engine);
-	ruleset_free(keeper->applied);
-	*keeper = (struct keeper){ 0 };
+	engine_close(applier->engine);
+	ruleset_free(applier->applied);
+	*applier = (struct applier){ 0 };
 }
 
 /* The first apply after a start finds what an earlier agent left: the guard counts against it.
  * What is held once stays held, until all of it is wanted again or accepted. */
-static int guard_first(struct keeper *keeper, const struct fleet_settings *fleet,
+static int guard_first(struct applier *applier, const struct fleet_settings *fleet,
 	const struct ruleset *wanted, struct error *error)
 {
 	struct fleet_settings limits = *fleet;
 
-	if (keeper->held && keeper->accepted)
+	if (applier->held && applier->accepted)
 		return 0;
-	keeper->accepted = false;
-	if (keeper->held)
+	applier->accepted = false;
+	if (applier->held)
 		limits.max_removals = limits.max_removals_percent = 0;
-	return guard_check(keeper->engine, &limits, wanted, &keeper->held, error);
+	return guard_check(applier->engine, &limits, wanted, &applier->held, error);
 }
 
-int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
+int applier_apply(struct applier *applier, const struct fleet_settings *fleet, struct ruleset *wanted,
 	struct engine_report *ret, struct error *error)
 {
 	int result = -ESTALE;
 
-	if ((!keeper->applied || !keeper->counted) && guard_first(keeper, fleet, wanted, error) < 0)
+	if ((!applier->applied || !applier->counted) && guard_first(applier, fleet, wanted, error) < 0)
 		return error->result;
-	if (keeper->applied && !keeper->unsure)
-		result = engine_update(keeper->engine, keeper->applied, wanted, ret, error);
+	if (applier->applied && !applier->unsure)
+		result = engine_update(applier->engine, applier->applied, wanted, ret, error);
 	if (result == -ESTALE)
-		result = engine_apply(keeper->engine, wanted, ret, error);
-	ruleset_free(keeper->applied);
-	keeper->applied = result < 0 ? NULL : wanted;
-	keeper->unsure = false;
+		result = engine_apply(applier->engine, wanted, ret, error);
+	ruleset_free(applier->applied);
+	applier->applied = result < 0 ? NULL : wanted;
+	applier->unsure = false;
 	if (result >= 0) {
-		keeper->held = 0;
-		keeper->accepted = false;
-		keeper->counted = true;
+		applier->held = 0;
+		applier->accepted = false;
+		applier->counted = true;
 	}
 	return result;
 }
 
-int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error)
+int applier_start(struct applier *applier, struct ruleset *wanted, struct error *error)
 {
 	struct address *peers = NULL;
 	size_t n = 0;
-	int result = engine_peers(keeper->engine, &peers, &n, error);
+	int result = engine_peers(applier->engine, &peers, &n, error);
 
 	if (result == 0 && ruleset_add_peers(wanted, peers, n) < 0)
 		result = error_memory(error);
 	free(peers);
 	if (result == 0)
-		result = engine_apply(keeper->engine, wanted, NULL, error);
+		result = engine_apply(applier->engine, wanted, NULL, error);
 	if (result < 0)
 		return result;
-	ruleset_free(keeper->applied);
-	keeper->applied = wanted;
+	ruleset_free(applier->applied);
+	applier->applied = wanted;
 	return 0;
 }
 
-int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error)
+int applier_check(struct applier *applier, struct buffer *diff, struct error *error)
 {
 	struct engine_report report;
 	int result;
 
-	if (!keeper->applied)
+	if (!applier->applied)
 		return 0;
-	result = engine_compare(keeper->engine, keeper->applied, diff, error);
+	result = engine_compare(applier->engine, applier->applied, diff, error);
 	if (result == 1) {
-		result = engine_apply(keeper->engine, keeper->applied, &report, error);
+		result = engine_apply(applier->engine, applier->applied, &report, error);
 		result = result < 0 ? result : 1;
 	}
 	if (result < 0)
-		keeper->applied = ruleset_free(keeper->applied);
+		applier->applied = ruleset_free(applier->applied);
 	return result;
 }
 
@@ -143,14 +143,14 @@ static void drop_unknown(struct member_list *members, const struct member *self,
 	members->length = kept;
 }
 
-int keeper_filter(struct keeper *keeper, const struct policy *policy,
+int applier_filter(struct applier *applier, const struct policy *policy,
 	const struct fleet_settings *fleet, const struct member *self, struct member_list *members,
 	struct error *error)
 {
 	struct ruleset *ruleset;
 	struct address *peers = NULL;
 	size_t n_peers = 0;
-	int result = engine_peers(keeper->engine, &peers, &n_peers, error);
+	int result = engine_peers(applier->engine, &peers, &n_peers, error);
 
 	if (result < 0)
 		return result;

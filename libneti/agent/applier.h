@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_KEEPER_H
-#define NETI_KEEPER_H
+#ifndef NETI_APPLIER_H
+#define NETI_APPLIER_H
 /*
  * Keeps the kernel in step with a ruleset that changes: the smallest work that is known to be
  * enough, all of it when nothing is known, and a look at the kernel from time to time.
  */
 #include "engine/engine.h"
 
-struct keeper {
+struct applier {
 	struct engine *engine;
 	const struct log *log;
 	struct ruleset *applied; /* what the kernel holds; NULL: not known */
@@ -17,23 +17,23 @@ struct keeper {
 	size_t held;		 /* removals the guard holds back from the first apply */
 };
 
-int keeper_open(struct keeper *keeper, const struct settings *settings, const struct log *log,
+int applier_open(struct applier *applier, const struct settings *settings, const struct log *log,
 	struct error *error);
 /* With other settings of the engine: opened anew, and the next apply looks at everything. After a
  * failure the old one goes on. */
-int keeper_reopen(struct keeper *keeper, const struct settings *settings, struct error *error);
-void keeper_close(struct keeper *keeper);
+int applier_reopen(struct applier *applier, const struct settings *settings, struct error *error);
+void applier_close(struct applier *applier);
 /* Steals the ruleset on success. -EPERM (NETI_REASON_HELD): nothing was changed. After any
  * other failure the kernel's content is not known, and the next apply looks at all of it. */
-int keeper_apply(struct keeper *keeper, const struct fleet_settings *fleet, struct ruleset *wanted,
+int applier_apply(struct applier *applier, const struct fleet_settings *fleet, struct ruleset *wanted,
 	struct engine_report *ret, struct error *error);
 /* Before the registry was read: the ruleset, and whatever peers the kernel has. Steals it on
  * success. */
-int keeper_start(struct keeper *keeper, struct ruleset *wanted, struct error *error);
+int applier_start(struct applier *applier, struct ruleset *wanted, struct error *error);
 /* 1 when the kernel had drifted (the diff says how) and was repaired, 0 when it held. */
-int keeper_check(struct keeper *keeper, struct buffer *diff, struct error *error);
+int applier_check(struct applier *applier, struct buffer *diff, struct error *error);
 /* Of the members known from before, leaves those that the kernel still lets in. */
-int keeper_filter(struct keeper *keeper, const struct policy *policy,
+int applier_filter(struct applier *applier, const struct policy *policy,
 	const struct fleet_settings *fleet, const struct member *self, struct member_list *members,
 	struct error *error);
 

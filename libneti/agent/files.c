@@ -18,61 +18,61 @@
 #define STATE_MS 60000 /* with 16,000 members 180 ms on a busy machine, and a change waits */
 #define RETRY_MS 5000
 
-static bool has_status(const struct convergence *convergence)
+static bool has_status(const struct agent *agent)
 {
-	return convergence->options.member || convergence->options.rules;
+	return agent->options.member || agent->options.rules;
 }
 
-void files_begin(const struct convergence *convergence)
+void files_begin(const struct agent *agent)
 {
-	const char *path = convergence->settings->metrics_file;
+	const char *path = agent->settings->metrics_file;
 
-	if (path && has_status(convergence))
+	if (path && has_status(agent))
 		metrics_sweep(path);
 }
 
-static bool state_is_dirty(const struct convergence *convergence)
+static bool state_is_dirty(const struct agent *agent)
 {
-	return convergence->state_stale && convergence->options.rules;
+	return agent->state_stale && agent->options.rules;
 }
 
-static void note_result(struct convergence *convergence, enum trouble_cause cause, int result,
+static void note_result(struct agent *agent, enum trouble_cause cause, int result,
 	const struct error *error)
 {
 	if (result < 0)
-		convergence_trouble(convergence, cause, error);
+		agent_trouble(agent, cause, error);
 	else
-		convergence_well(convergence, cause);
+		agent_well(agent, cause);
 }
 
 /* It waits for the disk, so it is written when the fleet is quiet; but not much later. What is not
  * on the disk is lost to an agent that is killed: where it costs little it is there at once. */
-void files_state_changed(struct convergence *convergence, int64_t now)
+void files_state_changed(struct agent *agent, int64_t now)
 {
-	if (!convergence->state_stale)
-		convergence->state_since = now;
-	convergence->state_stale = true;
-	convergence->state_due = now + pace_quiet(convergence->state_seconds);
-	if (convergence->state_due > convergence->state_since + STATE_MS)
-		convergence->state_due = convergence->state_since + STATE_MS;
+	if (!agent->state_stale)
+		agent->state_since = now;
+	agent->state_stale = true;
+	agent->state_due = now + pace_quiet(agent->state_seconds);
+	if (agent->state_due > agent->state_since + STATE_MS)
+		agent->state_due = agent->state_since + STATE_MS;
 }
 
-static size_t count_skipped(const struct convergence *convergence)
+static size_t count_skipped(const struct agent *agent)
 {
-	return (convergence->fleet ? fleet_skipped(convergence->fleet) : 0) +
-	       registry_strays(convergence->registry);
+	return (agent->fleet ? fleet_skipped(agent->fleet) : 0) +
+	       registry_strays(agent->registry);
 }
 
 /* The set may be long. */
-static void count_denied(struct convergence *convergence)
+static void count_denied(struct agent *agent)
 {
-	struct status *status = &convergence->status;
+	struct status *status = &agent->status;
 	struct denied *denied = NULL;
 	struct error error;
 	size_t n = 0;
 
-	if (!convergence->keeper.applied ||
-		engine_denied(convergence->keeper.engine, &denied, &n, &error) < 0)
+	if (!agent->applier.applied ||
+		engine_denied(agent->applier.engine, &denied, &n, &error) < 0)
 		return;
 	status->denied_sources = n;
 	status->denied_packets = 0;
@@ -81,121 +81,120 @@ static void count_denied(struct convergence *convergence)
 	free(denied);
 }
 
-static void write_metrics(struct convergence *convergence, int64_t now)
+static void write_metrics(struct agent *agent, int64_t now)
 {
-	const char *path = convergence->settings->metrics_file;
+	const char *path = agent->settings->metrics_file;
 	struct error error;
 
-	convergence->metrics_due = now + METRICS_MS;
-	count_denied(convergence);
+	agent->metrics_due = now + METRICS_MS;
+	count_denied(agent);
 	if (path)
-		note_result(convergence, TROUBLE_METRICS,
-			metrics_write(path, &convergence->status, &error), &error);
+		note_result(agent, TROUBLE_METRICS,
+			metrics_write(path, &agent->status, &error), &error);
 	else
-		convergence_well(convergence, TROUBLE_METRICS);
+		agent_well(agent, TROUBLE_METRICS);
 }
 
-static void look_around(struct convergence *convergence)
+static void look_around(struct agent *agent)
 {
-	struct status *status = &convergence->status;
+	struct status *status = &agent->status;
 
-	status->members = convergence->fleet ? fleet_members(convergence->fleet)->length : 0;
-	status->skipped = count_skipped(convergence);
-	status->n_skipped_entries =
-		registry_skipped(convergence->registry, status->skipped_entries);
-	status->member = convergence->options.member;
-	status->joined = registry_joined(convergence->registry);
-	tables_look(convergence);
+	status->members = agent->fleet ? fleet_members(agent->fleet)->length : 0;
+	status->skipped = count_skipped(agent);
+	status->n_skipped_entries = registry_skipped(agent->registry, status->skipped_entries);
+	status->member = agent->options.member;
+	status->joined = registry_joined(agent->registry);
+	tables_look(agent);
 }
 
-static void write_status(struct convergence *convergence, int64_t now)
+static void write_status(struct agent *agent, int64_t now)
 {
-	bool changed = convergence->status_stale;
+	bool changed = agent->status_stale;
 	struct error error;
 	int result;
 
-	convergence->status_stale = false; /* first: what comes up meanwhile is news */
-	look_around(convergence);
-	if (changed || now >= convergence->metrics_due)
-		write_metrics(convergence, now);
-	convergence->status_due = now + STATUS_MS;
-	result = status_write(convergence->settings->state_dir, &convergence->status, &error);
-	note_result(convergence, TROUBLE_STATUS, result, &error);
+	agent->status_stale = false; /* first: what comes up meanwhile is news */
+	look_around(agent);
+	if (changed || now >= agent->metrics_due)
+		write_metrics(agent, now);
+	agent->status_due = now + STATUS_MS;
+	result = status_write(agent->settings->state_dir, &agent->status, &error);
+	note_result(agent, TROUBLE_STATUS, result, &error);
 	if (result < 0)
-		convergence->status_due = now + RETRY_MS;
+		agent->status_due = now + RETRY_MS;
 }
 
-static int save_doubts(struct convergence *convergence, int64_t now, struct error *error)
+static int save_doubts(struct agent *agent, int64_t now, struct error *error)
 {
 	struct member_list held, doubted;
 	int result;
 
-	if (fleet_doubts(convergence->fleet, now, &held, &doubted) < 0)
+	if (fleet_doubts(agent->fleet, now, &held, &doubted) < 0)
 		return error_memory(error);
-	result = state_save_doubts(convergence->settings->state_dir, &convergence->fleet_settings,
+	result = state_save_doubts(agent->settings->state_dir, &agent->fleet_settings,
 		&held, &doubted, error);
-	convergence->doubts_stale = result < 0;
+	agent->doubts_stale = result < 0;
 	member_list_clear(&held);
 	member_list_clear(&doubted);
 	return result;
 }
 
-static void write_state(struct convergence *convergence, int64_t now)
+static void write_state(struct agent *agent, int64_t now)
 {
-	const char *folder = convergence->settings->state_dir;
-	const struct ruleset *applied = convergence->keeper.applied;
+	const char *folder = agent->settings->state_dir;
+	const struct ruleset *applied = agent->applier.applied;
 	double begin = clock_seconds(CLOCK_MONOTONIC);
 	struct error error;
-	int result = save_doubts(convergence, now, &error);
+	int result = save_doubts(agent, now, &error);
 
 	if (result == 0)
-		result = state_save(folder, &convergence->fleet_settings,
-			fleet_members(convergence->fleet), &error);
+		result = state_save(folder, &agent->fleet_settings,
+			fleet_members(agent->fleet), &error);
 	if (result == 0 && applied)
 		result = state_save_ruleset(folder, applied, &error);
-	convergence->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
-	note_result(convergence, TROUBLE_STATE, result, &error);
-	convergence->state_stale = result < 0;
-	convergence->state_since = now;
-	convergence->state_due = now + RETRY_MS;
+	agent->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
+	note_result(agent, TROUBLE_STATE, result, &error);
+	agent->state_stale = result < 0;
+	agent->state_since = now;
+	agent->state_due = now + RETRY_MS;
 }
 
-static int64_t next_status(const struct convergence *convergence)
+static int64_t next_status(const struct agent *agent)
 {
-	if (!has_status(convergence))
+	if (!has_status(agent))
 		return -1;
-	return convergence->status_due + (convergence->status_stale ? 0 : HEARTBEAT_MS - STATUS_MS);
+	return agent->status_due + (agent->status_stale ? 0 : HEARTBEAT_MS - STATUS_MS);
 }
 
-void files_write(struct convergence *convergence, int64_t now)
+void files_write(struct agent *agent, int64_t now)
 {
-	if (!has_status(convergence))
+	if (!has_status(agent))
 		return;
-	convergence->status_stale |= count_skipped(convergence) != convergence->status.skipped;
-	if (now >= next_status(convergence))
-		write_status(convergence, now);
-	if (state_is_dirty(convergence) && now >= convergence->state_due)
-		write_state(convergence, now);
+	agent->status_stale |= count_skipped(agent) != agent->status.skipped;
+	if (now >= next_status(agent))
+		write_status(agent, now);
+	if (state_is_dirty(agent) && now >= agent->state_due)
+		write_state(agent, now);
 }
 
-int64_t files_due(const struct convergence *convergence)
+int64_t files_due(const struct agent *agent)
 {
-	int64_t due = next_status(convergence);
+	int64_t due = next_status(agent);
 
-	if (state_is_dirty(convergence) && (due < 0 || convergence->state_due < due))
-		due = convergence->state_due;
+	if (state_is_dirty(agent) && (due < 0 || agent->state_due < due))
+		due = agent->state_due;
 	return due;
 }
 
 /* Who was proved since the state was written shall not be in doubt after a restart. */
-void files_write_last(struct convergence *convergence)
+void files_write_last(struct agent *agent)
 {
 	int64_t now = clock_now();
 	struct error ignored;
 
-	if (convergence->options.rules && convergence->status.ready)
-		save_doubts(convergence, now, &ignored);
-	convergence->state_due = convergence->status_due = convergence->metrics_due = 0;
-	convergence->status_stale = true;
-	files_write(convergence, now);
+	if (agent->options.rules && agent->status.ready)
+		save_doubts(agent, now, &ignored);
+	agent->state_due = agent->status_due = agent->metrics_due = 0;
+	agent->status_stale = true;
+	files_write(agent, now);
 }

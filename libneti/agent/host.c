@@ -14,44 +14,44 @@
 /* A registry that is there is read by then: its members are let in by the first apply of all. */
 #define GRACE_MS 1000
 
-void host_begin(struct convergence *convergence, int64_t now)
+void host_begin(struct agent *agent, int64_t now)
 {
-	convergence->networks_due = -1;
-	convergence->policy_due = convergence->options.rules ? now + GRACE_MS : -1;
+	agent->networks_due = -1;
+	agent->policy_due = agent->options.rules ? now + GRACE_MS : -1;
 }
 
-void host_end(struct convergence *convergence)
+void host_end(struct agent *agent)
 {
-	prefix_list_clear(&convergence->own);
+	prefix_list_clear(&agent->own);
 }
 
-static void look_at_networks(struct convergence *convergence, int64_t now)
+static void look_at_networks(struct agent *agent, int64_t now)
 {
-	const struct prefix *overlay = &convergence->fleet_settings.overlay_subnet;
+	const struct prefix *overlay = &agent->fleet_settings.overlay_subnet;
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 	struct prefix_list own = { 0 };
 	struct error error;
 	int result = host_networks_overlapping(overlay, &own, &error);
 
-	convergence->networks_due = now + LOOK_MS +
+	agent->networks_due = now + LOOK_MS +
 		pace_debt(clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin);
 	if (result < 0) { /* disturbed by a change: the next look will do */
-		log_debug(convergence->log, "%s", error.text);
+		log_debug(agent->log, "%s", error.text);
 		return;
 	}
 	if (result == 0)
-		convergence_well(convergence, TROUBLE_OVERLAY);
+		agent_well(agent, TROUBLE_OVERLAY);
 	else
-		convergence_trouble(convergence, TROUBLE_OVERLAY, &error);
-	if (!prefix_list_equal(&own, &convergence->own))
-		convergence->rules_stale = true;
-	prefix_list_clear(&convergence->own);
-	convergence->own = own;
+		agent_trouble(agent, TROUBLE_OVERLAY, &error);
+	if (!prefix_list_equal(&own, &agent->own))
+		agent->rules_stale = true;
+	prefix_list_clear(&agent->own);
+	agent->own = own;
 }
 
-static bool is_to_refuse(const struct convergence *convergence)
+static bool is_to_refuse(const struct agent *agent)
 {
-	return convergence->settings->policy.reject_all;
+	return agent->settings->policy.reject_all;
 }
 
 /* Where a kernel has peers and nothing was kept, their paths would be lost. */
@@ -70,106 +70,106 @@ static int check_replaceable(struct engine *engine, struct error *error)
 
 /* What was kept, with the peers that the kernel has by now: none is removed before the fleet is
  * known. */
-static int put_up(struct convergence *convergence, struct error *error)
+static int put_up(struct agent *agent, struct error *error)
 {
-	const struct settings *settings = convergence->settings;
+	const struct settings *settings = agent->settings;
 	struct ruleset *wanted = NULL;
 	int kept = state_restore(settings, &wanted, error), result;
 
 	if (kept == NETI_RESTORED_TORN)
-		log_warning(convergence->log, "%s", error->text);
+		log_warning(agent->log, "%s", error->text);
 	if ((kept == -ENOENT || kept == -EBADMSG) && ruleset_build_policy(&wanted, &settings->policy,
 				       &settings->overlay_subnet) == 0)
 		kept = NETI_RESTORED_POLICY;
 	if (kept < 0)
 		return kept == -ENOENT || kept == -EBADMSG ? error_memory(error) : kept;
-	result = kept == NETI_RESTORED_WHOLE ? 0 : check_replaceable(convergence->keeper.engine, error);
+	result = kept == NETI_RESTORED_WHOLE ? 0 : check_replaceable(agent->applier.engine, error);
 	if (result == 0)
-		result = keeper_start(&convergence->keeper, wanted, error);
+		result = applier_start(&agent->applier, wanted, error);
 	if (result < 0) {
 		ruleset_free(wanted);
 		return result;
 	}
-	convergence->policy_stale = false;
-	if (!convergence->status.ready) {
-		convergence->failures = 0;
-		convergence_well(convergence, TROUBLE_KERNEL);
+	agent->policy_stale = false;
+	if (!agent->status.ready) {
+		agent->failures = 0;
+		agent_well(agent, TROUBLE_KERNEL);
 	}
-	log_warning(convergence->log, "%s: %s",
-		convergence->status.ready ? "removals are held" : "the registry is not read yet",
+	log_warning(agent->log, "%s: %s",
+		agent->status.ready ? "removals are held" : "the registry is not read yet",
 		kept == NETI_RESTORED_WHOLE ? "the rules that this host held last are in force" :
-		is_to_refuse(convergence) ? "this host refuses strangers, and knows no members" :
+		is_to_refuse(agent) ? "this host refuses strangers, and knows no members" :
 					    "this host refuses nobody, and knows no members");
 	return 0;
 }
 
 /* An apply is under way, which will tell. */
-static bool waits_for_apply(const struct convergence *convergence)
+static bool waits_for_apply(const struct agent *agent)
 {
-	return convergence->status.ready && convergence->rules_stale && !convergence->failures;
+	return agent->status.ready && agent->rules_stale && !agent->failures;
 }
 
 /* Before the registry's rules are in force: what nobody put up yet, what other settings were read
  * for since, and what could not be looked at or repaired. */
-static bool is_to_put_up(const struct convergence *convergence, int enforces)
+static bool is_to_put_up(const struct agent *agent, int enforces)
 {
-	if (!convergence_waits(convergence))
+	if (!agent_waits(agent))
 		return false;
-	if (convergence->keeper.applied)
-		return convergence->policy_stale;
-	return (convergence->failures && !convergence->status.ready) ||
-	       (enforces == 0 && is_to_refuse(convergence));
+	if (agent->applier.applied)
+		return agent->policy_stale;
+	return (agent->failures && !agent->status.ready) ||
+	       (enforces == 0 && is_to_refuse(agent));
 }
 
 /* Whether the policy is in force now. What is in force already stays so when that fails. */
-static int put_up_again(struct convergence *convergence, int enforces, struct error *error)
+static int put_up_again(struct agent *agent, int enforces, struct error *error)
 {
-	int result = put_up(convergence, error);
+	int result = put_up(agent, error);
 
 	if (result == 0)
-		return engine_enforces(convergence->keeper.engine, error);
+		return engine_enforces(agent->applier.engine, error);
 	if (enforces != 1)
 		return result;
-	convergence_trouble(convergence, TROUBLE_KERNEL, error);
+	agent_trouble(agent, TROUBLE_KERNEL, error);
 	return enforces;
 }
 
-static void look_at_policy(struct convergence *convergence, int64_t now)
+static void look_at_policy(struct agent *agent, int64_t now)
 {
-	struct engine *engine = convergence->keeper.engine;
+	struct engine *engine = agent->applier.engine;
 	struct error error, told;
 	int enforces;
 
-	convergence->policy_due = now + (waits_for_apply(convergence) ? GRACE_MS : LOOK_MS);
-	if (waits_for_apply(convergence))
+	agent->policy_due = now + (waits_for_apply(agent) ? GRACE_MS : LOOK_MS);
+	if (waits_for_apply(agent))
 		return;
 	enforces = engine_enforces(engine, &error);
-	if (is_to_put_up(convergence, enforces))
-		enforces = put_up_again(convergence, enforces, &error);
+	if (is_to_put_up(agent, enforces))
+		enforces = put_up_again(agent, enforces, &error);
 	if (enforces == 0)
 		error_set(&error, -EPERM, NETI_REASON_KERNEL, "its rules are not in force");
-	convergence->status_stale |= convergence->status.refusing != (enforces == 1);
-	convergence->status.refusing = enforces == 1;
-	if (enforces == 1 || !is_to_refuse(convergence)) {
-		convergence_well(convergence, TROUBLE_OPEN);
+	agent->status_stale |= agent->status.refusing != (enforces == 1);
+	agent->status.refusing = enforces == 1;
+	if (enforces == 1 || !is_to_refuse(agent)) {
+		agent_well(agent, TROUBLE_OPEN);
 		return;
 	}
 	error_set(&told, error.result, error.reason,
 		"this host is open, though reject_all is set: %.400s", error.text);
-	convergence_trouble(convergence, TROUBLE_OPEN, &told);
+	agent_trouble(agent, TROUBLE_OPEN, &told);
 }
 
-void host_turn(struct convergence *convergence, int64_t now)
+void host_turn(struct agent *agent, int64_t now)
 {
-	if (convergence->networks_due >= 0 && now >= convergence->networks_due)
-		look_at_networks(convergence, now);
-	if (convergence->policy_due >= 0 && now >= convergence->policy_due)
-		look_at_policy(convergence, now);
+	if (agent->networks_due >= 0 && now >= agent->networks_due)
+		look_at_networks(agent, now);
+	if (agent->policy_due >= 0 && now >= agent->policy_due)
+		look_at_policy(agent, now);
 }
 
-int64_t host_due(const struct convergence *convergence)
+int64_t host_due(const struct agent *agent)
 {
-	int64_t a = convergence->networks_due, b = convergence->policy_due;
+	int64_t a = agent->networks_due, b = agent->policy_due;
 
 	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
 }

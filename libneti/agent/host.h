@@ -7,9 +7,9 @@
  */
 #include "reconcile.h"
 
-void host_begin(struct convergence *convergence, int64_t now);
-void host_end(struct convergence *convergence);
-void host_turn(struct convergence *convergence, int64_t now);
-int64_t host_due(const struct convergence *convergence); /* -1: never */
+void host_begin(struct agent *agent, int64_t now);
+void host_end(struct agent *agent);
+void host_turn(struct agent *agent, int64_t now);
+int64_t host_due(const struct agent *agent); /* -1: never */
 
 #endif

@@ -169,7 +169,7 @@ int metrics_write(const char *path, const struct status *status, struct error *e
 	if (metrics_print(status, time(NULL), &text) < 0)
 		result = error_memory(error);
 	else
-		result = file_show(folder, name, text.text, text.length, error);
+		result = file_replace_nosync(folder, name, text.text, text.length, error);
 	buffer_clear(&text);
 	return result;
 }

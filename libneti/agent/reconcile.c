@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * From the registry to the kernel: what comes in goes to the fleet, what the fleet lets pass
- * becomes a ruleset, and the keeper makes the kernel hold it.
+ * becomes a ruleset, and the applier makes the kernel hold it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,44 +20,43 @@
 #define CHECK_MS 5000
 #define RETRY_MAX_MS 30000
 
-static void tell_trouble(struct convergence *convergence, enum neti_reason code,
+static void tell_trouble(struct agent *agent, enum neti_reason code,
 	const char *prefix, const char *sentence)
 {
 	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s%s", prefix, sentence);
 
 	if (event)
 		event->reason = code;
-	events_post(convergence->events, event);
-	convergence->status_stale = true;
+	events_post(agent->events, event);
+	agent->status_stale = true;
 }
 
-void convergence_trouble(struct convergence *convergence, enum trouble_cause cause,
-	const struct error *error)
+void agent_trouble(struct agent *agent, enum trouble_cause cause, const struct error *error)
 {
-	if (trouble_set(&convergence->status.troubles, cause, error->text))
-		tell_trouble(convergence, error->reason, "", error->text);
+	if (trouble_set(&agent->status.troubles, cause, error->text))
+		tell_trouble(agent, error->reason, "", error->text);
 }
 
-void convergence_well(struct convergence *convergence, enum trouble_cause cause)
+void agent_well(struct agent *agent, enum trouble_cause cause)
 {
 	char sentence[ERROR_TEXT_MAX];
 
-	strcpy(sentence, convergence->status.troubles.text[cause]);
-	if (trouble_clear(&convergence->status.troubles, cause))
-		tell_trouble(convergence, NETI_REASON_NONE, "over: ", sentence);
+	strcpy(sentence, agent->status.troubles.text[cause]);
+	if (trouble_clear(&agent->status.troubles, cause))
+		tell_trouble(agent, NETI_REASON_NONE, "over: ", sentence);
 }
 
-bool convergence_waits(const struct convergence *convergence)
+bool agent_waits(const struct agent *agent)
 {
-	return !convergence->status.ready || convergence->keeper.held;
+	return !agent->status.ready || agent->applier.held;
 }
 
 /*
  * Opening and settings.
  */
-static int make_self(struct convergence *convergence, struct error *error)
+static int make_self(struct agent *agent, struct error *error)
 {
-	const struct settings *settings = convergence->settings;
+	const struct settings *settings = agent->settings;
 	struct member *self, fields = {
 		.id = settings->id ? settings->id : "",
 		.network = settings->network ? settings->network : "",
@@ -67,14 +66,14 @@ static int make_self(struct convergence *convergence, struct error *error)
 		.live = true,
 	};
 
-	if (convergence->self)
-		fields.overlay = convergence->self->overlay;
+	if (agent->self)
+		fields.overlay = agent->self->overlay;
 	if (member_new(&self, &fields) < 0)
 		return error_memory(error);
-	member_unref(convergence->self);
-	convergence->self = self;
-	convergence->status.id = self->id;
-	convergence->status.network = self->network;
+	member_unref(agent->self);
+	agent->self = self;
+	agent->status.id = self->id;
+	agent->status.network = self->network;
 	return 0;
 }
 
@@ -82,79 +81,78 @@ static int make_self(struct convergence *convergence, struct error *error)
  * What an earlier agent here knew. A registry that was emptied meanwhile is made anew with the
  * fleet's settings as they were, and is asked for the address that this host had.
  */
-static void remember(struct convergence *convergence)
+static void remember(struct agent *agent)
 {
-	const struct settings *settings = convergence->settings;
+	const struct settings *settings = agent->settings;
 	struct member_list members = { 0 };
 	struct fleet_settings fleet;
 	struct error error;
 
-	if (!convergence->options.rules ||
+	if (!agent->options.rules ||
 		state_load(settings->state_dir, &fleet, &members, &error) < 0)
 		return; /* seed_fleet() says why */
 	if (!settings->overlay_subnet_given ||
 		prefix_compare(&settings->overlay_subnet, &fleet.overlay_subnet) == 0)
-		convergence->initial = fleet;
+		agent->initial = fleet;
 	for (size_t i = 0; i < members.length; i++)
-		if (strcmp(members.items[i]->id, convergence->self->id) == 0) {
-			convergence->self->overlay = members.items[i]->overlay;
+		if (strcmp(members.items[i]->id, agent->self->id) == 0) {
+			agent->self->overlay = members.items[i]->overlay;
 			break;
 		}
 	member_list_clear(&members);
 }
 
 /* What this host left behind when it was killed is its own. */
-static void remember_sessions(struct convergence *convergence)
+static void remember_sessions(struct agent *agent)
 {
 	uint64_t sessions[REGISTRY_SESSIONS];
 	struct error error;
 	size_t n = 0;
-	int result = sessions_load(convergence->settings->state_dir, sessions, &n, &error);
+	int result = sessions_load(agent->settings->state_dir, sessions, &n, &error);
 
 	if (result == 0)
-		registry_remember(convergence->registry, sessions, n);
+		registry_remember(agent->registry, sessions, n);
 	else if (result != -ENOENT)
-		log_warning(convergence->log, "%s", error.text);
+		log_warning(agent->log, "%s", error.text);
 }
 
-static int join(struct convergence *convergence, struct error *error)
+static int join(struct agent *agent, struct error *error)
 {
-	if (!convergence->options.member)
+	if (!agent->options.member)
 		return 0;
-	return registry_join(convergence->registry, convergence->self,
-		convergence->options.takeover, error);
+	return registry_join(agent->registry, agent->self, agent->options.takeover, error);
 }
 
-int convergence_open(struct convergence *convergence, const struct settings *settings,
+int reconcile_open(struct agent *agent, const struct settings *settings,
 	const struct worker_options *options, struct events *events, const struct log *log,
 	struct error *error)
 {
-	const struct registry_handler handler = intake_handler(convergence);
+	const struct registry_handler handler = registry_events_handler(agent);
 	int result;
 
-	*convergence = (struct convergence){
+	*agent = (struct agent){
 		.options = *options, .events = events, .log = log, .fleet_due = -1,
 		.status = { .registry = "connecting" },
 	};
-	refresh_init(&convergence->refresh, clock_now());
-	host_begin(convergence, clock_now());
-	if (settings_copy(&convergence->settings, settings) < 0)
+	refresh_init(&agent->refresh, clock_now());
+	host_begin(agent, clock_now());
+	if (settings_copy(&agent->settings, settings) < 0)
 		return error_memory(error);
-	files_begin(convergence);
-	fleet_settings_default(&convergence->initial, &settings->overlay_subnet);
-	result = make_self(convergence, error);
+	files_begin(agent);
+	fleet_settings_default(&agent->initial, &settings->overlay_subnet);
+	result = make_self(agent, error);
 	if (result == 0)
-		remember(convergence);
+		remember(agent);
 	if (result == 0 && options->rules)
-		result = keeper_open(&convergence->keeper, settings, log, error);
+		result = applier_open(&agent->applier, settings, log, error);
 	if (result == 0)
-		result = open_registry(&convergence->registry, settings,
-			options->member ? &convergence->initial : NULL, &handler, log, error);
+		result = open_registry(&agent->registry, settings,
+			options->member ? &agent->initial : NULL, &handler, log, error);
 	if (result == 0 && options->member)
-		remember_sessions(convergence);
+		remember_sessions(agent);
 	if (result == 0)
-		result = join(convergence, error);
-	if (result == 0 && registry_watch(convergence->registry) < 0)
+		result = join(agent, error);
+	if (result == 0 && registry_watch(agent->registry) < 0)
 		result = error_memory(error);
 	return result;
 }
@@ -172,63 +170,63 @@ static bool same_registry(const struct settings *a, const struct settings *b)
 }
 
 /* The registry is open and the lock is held, until the end. */
-static void keep_places(struct convergence *convergence, struct settings *fresh)
+static void keep_places(struct agent *agent, struct settings *fresh)
 {
-	struct settings *old = convergence->settings;
+	struct settings *old = agent->settings;
 	char *state_dir = old->state_dir;
 
 	if (!same_registry(old, fresh))
-		log_warning(convergence->log, "registry: another one counts from the next start on");
+		log_warning(agent->log, "registry: another one counts from the next start on");
 	if (strcmp(old->state_dir, fresh->state_dir) != 0)
-		log_warning(convergence->log, "state_dir: another one counts from the next start on");
+		log_warning(agent->log, "state_dir: another one counts from the next start on");
 	old->state_dir = fresh->state_dir;
 	fresh->state_dir = state_dir;
 }
 
-void convergence_reload(struct convergence *convergence, struct settings *fresh)
+void reconcile_reload(struct agent *agent, struct settings *fresh)
 {
-	struct settings *old = convergence->settings;
+	struct settings *old = agent->settings;
 	bool moves = !address_equal(&old->private_ip, &fresh->private_ip) ||
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error;
 	int result = 0;
 
-	keep_places(convergence, fresh);
-	if (convergence->options.rules && !engine_suits(convergence->keeper.engine, fresh))
-		result = keeper_reopen(&convergence->keeper, fresh, &error);
-	convergence->settings = fresh;
-	convergence->rules_stale = true;
-	if (convergence->keeper.applied && convergence_waits(convergence)) {
-		convergence->policy_stale = true;
-		convergence->policy_due = 0;
+	keep_places(agent, fresh);
+	if (agent->options.rules && !engine_suits(agent->applier.engine, fresh))
+		result = applier_reopen(&agent->applier, fresh, &error);
+	agent->settings = fresh;
+	agent->rules_stale = true;
+	if (agent->applier.applied && agent_waits(agent)) {
+		agent->policy_stale = true;
+		agent->policy_due = 0;
 	}
 	settings_free(old);
-	convergence->moving |= moves;
-	if (result == 0 && convergence->moving)
-		result = make_self(convergence, &error);
-	if (result == 0 && convergence->moving)
-		result = join(convergence, &error);
+	agent->moving |= moves;
+	if (result == 0 && agent->moving)
+		result = make_self(agent, &error);
+	if (result == 0 && agent->moving)
+		result = join(agent, &error);
 	if (result < 0) {
-		convergence_trouble(convergence, TROUBLE_SETTINGS, &error);
+		agent_trouble(agent, TROUBLE_SETTINGS, &error);
 		return;
 	}
-	convergence->moving = false;
-	convergence_well(convergence, TROUBLE_SETTINGS);
+	agent->moving = false;
+	agent_well(agent, TROUBLE_SETTINGS);
 }
 
-void convergence_close(struct convergence *convergence)
+void reconcile_close(struct agent *agent)
 {
-	refresh_clear(&convergence->refresh);
-	host_end(convergence);
-	if (convergence->registry)
-		registry_close(convergence->registry);
-	if (convergence->keeper.engine)
-		keeper_close(&convergence->keeper);
-	fleet_free(convergence->fleet);
-	member_unref(convergence->self);
-	settings_free(convergence->settings);
-	*convergence = (struct convergence){ 0 };
+	refresh_clear(&agent->refresh);
+	host_end(agent);
+	if (agent->registry)
+		registry_close(agent->registry);
+	if (agent->applier.engine)
+		applier_close(&agent->applier);
+	fleet_free(agent->fleet);
+	member_unref(agent->self);
+	settings_free(agent->settings);
+	*agent = (struct agent){ 0 };
 }
 
 /*
@@ -247,11 +245,11 @@ static int steal_list(struct neti_members **ret, struct member_list *list)
 	return 0;
 }
 
-static void post_delta(struct convergence *convergence, struct fleet_delta *delta)
+static void post_delta(struct agent *agent, struct fleet_delta *delta)
 {
 	struct neti_event *event = event_new(NETI_EVENT_MEMBERS,
 		"%zu members: %zu added, %zu moved, %zu removed",
-		fleet_members(convergence->fleet)->length, delta->added.length, delta->moved.length,
+		fleet_members(agent->fleet)->length, delta->added.length, delta->moved.length,
 		delta->removed.length);
 
 	if (event && (steal_list(&event->added, &delta->added) < 0 ||
@@ -260,103 +258,103 @@ static void post_delta(struct convergence *convergence, struct fleet_delta *delt
 		event_free(event);
 		event = NULL;
 	}
-	events_post(convergence->events, event);
+	events_post(agent->events, event);
 }
 
-static void note_held(struct convergence *convergence)
+static void note_held(struct agent *agent)
 {
-	size_t held = fleet_held(convergence->fleet) + convergence->keeper.held;
+	size_t held = fleet_held(agent->fleet) + agent->applier.held;
 	struct neti_event *event;
 
-	if (held == convergence->status.held)
+	if (held == agent->status.held)
 		return;
-	convergence->status.held = held;
-	convergence->status_stale = true;
+	agent->status.held = held;
+	agent->status_stale = true;
 	event = event_new(NETI_EVENT_HELD, held ? "%zu removals are held back: they go when the "
 						  "members come back or \"netictl fleet accept\" "
 						  "lets them" :
 						  "%zu removals are held back", held);
 	if (event)
 		event->count = held;
-	events_post(convergence->events, event);
+	events_post(agent->events, event);
 }
 
 /* What the other hosts can read of this one. The kernel holds the newest revision also when the
  * change was none for it: a member that came back within its delay, say. */
-static void note_revision(struct convergence *convergence)
+static void note_revision(struct agent *agent)
 {
-	struct status *status = &convergence->status;
+	struct status *status = &agent->status;
 
-	status->newest = fleet_revision(convergence->fleet);
-	if (convergence->keeper.applied && !convergence->rules_stale &&
-		convergence->fleet_due < 0 && status->held == 0)
+	status->newest = fleet_revision(agent->fleet);
+	if (agent->applier.applied && !agent->rules_stale &&
+		agent->fleet_due < 0 && status->held == 0)
 		status->revision = status->newest;
 	if (status->newest == status->revision)
 		status->behind_since = 0;
 	else if (!status->behind_since)
 		status->behind_since = time(NULL);
-	registry_publish(convergence->registry, status->revision, status->held);
+	registry_publish(agent->registry, status->revision, status->held);
 }
 
-static void step_fleet(struct convergence *convergence, int64_t now)
+static void step_fleet(struct agent *agent, int64_t now)
 {
 	struct fleet_delta delta = { 0 };
-	int result = fleet_step(convergence->fleet, now, &delta, &convergence->fleet_due);
+	int result = fleet_step(agent->fleet, now, &delta, &agent->fleet_due);
 
 	if (result == -ENODATA) {
-		convergence->fleet_due = -1;
+		agent->fleet_due = -1;
 		return;
 	}
 	if (result < 0) {
-		convergence->fleet_due = now + 1000;
+		agent->fleet_due = now + 1000;
 		return;
 	}
 	/* Before the event: who hears of a change and asks must see it. After a restart the first
 	 * view is what was kept, and no change. */
-	if (result == 1 || !convergence->status.ready)
-		convergence->view_changed(convergence->view_data);
-	convergence->status_stale |= !convergence->status.ready;
-	convergence->status.ready = true;
+	if (result == 1 || !agent->status.ready)
+		agent->view_changed(agent->view_data);
+	agent->status_stale |= !agent->status.ready;
+	agent->status.ready = true;
 	/* Also while as many are held as before: they may be others. */
-	convergence->doubts_stale |= fleet_held(convergence->fleet) || convergence->status.held;
-	if (result == 1 || convergence->doubts_stale)
-		files_state_changed(convergence, now);
+	agent->doubts_stale |= fleet_held(agent->fleet) || agent->status.held;
+	if (result == 1 || agent->doubts_stale)
+		files_state_changed(agent, now);
 	if (result == 1) {
-		convergence->rules_stale = true;
-		post_delta(convergence, &delta);
+		agent->rules_stale = true;
+		post_delta(agent, &delta);
 	}
 	fleet_delta_clear(&delta);
-	note_held(convergence);
-	note_revision(convergence);
+	note_held(agent);
+	note_revision(agent);
 }
 
-static void kernel_failed(struct convergence *convergence, const struct error *error, int64_t now)
+static void kernel_failed(struct agent *agent, const struct error *error, int64_t now)
 {
-	int64_t wait = 500ll << (convergence->failures < 6 ? convergence->failures : 6);
+	int64_t wait = 500ll << (agent->failures < 6 ? agent->failures : 6);
 
-	convergence->pace.not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
-	convergence->failures++;
-	convergence_trouble(convergence, TROUBLE_KERNEL, error);
+	agent->pace.not_before = now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+	agent->failures++;
+	agent_trouble(agent, TROUBLE_KERNEL, error);
 }
 
-static void applied(struct convergence *convergence, const struct engine_report *report)
+static void applied(struct agent *agent, const struct engine_report *report)
 {
-	struct status *status = &convergence->status;
+	struct status *status = &agent->status;
 	struct neti_event *event;
 
-	convergence->rules_stale = false;
-	files_state_changed(convergence, clock_now());
-	convergence->failures = 0;
-	status->peers = convergence->keeper.applied->n_peers;
-	status->revision = fleet_revision(convergence->fleet);
+	agent->rules_stale = false;
+	files_state_changed(agent, clock_now());
+	agent->failures = 0;
+	status->peers = agent->applier.applied->n_peers;
+	status->revision = fleet_revision(agent->fleet);
 	status->applied_at = time(NULL);
 	status->applied_seconds = report->seconds;
 	status->commits++;
 	status->commit_seconds += report->seconds;
-	convergence_well(convergence, TROUBLE_KERNEL);
-	if (convergence->keeper.applied->policy.reject_all != status->refusing)
-		convergence->policy_due = 0;
-	convergence->status_stale = true;
+	agent_well(agent, TROUBLE_KERNEL);
+	if (agent->applier.applied->policy.reject_all != status->refusing)
+		agent->policy_due = 0;
+	agent->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
 		"the kernel holds revision %llu: %zu peers, %zu entries changed, %.1f ms",
 		(unsigned long long)status->revision, status->peers, report->entries,
@@ -365,69 +363,67 @@ static void applied(struct convergence *convergence, const struct engine_report 
 		event->revision = status->revision;
 		event->seconds = report->seconds;
 	}
-	events_post(convergence->events, event);
+	events_post(agent->events, event);
 }
 
-static void apply_rules(struct convergence *convergence, int64_t now)
+static void apply_rules(struct agent *agent, int64_t now)
 {
 	struct engine_report report = { 0 };
 	struct ruleset *wanted;
 	struct error error;
 
-	if (ruleset_build(&wanted, &convergence->settings->policy, &convergence->fleet_settings,
-		    convergence->self, fleet_members(convergence->fleet), &convergence->own) < 0) {
+	if (ruleset_build(&wanted, &agent->settings->policy, &agent->fleet_settings,
+		    agent->self, fleet_members(agent->fleet), &agent->own) < 0) {
 		error_memory(&error);
-		kernel_failed(convergence, &error, now);
+		kernel_failed(agent, &error, now);
 		return;
 	}
-	if (keeper_apply(&convergence->keeper, &convergence->fleet_settings, wanted, &report,
+	if (applier_apply(&agent->applier, &agent->fleet_settings, wanted, &report,
 		    &error) < 0) {
 		ruleset_free(wanted);
-		kernel_failed(convergence, &error, now);
+		kernel_failed(agent, &error, now);
 	} else {
-		applied(convergence, &report);
-		convergence->check_due = now + CHECK_MS;
+		applied(agent, &report);
+		agent->check_due = now + CHECK_MS;
 	}
-	note_held(convergence);
-	note_revision(convergence);
+	note_held(agent);
+	note_revision(agent);
 }
 
-static void check_rules(struct convergence *convergence, int64_t now)
+static void check_rules(struct agent *agent, int64_t now)
 {
 	struct buffer diff = { 0 };
 	struct error error;
-	int result = keeper_check(&convergence->keeper, &diff, &error);
+	int result = applier_check(&agent->applier, &diff, &error);
 
-	convergence->check_due = now + CHECK_MS;
+	agent->check_due = now + CHECK_MS;
 	if (result < 0) {
-		convergence->rules_stale = true;
-		kernel_failed(convergence, &error, now);
+		agent->rules_stale = true;
+		kernel_failed(agent, &error, now);
 	} else if (result == 1) {
-		convergence->status.repairs++;
-		convergence->status.repaired_at = time(NULL);
-		convergence->status_stale = true;
-		log_warning(convergence->log, "drift:\n%s", buffer_text(&diff));
-		events_post(convergence->events, event_new(NETI_EVENT_DRIFT,
+		agent->status.repairs++;
+		agent->status.repaired_at = time(NULL);
+		agent->status_stale = true;
+		log_warning(agent->log, "drift:\n%s", buffer_text(&diff));
+		events_post(agent->events, event_new(NETI_EVENT_DRIFT,
 			"somebody changed Neti's rules; they are as they should be again"));
 	}
 	buffer_clear(&diff);
 }
 
-static void ask_addresses(struct convergence *convergence, int64_t now)
+static void ask_addresses(struct agent *agent, int64_t now)
 {
 	struct settings *fresh;
 
-	if (refresh_turn(&convergence->refresh, convergence->settings, now, convergence->log,
-		    &fresh) == 0)
+	if (refresh_turn(&agent->refresh, agent->settings, now, agent->log, &fresh) == 0)
 		return;
-	log_warning(convergence->log, "this host has other addresses now, and moves");
-	convergence_reload(convergence, fresh);
+	log_warning(agent->log, "this host has other addresses now, and moves");
+	reconcile_reload(agent, fresh);
 }
 
-static bool may_apply(const struct convergence *convergence)
+static bool may_apply(const struct agent *agent)
 {
-	return convergence->options.rules && convergence->rules_stale &&
-	       convergence->status.ready;
+	return agent->options.rules && agent->rules_stale && agent->status.ready;
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -436,68 +432,67 @@ static int64_t sooner(int64_t a, int64_t b)
 }
 
 /* While the guard holds what is to come, what is in force stays in force. */
-static int64_t next_check(const struct convergence *convergence)
+static int64_t next_check(const struct agent *agent)
 {
-	if (!convergence->keeper.applied)
+	if (!agent->applier.applied)
 		return -1;
-	if (convergence->keeper.held || convergence->check_due > convergence->pace.not_before)
-		return convergence->check_due;
-	return convergence->pace.not_before;
+	if (agent->applier.held || agent->check_due > agent->pace.not_before)
+		return agent->check_due;
+	return agent->pace.not_before;
 }
 
-static int64_t next_due(const struct convergence *convergence)
+static int64_t next_due(const struct agent *agent)
 {
-	int64_t due = convergence->fleet ? convergence->fleet_due : -1;
+	int64_t due = agent->fleet ? agent->fleet_due : -1;
 
-	if (may_apply(convergence))
+	if (may_apply(agent))
 		due = sooner(due, 0);
-	if (due >= 0 && due < convergence->pace.not_before)
-		due = convergence->pace.not_before;
-	due = sooner(due, next_check(convergence));
-	due = sooner(due, files_due(convergence));
-	due = sooner(due, host_due(convergence));
-	return sooner(due, convergence->refresh.due);
+	if (due >= 0 && due < agent->pace.not_before)
+		due = agent->pace.not_before;
+	due = sooner(due, next_check(agent));
+	due = sooner(due, files_due(agent));
+	due = sooner(due, host_due(agent));
+	return sooner(due, agent->refresh.due);
 }
 
-void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due)
+void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due)
 {
 	double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID), cost;
 	bool applied_now = false, checked = false;
 
-	ask_addresses(convergence, now);
+	ask_addresses(agent, now);
 	/* A look at the kernel may wait for a lock: whether strangers are refused is told before. */
-	if (convergence->keeper.applied && now >= convergence->check_due && convergence->policy_due > now)
-		convergence->policy_due = now;
-	host_turn(convergence, now);
-	if (!convergence->status.ready)
-		files_write(convergence, now);
-	if (now >= convergence->pace.not_before) {
-		if (convergence->fleet && convergence->fleet_due >= 0 &&
-			now >= convergence->fleet_due)
-			step_fleet(convergence, now);
-		if (may_apply(convergence)) {
-			apply_rules(convergence, now);
+	if (agent->applier.applied && now >= agent->check_due && agent->policy_due > now)
+		agent->policy_due = now;
+	host_turn(agent, now);
+	if (!agent->status.ready)
+		files_write(agent, now);
+	if (now >= agent->pace.not_before) {
+		if (agent->fleet && agent->fleet_due >= 0 && now >= agent->fleet_due)
+			step_fleet(agent, now);
+		if (may_apply(agent)) {
+			apply_rules(agent, now);
 			applied_now = true;
 		}
 	}
-	if (next_check(convergence) >= 0 && now >= next_check(convergence)) {
-		check_rules(convergence, now);
+	if (next_check(agent) >= 0 && now >= next_check(agent)) {
+		check_rules(agent, now);
 		checked = true;
 	}
 	cost = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 	/* Files wait for the next turn, which looks first for another change. */
 	if (!applied_now)
-		files_write(convergence, now);
+		files_write(agent, now);
 	if (applied_now)
-		pace_pay(&convergence->pace, cost, clock_now());
+		pace_pay(&agent->pace, cost, clock_now());
 	if (checked)
-		convergence->check_due += pace_debt(cost);
-	*ret_due = next_due(convergence);
+		agent->check_due += pace_debt(cost);
+	*ret_due = next_due(agent);
 }
 
-void convergence_end(struct convergence *convergence)
+void reconcile_end(struct agent *agent)
 {
-	convergence->status.session[0] = '\0';
-	snprintf(convergence->status.registry, sizeof(convergence->status.registry), "left");
-	files_write_last(convergence);
+	agent->status.session[0] = '\0';
+	snprintf(agent->status.registry, sizeof(agent->status.registry), "left");
+	files_write_last(agent);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_CONVERGENCE_H
-#define NETI_CONVERGENCE_H
+#ifndef NETI_RECONCILE_H
+#define NETI_RECONCILE_H
 /*
  * What the worker carries from the registry to the kernel. One thread's own: no locks.
  */
@@ -12,7 +12,7 @@
 #include "status.h"
 #include "worker.h"
 
-struct convergence {
+struct agent {
 	struct settings *settings;
 	struct worker_options options;
 	struct events *events;
@@ -20,7 +20,7 @@ struct convergence {
 	struct registry *registry;
 	void (*view_changed)(void *data); /* the worker's, set after the open */
 	void *view_data;
-	struct keeper keeper;
+	struct applier applier;
 	struct refresh refresh;
 	struct member *self;
 	struct fleet *fleet; /* NULL before the fleet's settings were read */
@@ -48,19 +48,18 @@ struct convergence {
 	double state_seconds; /* that writing it took the last time */
 };
 
-int convergence_open(struct convergence *convergence, const struct settings *settings,
+int reconcile_open(struct agent *agent, const struct settings *settings,
 	const struct worker_options *options, struct events *events, const struct log *log,
 	struct error *error);
 /* One round: whatever is due. *ret_due is when to come again. */
-void convergence_turn(struct convergence *convergence, int64_t now, int64_t *ret_due);
+void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due);
 /* What the registry wants is not in force yet: it is not read, or the guard holds it. */
-bool convergence_waits(const struct convergence *convergence);
+bool agent_waits(const struct agent *agent);
 /* Tells the caller and the status file what is not well, and when that is over. */
-void convergence_trouble(struct convergence *convergence, enum trouble_cause cause,
-	const struct error *error);
-void convergence_well(struct convergence *convergence, enum trouble_cause cause);
-void convergence_reload(struct convergence *convergence, struct settings *fresh); /* steals */
-void convergence_end(struct convergence *convergence); /* the last words before the close */
-void convergence_close(struct convergence *convergence);
+void agent_trouble(struct agent *agent, enum trouble_cause cause, const struct error *error);
+void agent_well(struct agent *agent, enum trouble_cause cause);
+void reconcile_reload(struct agent *agent, struct settings *fresh); /* steals */
+void reconcile_end(struct agent *agent); /* writes what others read once more, before the close */
+void reconcile_close(struct agent *agent);
 
 #endif

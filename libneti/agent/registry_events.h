@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_INTAKE_H
-#define NETI_INTAKE_H
+#ifndef NETI_REGISTRY_EVENTS_H
+#define NETI_REGISTRY_EVENTS_H
 /*
  * The handlers that the registry calls on the worker.
  */
 #include "reconcile.h"
 
-struct registry_handler intake_handler(struct convergence *convergence);
+struct registry_handler registry_events_handler(struct agent *agent);
 
 #endif

@@ -148,7 +148,8 @@ int status_write(const char *state_dir, const struct status *status, struct erro
 	if (result < 0)
 		error_memory(error);
 	else
-		result = file_show(state_dir, "status", buffer_text(&text), text.length, error);
+		result = file_replace_nosync(state_dir, "status", buffer_text(&text), text.length,
+			error);
 	buffer_clear(&text);
 	return result;
 }

@@ -5,21 +5,20 @@
  */
 #include "tables.h"
 
-static void note_fill(struct convergence *convergence, enum fill_table table, uint64_t entries,
-	uint64_t max)
+static void note_fill(struct agent *agent, enum fill_table table, uint64_t entries, uint64_t max)
 {
 	struct neti_event *event;
 	char text[ERROR_TEXT_MAX];
 
-	if (!fill_note(convergence->status.tables, table, entries, max, text, sizeof(text)))
+	if (!fill_note(agent->status.tables, table, entries, max, text, sizeof(text)))
 		return;
 	event = event_new(NETI_EVENT_TROUBLE, "%s", text);
 	if (event)
 		event->reason = NETI_REASON_FULL;
-	events_post(convergence->events, event);
+	events_post(agent->events, event);
 }
 
-void tables_look(struct convergence *convergence)
+void tables_look(struct agent *agent)
 {
 	static const enum fill_table rows[ENGINE_TABLES] = {
 		[ENGINE_CONNTRACK] = FILL_CONNTRACK,
@@ -28,10 +27,9 @@ void tables_look(struct convergence *convergence)
 	};
 	struct engine_level levels[ENGINE_TABLES] = { 0 };
 
-	if (convergence->keeper.engine)
-		engine_levels(convergence->keeper.engine, levels);
+	if (agent->applier.engine)
+		engine_levels(agent->applier.engine, levels);
 	for (size_t i = 0; i < ENGINE_TABLES; i++)
-		note_fill(convergence, rows[i], levels[i].entries, levels[i].max);
-	note_fill(convergence, FILL_OVERLAY, convergence->status.members,
-		convergence->status.addresses);
+		note_fill(agent, rows[i], levels[i].entries, levels[i].max);
+	note_fill(agent, FILL_OVERLAY, agent->status.members, agent->status.addresses);
 }

@@ -7,6 +7,6 @@
 #include "reconcile.h"
 
 /* Writes into the status. To be called before it is written. */
-void tables_look(struct convergence *convergence);
+void tables_look(struct agent *agent);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_REASON_H
-#define NETI_REASON_H
+#ifndef NETI_TROUBLE_H
+#define NETI_TROUBLE_H
 /*
  * What is not well on this host, each cause in a place of its own: set and cleared by its own
  * state alone, so that no success elsewhere hides it. Pure.

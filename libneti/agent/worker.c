@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The worker thread: its mailbox, its loop, its pace. What the loop does with the fleet stands
- * in convergence.c.
+ * in reconcile.c.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #define TURN_MAX_MS 1000
 
 struct worker {
-	struct convergence convergence; /* the thread's alone while it runs */
+	struct agent agent; /* the thread's alone while it runs */
 	pthread_t thread;
 	struct events *events;
 	struct log log;
@@ -47,7 +47,7 @@ static void post_message(void *data, enum neti_log_level level, const char *text
 static void publish_members(void *data)
 {
 	struct worker *worker = data;
-	const struct member_list *view = fleet_members(worker->convergence.fleet);
+	const struct member_list *view = fleet_members(worker->agent.fleet);
 	struct member_list fresh = { 0 }, old;
 
 	for (size_t i = 0; i < view->length; i++)
@@ -80,7 +80,7 @@ static bool read_mailbox(struct worker *worker)
 	stop = worker->stop;
 	pthread_mutex_unlock(&worker->mutex);
 	if (fresh)
-		convergence_reload(&worker->convergence, fresh);
+		reconcile_reload(&worker->agent, fresh);
 	return !stop;
 }
 
@@ -94,10 +94,10 @@ static int wait_time(int64_t due, int64_t now)
 static void *run(void *data)
 {
 	struct worker *worker = data;
-	struct convergence *convergence = &worker->convergence;
+	struct agent *agent = &worker->agent;
 	struct pollfd fds[] = {
 		{ .fd = worker->wake, .events = POLLIN },
-		{ .fd = registry_descriptor(convergence->registry), .events = POLLIN },
+		{ .fd = registry_descriptor(agent->registry), .events = POLLIN },
 	};
 
 	pthread_setname_np(pthread_self(), "neti-agent");
@@ -105,13 +105,13 @@ static void *run(void *data)
 		int64_t now = clock_now(), due;
 
 		worker->last_turn = now;
-		registry_process(convergence->registry);
-		convergence_turn(convergence, now, &due);
+		registry_process(agent->registry);
+		reconcile_turn(agent, now, &due);
 		if (worker->view_stale)
 			publish_members(worker);
 		poll(fds, 2, wait_time(due, clock_now()));
 	}
-	convergence_end(convergence);
+	reconcile_end(agent);
 	return NULL;
 }
 
@@ -127,7 +127,7 @@ static int start_thread(struct worker *worker, struct error *error)
 
 static struct worker *worker_free(struct worker *worker)
 {
-	convergence_close(&worker->convergence);
+	reconcile_close(&worker->agent);
 	member_list_clear(&worker->members);
 	settings_free(worker->fresh);
 	if (worker->lock >= 0)
@@ -159,10 +159,10 @@ int worker_start(struct worker **ret, const struct settings *settings,
 	if (result == 0 && (options->member || options->rules))
 		worker->lock = result = status_lock(settings->state_dir, error);
 	if (result >= 0)
-		result = convergence_open(&worker->convergence, settings, options, events,
+		result = reconcile_open(&worker->agent, settings, options, events,
 			&worker->log, error);
-	worker->convergence.view_changed = publish_members;
-	worker->convergence.view_data = worker;
+	worker->agent.view_changed = publish_members;
+	worker->agent.view_data = worker;
 	if (result == 0)
 		result = start_thread(worker, error);
 	if (result < 0) {

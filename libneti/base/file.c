@@ -272,7 +272,7 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 	return replace(folder, name, text, length, MODE_PRIVATE, error);
 }
 
-int file_show(const char *folder, const char *name, const char *text, size_t length,
+int file_replace_nosync(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error)
 {
 	return replace(folder, name, text, length, MODE_PUBLIC, error);

@@ -31,7 +31,7 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
 	struct error *error);
 /* The same for what everybody may read, and what means nothing after a crash of the machine: not
  * synced, so that it waits for no disk. */
-int file_show(const char *folder, const char *name, const char *text, size_t length,
+int file_replace_nosync(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);
 /* Removes what writers left behind that were killed before they could rename it: of the file of that
  * name, or of all in the folder (NULL). What a living one writes stays. */

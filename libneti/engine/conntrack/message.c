@@ -29,7 +29,8 @@ static struct nlmsghdr *begin(void *space, uint8_t command, uint16_t flags, uint
 int conntrack_check(struct error *error)
 {
 	char space[64];
-	int r = netlink_ask(NETLINK_NETFILTER, begin(space, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC),
+	int r = netlink_request(NETLINK_NETFILTER,
+		begin(space, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC),
 		NULL, NULL);
 
 	if (r == 0)
@@ -102,7 +103,7 @@ static int read_entries(const struct address *destination, struct visit *visit)
 
 	if (destination)
 		put_filter(message, destination);
-	return netlink_ask(NETLINK_NETFILTER, message, on_entry, visit);
+	return netlink_request(NETLINK_NETFILTER, message, on_entry, visit);
 }
 
 int entry_read(const struct address *destination, entry_visit_fn visit, void *data)

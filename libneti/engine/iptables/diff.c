@@ -22,7 +22,7 @@ static size_t look_ahead(struct xtables *xtables, const void *const *old, size_t
 	return n_old;
 }
 
-int steps_find(struct xtables *xtables, const struct chain *chain, struct step **ret, size_t *ret_n)
+int chain_diff(struct xtables *xtables, const struct chain *chain, struct step **ret, size_t *ret_n)
 {
 	const void *const *old = NULL;
 	size_t n_old = 0, n = 0, i = 0, found;
@@ -51,7 +51,7 @@ int steps_find(struct xtables *xtables, const struct chain *chain, struct step *
 	return 0;
 }
 
-bool steps_is_jump(struct xtables *xtables, const char *builtin, const void *entry)
+bool chain_diff_is_jump(struct xtables *xtables, const char *builtin, const void *entry)
 {
 	struct rule rule;
 
@@ -59,7 +59,7 @@ bool steps_is_jump(struct xtables *xtables, const char *builtin, const void *ent
 	       render_is_jump(xtables_table(xtables), builtin, &rule);
 }
 
-int steps_want(struct wanted_list *list, const char *name, bool created)
+int chain_diff_want(struct wanted_list *list, const char *name, bool created)
 {
 	if (list->n == list->size) {
 		size_t size = list->size ? 2 * list->size : 64;
@@ -81,13 +81,13 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-void steps_sort_wanted(struct wanted_list *list)
+void chain_diff_sort(struct wanted_list *list)
 {
 	if (list->n)
 		qsort(list->items, list->n, sizeof(*list->items), compare_names);
 }
 
-bool steps_is_wanted(const struct wanted_list *list, const char *name)
+bool chain_diff_is_wanted(const struct wanted_list *list, const char *name)
 {
 	return list->n && bsearch(name, list->items, list->n, sizeof(*list->items), compare_names);
 }

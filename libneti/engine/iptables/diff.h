@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef NETI_IPTABLES_STEPS_H
-#define NETI_IPTABLES_STEPS_H
+#ifndef NETI_IPTABLES_DIFF_H
+#define NETI_IPTABLES_DIFF_H
 /*
  * How a chain differs from the wanted one, and which chains are wanted: what carrying out and
  * printing a difference have in common.
@@ -14,9 +14,9 @@ struct step {
 };
 
 /* In order of position; a chain that does not exist is empty. The caller frees. */
-int steps_find(struct xtables *xtables, const struct chain *chain, struct step **ret, size_t *ret_n);
+int chain_diff(struct xtables *xtables, const struct chain *chain, struct step **ret, size_t *ret_n);
 /* One of the own rules in a built-in chain. */
-bool steps_is_jump(struct xtables *xtables, const char *builtin, const void *entry);
+bool chain_diff_is_jump(struct xtables *xtables, const char *builtin, const void *entry);
 
 struct wanted {
 	char name[CHAIN_NAME_MAX]; /* first: found by it */
@@ -29,8 +29,8 @@ struct wanted_list {
 	size_t n, size;
 };
 
-int steps_want(struct wanted_list *list, const char *name, bool created); /* -ENOMEM */
-void steps_sort_wanted(struct wanted_list *list);
-bool steps_is_wanted(const struct wanted_list *list, const char *name); /* of a sorted list */
+int chain_diff_want(struct wanted_list *list, const char *name, bool created); /* -ENOMEM */
+void chain_diff_sort(struct wanted_list *list);
+bool chain_diff_is_wanted(const struct wanted_list *list, const char *name); /* of a sorted list */
 
 #endif

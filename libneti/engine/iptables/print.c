@@ -34,7 +34,7 @@ static int print_chain_difference(struct print *print, const struct chain *chain
 	struct step *steps = NULL;
 	const void *const *rules = NULL;
 	size_t n = 0, n_rules;
-	int r = steps_find(xtables, chain, &steps, &n);
+	int r = chain_diff(xtables, chain, &steps, &n);
 
 	if (r == 0)
 		r = xtables_rules(xtables, chain->name, &rules, &n_rules);
@@ -59,7 +59,7 @@ static int print_chain_difference(struct print *print, const struct chain *chain
 static int print_chain(void *data, const struct chain *chain)
 {
 	struct print *print = data;
-	int r = steps_want(&print->wanted, chain->name, false);
+	int r = chain_diff_want(&print->wanted, chain->name, false);
 
 	if (r < 0 || xtables_chain_same(print->xtables, chain))
 		return r;
@@ -77,7 +77,7 @@ static int print_jumps(struct print *print, const struct chain *wanted)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (!steps_is_jump(xtables, wanted->name, rules[i]) ||
+		if (!chain_diff_is_jump(xtables, wanted->name, rules[i]) ||
 			(i < wanted->length && xtables_same(xtables, rules[i], &wanted->rules[i])))
 			continue;
 		print_rule(print->text, xtables, wanted->name, rules[i], i);
@@ -115,7 +115,7 @@ static int print_surplus(struct print *print)
 	int r = xtables_own_chains(print->xtables, &names, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (steps_is_wanted(&print->wanted, names[i]))
+		if (chain_diff_is_wanted(&print->wanted, names[i]))
 			continue;
 		buffer_print(print->text, "- :%s - [0:0]\n", names[i]);
 		memcpy(nothing.name, names[i], sizeof(nothing.name) - 1);
@@ -130,7 +130,7 @@ int sync_print(struct xtables *xtables, const struct ruleset *wanted, struct buf
 	struct print print = { .xtables = xtables, .text = diff };
 	int r = render_visit(wanted, xtables_table(xtables), true, print_chain, &print);
 
-	steps_sort_wanted(&print.wanted);
+	chain_diff_sort(&print.wanted);
 	if (r == 0)
 		r = print_hooks(&print, wanted);
 	if (r == 0)

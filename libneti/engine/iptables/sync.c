@@ -42,7 +42,7 @@ static int edit_chain(struct xtables *xtables, const struct chain *chain, struct
 {
 	struct step *steps = NULL;
 	size_t n = 0, position = 0;
-	int r = steps_find(xtables, chain, &steps, &n);
+	int r = chain_diff(xtables, chain, &steps, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = take_step(xtables, chain, &steps[i], &position, sync);
@@ -78,7 +78,7 @@ static int on_name(void *data, const struct chain *chain)
 	bool created = !xtables_has(job->xtables, chain->name);
 	int r = created ? xtables_create(job->xtables, chain->name) : 0;
 
-	return r < 0 ? r : steps_want(&job->wanted, chain->name, created);
+	return r < 0 ? r : chain_diff_want(&job->wanted, chain->name, created);
 }
 
 static int on_rules(void *data, const struct chain *chain)
@@ -100,7 +100,7 @@ static bool jumps_same(struct xtables *xtables, const struct chain *wanted,
 		if (!xtables_same(xtables, rules[i], &wanted->rules[i]))
 			return false;
 	for (size_t i = wanted->length; i < n; i++)
-		if (steps_is_jump(xtables, wanted->name, rules[i]))
+		if (chain_diff_is_jump(xtables, wanted->name, rules[i]))
 			return false;
 	return true;
 }
@@ -115,7 +115,7 @@ static int sync_jumps(struct xtables *xtables, const struct chain *wanted, struc
 		return r;
 	sync->changed += wanted->length;
 	while (r == 0 && n-- > 0)
-		if (steps_is_jump(xtables, wanted->name, rules[n])) {
+		if (chain_diff_is_jump(xtables, wanted->name, rules[n])) {
 			r = xtables_delete(xtables, wanted->name, n);
 			sync->changed++;
 		}
@@ -173,7 +173,7 @@ static int drop_surplus(const struct job *job)
 
 	for (size_t pass = 0; r == 0 && pass < 2; pass++)
 		for (size_t i = 0; r == 0 && i < n; i++)
-			if (!steps_is_wanted(&job->wanted, names[i]))
+			if (!chain_diff_is_wanted(&job->wanted, names[i]))
 				r = passes[pass](job->xtables, names[i], job->sync);
 	free(names);
 	return r;
@@ -187,7 +187,7 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enfor
 
 	if (r == 0)
 		r = render_visit(wanted, xtables_table(xtables), enforce, on_rules, &job);
-	steps_sort_wanted(&job.wanted);
+	chain_diff_sort(&job.wanted);
 	if (r == 0)
 		r = sync_hooks(xtables, wanted, sync);
 	if (r == 0)

@@ -18,7 +18,7 @@
 #define DUMP_SIZE 65536
 
 /* A refusal costs the socket's buffer the better part of a kilobyte: these fit a small one. */
-#define LUMP_MESSAGES 128
+#define CHUNK_MESSAGES 128
 
 struct nlmsghdr *netlink_begin(void *space, uint16_t type, uint16_t flags, const void *header,
 	size_t size)
@@ -129,7 +129,7 @@ static int open_socket(struct mnl_socket **ret, int protocol)
 	return 0;
 }
 
-int netlink_ask(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data)
+int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data)
 {
 	const struct reader reader = { read, data };
 	struct mnl_socket *socket;
@@ -232,7 +232,7 @@ struct netlink_batch {
 	size_t length;	       /* of what stands before it */
 	unsigned n;	       /* messages, with it */
 	int result;	       /* the first failure of the conversation itself */
-	char space[LUMP_MESSAGES * NETLINK_BATCH_MESSAGE];
+	char space[CHUNK_MESSAGES * NETLINK_BATCH_MESSAGE];
 };
 
 int netlink_batch_open(struct netlink_batch **ret, int protocol, netlink_refused_fn refused,
@@ -303,7 +303,7 @@ static int send_lump(struct netlink_batch *batch)
 static void close_message(struct netlink_batch *batch)
 {
 	batch->last->nlmsg_seq = ++batch->n;
-	if (batch->n == LUMP_MESSAGES) {
+	if (batch->n == CHUNK_MESSAGES) {
 		batch->result = send_lump(batch);
 		return;
 	}

@@ -30,7 +30,7 @@ void netlink_end(struct nlmsghdr *message, struct nlattr *nest);
 /* Sends and calls back for every message of the answer, whose length was checked; a negative
  * result of the callback ends it. 0, or -errno (the kernel's or the callback's). */
 typedef int (*netlink_read_fn)(void *data, const struct nlmsghdr *message);
-int netlink_ask(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data);
+int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data);
 
 /* What stands behind the header of the message, or of the subsystem. */
 const void *netlink_payload(const struct nlmsghdr *message, size_t *ret_size);
@@ -49,7 +49,7 @@ uint32_t netlink_be32(const struct nlattr *attribute);
 uint64_t netlink_be64(const struct nlattr *attribute);
 
 /*
- * Many messages that ask for no answer, in lumps. refused is called for each that the kernel
+ * Many messages that ask for no answer, in chunks. refused is called for each that the kernel
  * did not take, with its -errno; the others go on.
  */
 struct netlink_batch;
