@@ -122,7 +122,7 @@ static void ignore(__attribute__((unused)) void *data)
 
 static void setup(void)
 {
-	const struct worker_options options = { .member = true };
+	const struct agent_options options = { .member = true };
 
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));

@@ -6,7 +6,7 @@
  * change, the state when the fleet is quiet. A file that cannot be written is told, tried again,
  * and stops nothing.
  */
-#include "reconcile.h"
+#include "agent.h"
 
 void files_begin(const struct agent *agent);
 /* What a restart would need is not what is on the disk. */

@@ -5,7 +5,7 @@
  * What this host keeps to whatever the registry says: its own networks stay its own, and with
  * reject_all it is closed to strangers from the first start on. Looked at every few seconds.
  */
-#include "reconcile.h"
+#include "agent.h"
 
 void host_begin(struct agent *agent, int64_t now);
 void host_end(struct agent *agent);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 libneti_core_la_SOURCES += \
+	%reldir%/agent.c %reldir%/agent.h \
 	%reldir%/applier.c %reldir%/applier.h \
 	%reldir%/events.c %reldir%/events.h \
 	%reldir%/files.c %reldir%/files.h \

@@ -20,37 +20,6 @@
 #define CHECK_MS 5000
 #define RETRY_MAX_MS 30000
 
-static void tell_trouble(struct agent *agent, enum neti_reason code,
-	const char *prefix, const char *sentence)
-{
-	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s%s", prefix, sentence);
-
-	if (event)
-		event->reason = code;
-	events_post(agent->events, event);
-	agent->status_stale = true;
-}
-
-void agent_trouble(struct agent *agent, enum trouble_cause cause, const struct error *error)
-{
-	if (trouble_set(&agent->status.troubles, cause, error->text))
-		tell_trouble(agent, error->reason, "", error->text);
-}
-
-void agent_well(struct agent *agent, enum trouble_cause cause)
-{
-	char sentence[ERROR_TEXT_MAX];
-
-	strcpy(sentence, agent->status.troubles.text[cause]);
-	if (trouble_clear(&agent->status.troubles, cause))
-		tell_trouble(agent, NETI_REASON_NONE, "over: ", sentence);
-}
-
-bool agent_waits(const struct agent *agent)
-{
-	return !agent->status.ready || agent->applier.held;
-}
-
 /*
  * Opening and settings.
  */
@@ -124,7 +93,7 @@ static int join(struct agent *agent, struct error *error)
 }
 
 int reconcile_open(struct agent *agent, const struct settings *settings,
-	const struct worker_options *options, struct events *events, const struct log *log,
+	const struct agent_options *options, struct events *events, const struct log *log,
 	struct error *error)
 {
 	const struct registry_handler handler = registry_events_handler(agent);

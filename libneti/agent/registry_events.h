@@ -4,7 +4,7 @@
 /*
  * The handlers that the registry calls on the worker.
  */
-#include "reconcile.h"
+#include "agent.h"
 
 struct registry_handler registry_events_handler(struct agent *agent);
 

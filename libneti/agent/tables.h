@@ -4,7 +4,7 @@
 /*
  * Looks at how full the tables are, and tells the caller when one becomes nearly full.
  */
-#include "reconcile.h"
+#include "agent.h"
 
 /* Writes into the status. To be called before it is written. */
 void tables_look(struct agent *agent);

@@ -140,7 +140,7 @@ static struct worker *worker_free(struct worker *worker)
 }
 
 int worker_start(struct worker **ret, const struct settings *settings,
-	const struct worker_options *options, struct events *events, struct error *error)
+	const struct agent_options *options, struct events *events, struct error *error)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	int result = 0;

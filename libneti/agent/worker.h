@@ -5,22 +5,14 @@
  * The agent's thread: registry, fleet, ruleset and kernel joined in one loop. Nothing of it
  * runs on the caller's thread but the calls below.
  */
-#include "events.h"
-#include "settings/settings.h"
+#include "agent.h"
 
 struct worker;
-
-struct worker_options {
-	bool member;   /* be in the fleet */
-	bool rules;    /* keep the kernel in step */
-	bool takeover; /* take the id over from a live member */
-	enum neti_log_level log_level;
-};
 
 /* Settings are complete (identity) and borrowed. Everything that can fail at once fails here;
  * the thread runs when it returns 0. */
 int worker_start(struct worker **ret, const struct settings *settings,
-	const struct worker_options *options, struct events *events, struct error *error);
+	const struct agent_options *options, struct events *events, struct error *error);
 /* Leaves the fleet, keeps the rules, ends the thread. Returns NULL. */
 struct worker *worker_stop(struct worker *worker);
 int worker_reload(struct worker *worker, const struct settings *settings);

@@ -17,7 +17,7 @@ struct neti_agent {
 	unsigned references;
 	struct neti_context *context;
 	struct settings *settings;
-	struct worker_options options;
+	struct agent_options options;
 	struct worker *worker; /* NULL while it does not run */
 	struct events events;
 	neti_event_function function;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_AGENT_H
+#define NETI_AGENT_H
+/*
+ * What the worker carries from the registry to the kernel, and what all its files tell. One
+ * thread's own: no locks.
+ */
+#include "applier.h"
+#include "events.h"
+#include "fleet/fleet.h"
+#include "pace.h"
+#include "refresh.h"
+#include "registry/registry.h"
+#include "status.h"
+
+struct agent_options {
+	bool member;   /* be in the fleet */
+	bool rules;    /* keep the kernel in step */
+	bool takeover; /* take the id over from a live member */
+	enum neti_log_level log_level;
+};
+
+struct agent {
+	struct settings *settings;
+	struct agent_options options;
+	struct events *events;
+	const struct log *log;
+	struct registry *registry;
+	void (*view_changed)(void *data); /* the worker's, set after the open */
+	void *view_data;
+	struct applier applier;
+	struct refresh refresh;
+	struct member *self;
+	struct fleet *fleet; /* NULL before the fleet's settings were read */
+	struct fleet_settings fleet_settings;
+	struct fleet_settings initial; /* what the first member of all makes the fleet with */
+	struct status status;
+	bool registered;
+	bool moving;		/* the settings have other addresses than the entry was asked for */
+	uint64_t kept_session; /* the newest in the file of sessions */
+	bool rules_stale;	/* view, policy or subnet is not what was applied */
+	bool policy_stale;	/* what was put up before the fleet was read is by older settings */
+	bool status_stale;
+	bool state_stale;
+	bool doubts_stale;	/* who is held or doubted is not what the state says */
+	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
+	struct prefix_list own; /* networks of this host that overlap the overlay */
+	unsigned failures;	/* of the kernel, in a row */
+	struct pace pace;
+	int64_t fleet_due;	/* -1: none */
+	int64_t check_due;
+	int64_t networks_due, policy_due; /* -1: never */
+	int64_t status_due;
+	int64_t metrics_due;
+	int64_t state_due, state_since;
+	double state_seconds; /* that writing it took the last time */
+};
+
+/* What the registry wants is not in force yet: it is not read, or the guard holds it. */
+bool agent_waits(const struct agent *agent);
+/* Tells the caller and the status file what is not well, and when that is over. */
+void agent_trouble(struct agent *agent, enum trouble_cause cause, const struct error *error);
+void agent_well(struct agent *agent, enum trouble_cause cause);
+
+#endif
