@@ -109,20 +109,14 @@ int applier_check(struct applier *applier, struct buffer *diff, struct error *er
 	return result;
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-	return address_compare(a, b);
-}
-
 static bool is_peer(const struct ruleset *ruleset, const struct member *member,
 	const struct address *peers, size_t n_peers)
 {
 	size_t path = ruleset_path_index(ruleset, &member->overlay);
 
-	return n_peers && path < ruleset->n_paths &&
+	return path < ruleset->n_paths &&
 	       address_equal(&ruleset->paths[path].overlay, &member->overlay) &&
-	       bsearch(&ruleset->paths[path].target, peers, n_peers, sizeof(*peers),
-		       compare_addresses);
+	       address_is_among(&ruleset->paths[path].target, peers, n_peers);
 }
 
 /* A member is kept when the address it is reached at is a peer in the kernel now; so is this
@@ -158,8 +152,7 @@ int applier_filter(struct applier *applier, const struct policy *policy,
 		free(peers);
 		return error_memory(error);
 	}
-	if (n_peers)
-		qsort(peers, n_peers, sizeof(*peers), compare_addresses);
+	address_sort(peers, n_peers);
 	drop_unknown(members, self, ruleset, peers, n_peers);
 	ruleset_free(ruleset);
 	free(peers);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "array.h"
 
 int address_parse(const char *text, struct address *ret)
 {
@@ -39,6 +40,22 @@ int address_compare(const struct address *a, const struct address *b)
 bool address_equal(const struct address *a, const struct address *b)
 {
 	return address_compare(a, b) == 0;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+void address_sort(struct address *list, size_t n)
+{
+	if (n)
+		qsort(list, n, sizeof(*list), compare_addresses);
+}
+
+bool address_is_among(const struct address *address, const struct address *sorted, size_t n)
+{
+	return n && bsearch(address, sorted, n, sizeof(*sorted), compare_addresses);
 }
 
 bool address_is_set(const struct address *address)
@@ -191,12 +208,9 @@ uint64_t prefix_index(const struct prefix *prefix, const struct address *address
 
 int prefix_list_add(struct prefix_list *list, const struct prefix *prefix)
 {
-	struct prefix *items = reallocarray(list->items, list->length + 1, sizeof(*items));
-
-	if (!items)
+	if (ARRAY_RESERVE(list->items, list->size, list->length + 1) < 0)
 		return -ENOMEM;
-	items[list->length++] = *prefix;
-	list->items = items;
+	list->items[list->length++] = *prefix;
 	return 0;
 }
 

@@ -26,6 +26,9 @@ int address_parse(const char *text, struct address *ret); /* -EINVAL */
 const char *address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 int address_compare(const struct address *a, const struct address *b);
 bool address_equal(const struct address *a, const struct address *b);
+/* By address_compare(). */
+void address_sort(struct address *list, size_t n);
+bool address_is_among(const struct address *address, const struct address *sorted, size_t n);
 bool address_is_set(const struct address *address);
 unsigned address_bits(const struct address *address); /* 32 or 128 */
 /* False for the unspecified, loopback, multicast and broadcast addresses, and for none. */
@@ -52,7 +55,7 @@ uint64_t prefix_index(const struct prefix *prefix, const struct address *address
 /* All zero: empty. */
 struct prefix_list {
 	struct prefix *items;
-	size_t length;
+	size_t length, size;
 };
 
 int prefix_list_add(struct prefix_list *list, const struct prefix *prefix); /* -ENOMEM */

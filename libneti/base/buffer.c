@@ -2,31 +2,20 @@
 /*
  * Text that grows. Knows nothing of what is written into it.
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "buffer.h"
 #include "text.h"
 
 static int reserve(struct buffer *buffer, size_t more)
 {
-	size_t size = buffer->size ? buffer->size : 256;
-	char *text;
-
-	if (buffer->result < 0)
-		return buffer->result;
-	while (size - buffer->length <= more)
-		size *= 2;
-	if (size == buffer->size)
-		return 0;
-	text = realloc(buffer->text, size);
-	if (!text)
-		return buffer->result = -ENOMEM;
-	buffer->text = text;
-	buffer->size = size;
-	return 0;
+	if (buffer->result == 0)
+		buffer->result = ARRAY_RESERVE(buffer->text, buffer->size,
+			buffer->length + more + 1);
+	return buffer->result;
 }
 
 void buffer_append(struct buffer *buffer, const char *bytes, size_t length)

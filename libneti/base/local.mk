@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 libneti_core_la_SOURCES += \
 	%reldir%/address.c %reldir%/address.h \
+	%reldir%/array.c %reldir%/array.h \
 	%reldir%/buffer.c %reldir%/buffer.h \
 	%reldir%/clock.h \
 	%reldir%/duration.c %reldir%/duration.h \

@@ -8,19 +8,12 @@
 #include "fleet/fleet.h"
 #include "guard.h"
 
-static int compare_addresses(const void *a, const void *b)
-{
-	return address_compare(a, b);
-}
-
 static size_t count_removals(const struct address *peers, size_t n, const struct ruleset *wanted)
 {
 	size_t removals = 0;
 
 	for (size_t i = 0; i < n; i++)
-		removals += wanted->n_peers == 0 ||
-			    !bsearch(&peers[i], wanted->peers, wanted->n_peers,
-				    sizeof(*wanted->peers), compare_addresses);
+		removals += !address_is_among(&peers[i], wanted->peers, wanted->n_peers);
 	return removals;
 }
 

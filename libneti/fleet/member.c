@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "member.h"
 
 struct counted {
@@ -79,15 +80,8 @@ int member_compare_overlay(const struct member *a, const struct member *b)
 
 int member_list_add(struct member_list *list, struct member *member)
 {
-	if (list->length == list->size) {
-		size_t size = list->size ? list->size * 2 : 16;
-		struct member **items = reallocarray(list->items, size, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-		list->size = size;
-	}
+	if (ARRAY_RESERVE(list->items, list->size, list->length + 1) < 0)
+		return -ENOMEM;
 	list->items[list->length++] = member_ref(member);
 	return 0;
 }

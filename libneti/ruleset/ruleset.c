@@ -23,18 +23,13 @@ static bool is_self(const struct member *self, const struct member *member)
 	return self->id && strcmp(self->id, member->id) == 0;
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-	return address_compare(a, b);
-}
-
 static size_t sort_addresses(struct address *addresses, size_t n)
 {
 	size_t kept = 0;
 
 	if (n == 0)
 		return 0;
-	qsort(addresses, n, sizeof(*addresses), compare_addresses);
+	address_sort(addresses, n);
 	for (size_t i = 1; i < n; i++)
 		if (!address_equal(&addresses[kept], &addresses[i]))
 			addresses[++kept] = addresses[i];
@@ -93,7 +88,7 @@ int ruleset_build_policy(struct ruleset **ret, const struct policy *policy,
 {
 	static const struct member_list nobody;
 	struct prefix whole = *overlay;
-	const struct prefix_list own = { &whole, 1 };
+	const struct prefix_list own = { .items = &whole, .length = 1 };
 	struct fleet_settings fleet;
 
 	fleet_settings_default(&fleet, overlay);

@@ -23,11 +23,6 @@ struct work {
 	int refused;
 };
 
-static int compare_addresses(const void *a, const void *b)
-{
-	return address_compare(a, b);
-}
-
 /* Sorting them costs milliseconds in a large fleet, and most changes find no flow to ask for. */
 static int gather_targets(struct work *work)
 {
@@ -43,15 +38,9 @@ static int gather_targets(struct work *work)
 		work->targets[n++] = to->paths[i].target;
 	for (size_t i = 0; i < to->policy.n_nat_overrides; i++)
 		work->targets[n++] = to->policy.nat_overrides[i].to;
-	if (n)
-		qsort(work->targets, n, sizeof(*work->targets), compare_addresses);
+	address_sort(work->targets, n);
 	work->n_targets = n;
 	return 0;
-}
-
-static bool is_among(const struct address *address, const struct address *list, size_t n)
-{
-	return n && bsearch(address, list, n, sizeof(*list), compare_addresses);
 }
 
 static const struct address *find_override(const struct ruleset *ruleset,
@@ -102,11 +91,11 @@ static int has_left(struct work *work, const struct entry *entry)
 	if (address_equal(&entry->answers, &entry->destination))
 		return prefix_contains(&work->to->overlay, &entry->destination);
 	if ((override && address_equal(&entry->answers, override)) ||
-		is_among(&entry->answers, work->to->peers, work->to->n_peers))
+		address_is_among(&entry->answers, work->to->peers, work->to->n_peers))
 		return false;
 	if (gather_targets(work) < 0)
 		return -ENOMEM;
-	return !is_among(&entry->answers, work->targets, work->n_targets);
+	return !address_is_among(&entry->answers, work->targets, work->n_targets);
 }
 
 static int is_stale(struct work *work, const struct entry *entry)

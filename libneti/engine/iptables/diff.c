@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "diff.h"
 
 /* How far a wanted rule is looked for behind the place where it should stand. */
@@ -61,15 +62,8 @@ bool chain_diff_is_jump(struct xtables *xtables, const char *builtin, const void
 
 int chain_diff_want(struct wanted_list *list, const char *name, bool created)
 {
-	if (list->n == list->size) {
-		size_t size = list->size ? 2 * list->size : 64;
-		struct wanted *items = realloc(list->items, size * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-		list->size = size;
-	}
+	if (ARRAY_RESERVE(list->items, list->size, list->n + 1) < 0)
+		return -ENOMEM;
 	memset(&list->items[list->n], 0, sizeof(*list->items));
 	strncpy(list->items[list->n].name, name, CHAIN_NAME_MAX - 1);
 	list->items[list->n++].created = created;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/array.h"
 #include "engine/netlink/netlink.h"
 #include "ipset_read.h"
 
@@ -103,29 +104,18 @@ int netlink_set_read(const char *name, struct netlink_set *ret)
 	return r;
 }
 
-static int keep(struct members *members, uint32_t address)
-{
-	uint32_t *items = members->items;
-
-	if (members->n == members->size) {
-		members->size = members->size ? 2 * members->size : 1024;
-		items = realloc(items, members->size * sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		members->items = items;
-	}
-	members->items[members->n++] = address;
-	return 0;
-}
-
 static int read_entry(const struct nlattr *entry, struct members *members)
 {
 	const struct nlattr *of[IPSET_ATTR_IP + 1], *ip[IPSET_ATTR_IPADDR_IPV4 + 1];
 
 	netlink_nested(entry, of, IPSET_ATTR_IP + 1);
 	netlink_nested(of[IPSET_ATTR_IP], ip, IPSET_ATTR_IPADDR_IPV4 + 1);
-	return ip[IPSET_ATTR_IPADDR_IPV4] ? keep(members, netlink_be32(ip[IPSET_ATTR_IPADDR_IPV4])) :
-					    0;
+	if (!ip[IPSET_ATTR_IPADDR_IPV4])
+		return 0;
+	if (ARRAY_RESERVE(members->items, members->size, members->n + 1) < 0)
+		return -ENOMEM;
+	members->items[members->n++] = netlink_be32(ip[IPSET_ATTR_IPADDR_IPV4]);
+	return 0;
 }
 
 static int on_members(void *data, const struct nlmsghdr *message)
@@ -199,15 +189,8 @@ static int read_denied(const struct nlattr *entry, struct denied_list *list)
 	const struct nlattr *of[IPSET_ATTR_ADT_MAX + 1], *ip[IPSET_ATTR_IPADDR_IPV4 + 1];
 	struct in_addr source;
 
-	if (list->n == list->size) {
-		size_t size = list->size ? 2 * list->size : 256;
-		struct denied *items = reallocarray(list->items, size, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-		list->size = size;
-	}
+	if (ARRAY_RESERVE(list->items, list->size, list->n + 1) < 0)
+		return -ENOMEM;
 	netlink_nested(entry, of, IPSET_ATTR_ADT_MAX + 1);
 	netlink_nested(of[IPSET_ATTR_IP], ip, IPSET_ATTR_IPADDR_IPV4 + 1);
 	source.s_addr = htonl(netlink_be32(ip[IPSET_ATTR_IPADDR_IPV4]));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "render.h"
 
 /*
@@ -59,19 +60,13 @@ static const uint8_t icmp6_needed[] = {
 static struct rule *add(struct chain *chain, enum rule_target target)
 {
 	static struct rule lost; /* written to and never read after a failed allocation */
-	struct rule *rule = chain->rules;
-	size_t size = chain->size ? 2 * chain->size : 32;
+	struct rule *rule;
 
-	if (chain->length == chain->size) {
-		rule = chain->result < 0 ? NULL : realloc(chain->rules, size * sizeof(*rule));
-		if (!rule) {
-			chain->result = -ENOMEM;
-			return &lost;
-		}
-		chain->rules = rule;
-		chain->size = size;
-	}
-	rule += chain->length++;
+	if (chain->result == 0)
+		chain->result = ARRAY_RESERVE(chain->rules, chain->size, chain->length + 1);
+	if (chain->result < 0)
+		return &lost;
+	rule = &chain->rules[chain->length++];
 	memset(rule, 0, sizeof(*rule));
 	rule->set = SET_NONE;
 	rule->target = target;

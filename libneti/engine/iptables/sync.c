@@ -196,11 +196,6 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enfor
 	return r;
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-	return address_compare(a, b);
-}
-
 /* The overlay addresses whose path is another now, sorted. The caller frees. */
 static int changed_addresses(const struct ruleset_diff *diff, struct address **ret, size_t *ret_n)
 {
@@ -214,8 +209,7 @@ static int changed_addresses(const struct ruleset_diff *diff, struct address **r
 	for (size_t list = 0; list < 3; list++)
 		for (size_t i = 0; i < lengths[list]; i++)
 			(*ret)[n++] = lists[list][i].overlay;
-	if (n)
-		qsort(*ret, n, sizeof(**ret), compare_addresses);
+	address_sort(*ret, n);
 	*ret_n = n;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "entry.h"
 #include "table.h"
 
@@ -223,14 +224,9 @@ int xtables_own_chains(struct xtables *xtables, char (**ret)[CHAIN_NAME_MAX], si
 		name = backend->next_chain(xtables->handle)) {
 		if (!render_is_own(name))
 			continue;
-		if (n == size) {
-			void *more = realloc(names, (size = size ? 2 * size : 64) * sizeof(*names));
-
-			if (!more) {
-				free(names);
-				return -ENOMEM;
-			}
-			names = more;
+		if (ARRAY_RESERVE(names, size, n + 1) < 0) {
+			free(names);
+			return -ENOMEM;
 		}
 		snprintf(names[n++], sizeof(*names), "%s", name);
 	}
@@ -258,36 +254,23 @@ static const char *label_of(struct xtables *xtables, const void *entry)
 	return verdict < 0 ? "?" : xtables->backend->target(entry, xtables->handle);
 }
 
-static int remember(struct xtables *xtables, const void *entry)
-{
-	if (xtables->n_rules == xtables->size) {
-		size_t size = xtables->size ? 2 * xtables->size : 64;
-		const void **rules = realloc(xtables->rules, size * sizeof(*rules));
-
-		if (!rules)
-			return -ENOMEM;
-		xtables->rules = rules;
-		xtables->size = size;
-	}
-	xtables->rules[xtables->n_rules++] = entry;
-	return 0;
-}
-
 int xtables_rules(struct xtables *xtables, const char *chain, const void *const **ret,
 	size_t *ret_n)
 {
 	const struct xtables_backend *backend = xtables->backend;
-	int r = 0;
 
 	if (!xtables_has(xtables, chain))
 		return -ENOENT;
 	xtables->n_rules = 0;
-	for (const void *entry = backend->first(chain, xtables->handle); r == 0 && entry;
-		entry = backend->next(entry, xtables->handle))
-		r = remember(xtables, entry);
+	for (const void *entry = backend->first(chain, xtables->handle); entry;
+		entry = backend->next(entry, xtables->handle)) {
+		if (ARRAY_RESERVE(xtables->rules, xtables->size, xtables->n_rules + 1) < 0)
+			return -ENOMEM;
+		xtables->rules[xtables->n_rules++] = entry;
+	}
 	*ret = xtables->rules;
 	*ret_n = xtables->n_rules;
-	return r;
+	return 0;
 }
 
 bool xtables_same(struct xtables *xtables, const void *entry, const struct rule *rule)

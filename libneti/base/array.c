@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Twice the room each time, so that adding one item after the other takes linear time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "array.h"
+
+int array_reserve(void *items, size_t *size, size_t needed, size_t item_size)
+{
+	size_t fresh_size = *size ? *size : 256 / item_size + 1;
+	void *fresh;
+
+	if (needed <= *size)
+		return 0;
+	while (fresh_size < needed)
+		fresh_size *= 2;
+	memcpy(&fresh, items, sizeof(fresh)); /* a pointer to whatever type */
+	fresh = reallocarray(fresh, fresh_size, item_size);
+	if (!fresh)
+		return -ENOMEM;
+	memcpy(items, &fresh, sizeof(fresh));
+	*size = fresh_size;
+	return 0;
+}
