@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "agent/reconcile.h"
-#include "agent/state.h"
 #include "base/clock.h"
 #include "engine/engine_ops.h"
+#include "ruleset/ruleset_file.h"
 #include "test.h"
 
 #define SECOND 1000
@@ -239,7 +239,7 @@ START_TEST(what_is_in_force_stays_while_the_first_apply_is_held)
 	struct ruleset *kept;
 
 	ck_assert_int_eq(ruleset_build_policy(&kept, &settings->policy, &settings->overlay_subnet), 0);
-	ck_assert_int_eq(state_save_ruleset(folder, kept, &error), 0);
+	ck_assert_int_eq(ruleset_file_save(folder, kept, &error), 0);
 	ruleset_free(kept);
 	agent.policy_due = now + 3600 * SECOND; /* the registry is read before */
 	turn_until_ready();

@@ -13,6 +13,7 @@
 
 #include "agent/sessions.h"
 #include "agent/state.h"
+#include "base/sealed_file.h"
 #include "agent/status.h"
 #include "base/file.h"
 #include "members.h"
@@ -249,7 +250,7 @@ static void seal_sessions(const char *sed)
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_int_eq(file_read(folder, "body", &text, &length, &error), 0);
 	buffer_append(&body, text, length);
-	ck_assert_int_eq(state_write(folder, "sessions", &body, &error), 0);
+	ck_assert_int_eq(sealed_file_write(folder, "sessions", &body, &error), 0);
 	buffer_clear(&body);
 	free(text);
 }

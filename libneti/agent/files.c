@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "files.h"
 #include "metrics.h"
+#include "ruleset/ruleset_file.h"
 #include "state.h"
 #include "tables.h"
 
@@ -151,7 +152,7 @@ static void write_state(struct agent *agent, int64_t now)
 		result = state_save(folder, &agent->fleet_settings,
 			fleet_members(agent->fleet), &error);
 	if (result == 0 && applied)
-		result = state_save_ruleset(folder, applied, &error);
+		result = ruleset_file_save(folder, applied, &error);
 	agent->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
 	note_result(agent, TROUBLE_STATE, result, &error);
 	agent->state_stale = result < 0;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "engine/host_networks.h"
 #include "host.h"
-#include "state.h"
+#include "ruleset/ruleset_file.h"
 
 #define LOOK_MS 5000
 /* A registry that is there is read by then: its members are let in by the first apply of all. */
@@ -74,7 +74,7 @@ static int put_up(struct agent *agent, struct error *error)
 {
 	const struct settings *settings = agent->settings;
 	struct ruleset *wanted = NULL;
-	int kept = state_restore(settings, &wanted, error), result;
+	int kept = ruleset_file_restore(settings, &wanted, error), result;
 
 	if (kept == NETI_RESTORED_TORN)
 		log_warning(agent->log, "%s", error->text);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sealed_file.h"
 #include "sessions.h"
-#include "state.h"
 
 #define NAME "sessions"
 #define WORD 64
@@ -65,15 +65,9 @@ int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, str
 	for (size_t i = 0; i < n; i++)
 		buffer_print(&body, "%" PRIx64 "\n", sessions[i]);
 	result = buffer_result(&body) < 0 ? error_memory(error) :
-					    state_write(state_dir, NAME, &body, error);
+					    sealed_file_write(state_dir, NAME, &body, error);
 	buffer_clear(&body);
 	return result;
-}
-
-static int ignored(const char *state_dir, const char *why, struct error *error)
-{
-	return error_set(error, -EBADMSG, NETI_REASON_SYSTEM, "%s/" NAME " is ignored: %s",
-		state_dir, why);
 }
 
 /* An earlier boot is no mistake, and nothing of it lives. */
@@ -83,14 +77,15 @@ static int check_place(const char *state_dir, const char *line, struct error *er
 
 	if (sscanf(line, "%64s %64s %ju:%ju", there.machine, there.boot, &there.device,
 		    &there.inode) != 4)
-		return ignored(state_dir, "its first line cannot be read", error);
+		return sealed_file_ignored(state_dir, NAME, "its first line cannot be read", error);
 	if (strcmp(here.machine, there.machine) != 0)
-		return ignored(state_dir, "it is of another machine", error);
+		return sealed_file_ignored(state_dir, NAME, "it is of another machine", error);
 	if (strcmp(here.boot, there.boot) != 0)
 		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, "%s/" NAME " is of another boot",
 			state_dir);
 	if (here.device != there.device || here.inode != there.inode)
-		return ignored(state_dir, "it was copied from another folder", error);
+		return sealed_file_ignored(state_dir, NAME, "it was copied from another folder",
+			error);
 	return 0;
 }
 
@@ -107,7 +102,8 @@ static int read_body(const char *state_dir, char *body, uint64_t ret[REGISTRY_SE
 	while ((line = strtok_r(NULL, "\n", &next)) && n < REGISTRY_SESSIONS) {
 		sessions[n] = strtoull(line, &end, 16);
 		if (*end || !sessions[n])
-			return ignored(state_dir, "a session cannot be read", error);
+			return sealed_file_ignored(state_dir, NAME, "a session cannot be read",
+				error);
 		n++;
 	}
 	memcpy(ret, sessions, n * sizeof(*ret));
@@ -120,7 +116,7 @@ int sessions_load(const char *state_dir, uint64_t ret[REGISTRY_SESSIONS], size_t
 {
 	char *text = NULL, *body = NULL;
 	size_t length;
-	int result = state_read(state_dir, NAME, &text, &body, &length, error);
+	int result = sealed_file_read(state_dir, NAME, &text, &body, &length, error);
 
 	if (result == 0)
 		result = read_body(state_dir, body, ret, ret_n, error);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/state.h"
 #include "api.h"
 #include "base/file.h"
 #include "engine/host_networks.h"
+#include "ruleset/ruleset_file.h"
 #include "settings/identity.h"
 
 static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
@@ -108,7 +108,7 @@ NETI_EXPORT int neti_ruleset_save(const struct neti_ruleset *ruleset, const char
 	int result = file_make_folder(folder, &error);
 
 	if (result == 0)
-		result = state_save_ruleset(folder, ruleset->ruleset, &error);
+		result = ruleset_file_save(folder, ruleset->ruleset, &error);
 	return result < 0 ? context_fail(ruleset->context, &error) : 0;
 }
 
@@ -120,7 +120,7 @@ NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti
 
 	if (!ruleset)
 		return context_fail_memory(context);
-	if (state_load_ruleset(folder, &ruleset->ruleset, &error) < 0) {
+	if (ruleset_file_load(folder, &ruleset->ruleset, &error) < 0) {
 		free(ruleset);
 		return context_fail(context, &error);
 	}
@@ -142,7 +142,7 @@ NETI_EXPORT int neti_ruleset_restore(struct neti_ruleset **ret_ruleset,
 
 	if (!ruleset)
 		return context_fail_memory(context);
-	result = state_restore(settings->settings, &ruleset->ruleset, &error);
+	result = ruleset_file_restore(settings->settings, &ruleset->ruleset, &error);
 	if (error.result < 0)
 		context_fail(context, &error);
 	if (result < 0) {
@@ -161,7 +161,7 @@ NETI_EXPORT int neti_ruleset_forget(struct neti_context *context, const char *fo
 {
 	struct error error;
 
-	return state_forget_ruleset(folder, &error) < 0 ? context_fail(context, &error) : 0;
+	return ruleset_file_forget(folder, &error) < 0 ? context_fail(context, &error) : 0;
 }
 
 static int steal_text(struct neti_context *context, struct buffer *buffer, char **ret)

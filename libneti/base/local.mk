@@ -11,6 +11,7 @@ libneti_core_la_SOURCES += \
 	%reldir%/json_text.c %reldir%/json_text.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/name.c %reldir%/name.h \
+	%reldir%/sealed_file.c %reldir%/sealed_file.h \
 	%reldir%/text.c %reldir%/text.h \
 	%reldir%/thread.h \
 	%reldir%/words.c %reldir%/words.h

@@ -4,6 +4,7 @@
  * no chance would meet. What is read is written again, and read the same.
  */
 #include "agent/state.c"
+#include "base/sealed_file.c"
 #include "fuzz.h"
 
 static void check_again(const struct fleet_settings *fleet, const struct member_list *members)
@@ -14,7 +15,7 @@ static void check_again(const struct fleet_settings *fleet, const struct member_
 	struct error error;
 
 	PROMISE(print_body(&body, fleet, members, &error) == 0);
-	PROMISE(read_body("state", body.text, &settings, &again, &error) == 0);
+	PROMISE(read_fleet("folder", "state", body.text, &settings, &again, &error) == 0);
 	PROMISE(again.length == members->length);
 	for (size_t i = 0; i < again.length; i++)
 		PROMISE(member_same(again.items[i], members->items[i]));
@@ -31,10 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(text, data, size);
 	text[size] = '\0'; /* as file_read() does */
-	if (check_head("state", FLEET_NAME, text, size, &body, &error) < 0)
+	if (check_head("folder", FLEET_NAME, text, size, &body, &error) < 0)
 		PROMISE(is_sentence(error.text));
 	body = memchr(text, '\n', size);
-	if (read_body("state", body ? body + 1 : text, &fleet, &members, &error) < 0)
+	if (read_fleet("folder", "state", body ? body + 1 : text, &fleet, &members, &error) < 0)
 		PROMISE(is_sentence(error.text));
 	else
 		check_again(&fleet, &members);
