@@ -98,7 +98,7 @@ NETI_EXPORT int neti_agent_fd(const struct neti_agent *agent)
 	return agent->events.fd;
 }
 
-static int check_process(const struct neti_agent *agent)
+static int check_agent_process(const struct neti_agent *agent)
 {
 	struct error error;
 
@@ -113,7 +113,7 @@ NETI_EXPORT int neti_agent_start(struct neti_agent *agent)
 {
 	const struct log *log = &agent->context->log;
 	struct error error;
-	int result = check_process(agent);
+	int result = check_agent_process(agent);
 
 	if (result < 0)
 		return result;
@@ -140,7 +140,7 @@ static void deliver(struct neti_agent *agent, const struct neti_event *event)
 NETI_EXPORT int neti_agent_dispatch(struct neti_agent *agent)
 {
 	struct neti_event *event, *next;
-	int result = check_process(agent), n = 0;
+	int result = check_agent_process(agent), n = 0;
 
 	if (result < 0)
 		return result;
@@ -172,7 +172,7 @@ NETI_EXPORT int neti_agent_reload(struct neti_agent *agent, struct neti_settings
 {
 	struct settings *fresh;
 	struct error error;
-	int result = check_process(agent);
+	int result = check_agent_process(agent);
 
 	if (result < 0)
 		return result;
@@ -195,7 +195,7 @@ NETI_EXPORT int neti_agent_reload(struct neti_agent *agent, struct neti_settings
 
 NETI_EXPORT int neti_agent_stop(struct neti_agent *agent)
 {
-	int result = check_process(agent);
+	int result = check_agent_process(agent);
 
 	if (result == 0)
 		agent->worker = worker_stop(agent->worker);
@@ -206,7 +206,7 @@ NETI_EXPORT int neti_agent_members(struct neti_agent *agent, struct neti_members
 {
 	struct neti_members *members;
 	struct error error;
-	int result = check_process(agent);
+	int result = check_agent_process(agent);
 
 	if (result == 0)
 		result = neti_members_new(&members, agent->context);

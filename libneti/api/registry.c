@@ -53,7 +53,7 @@ NETI_EXPORT void neti_registry_set_timeout(struct neti_registry *registry, unsig
 	registry->timeout_ms = milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds;
 }
 
-static int check_process(const struct neti_registry *registry, struct error *error)
+static int check_registry_process(const struct neti_registry *registry, struct error *error)
 {
 	if (registry->process == getpid())
 		return 0;
@@ -73,7 +73,7 @@ static void pass_on(void *data, enum neti_log_level level, const char *text)
 int registry_enter(struct neti_registry *registry, bool make, struct error *error)
 {
 	static const struct registry_handler quiet;
-	int result = check_process(neti_registry_ref(registry), error);
+	int result = check_registry_process(neti_registry_ref(registry), error);
 
 	if (registry->calls++ > 0 && result == 0)
 		return error_set(error, -EDEADLK, NETI_REASON_SYSTEM,

@@ -20,11 +20,6 @@
 #define MACHINE_ID_LENGTH 32
 #define MACHINE_ID_FILE_MAX 4096
 
-static int fail(struct error *error, int result, const char *sentence)
-{
-	return error_set(error, result, NETI_REASON_SETTINGS, "%s", sentence);
-}
-
 /* First boots leave the file empty or with the word "uninitialized". */
 static int check_machine_id(const char *path, const char *text, struct error *error)
 {
@@ -106,9 +101,8 @@ static int complete_from_host(struct settings *settings, struct error *error)
 	int result = 0;
 
 	if (!settings->network)
-		return fail(error, -EINVAL,
-			"network is not set: set it to the name of this host's network, "
-			"such as "
+		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
+			"network is not set: set it to the name of this host's network, such as "
 			"network: vpc");
 	if (!address_is_set(&address))
 		result = identity_source_address(&address, error);

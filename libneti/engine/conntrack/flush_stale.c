@@ -110,7 +110,7 @@ static int is_stale(struct work *work, const struct entry *entry)
 	return entry->protocol != IPPROTO_TCP ? true : has_left(work, entry);
 }
 
-static int on_entry(void *data, const struct entry *entry)
+static int on_flow(void *data, const struct entry *entry)
 {
 	struct work *work = data;
 	int stale = is_stale(work, entry);
@@ -127,7 +127,7 @@ static int on_entry(void *data, const struct entry *entry)
 }
 
 /* One that is gone by itself is forgotten, too. */
-static void on_refused(void *data, int result)
+static void on_delete_refused(void *data, int result)
 {
 	struct work *work = data;
 
@@ -143,7 +143,7 @@ static int read_some(struct work *work, const struct path *paths, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = entry_read(&paths[i].overlay, on_entry, work);
+		r = entry_read(&paths[i].overlay, on_flow, work);
 	return r;
 }
 
@@ -152,14 +152,14 @@ static int read_flows(struct work *work, const struct ruleset_diff *diff)
 	int r;
 
 	if (!diff || diff->n_paths_removed + diff->n_paths_changed > ADDRESSES_MAX)
-		return entry_read(NULL, on_entry, work);
+		return entry_read(NULL, on_flow, work);
 	r = read_some(work, diff->paths_removed, diff->n_paths_removed);
 	return r < 0 ? r : read_some(work, diff->paths_changed, diff->n_paths_changed);
 }
 
 static int do_work(struct work *work, const struct forget *forget)
 {
-	int r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_refused, work), closed;
+	int closed, r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_delete_refused, work);
 
 	if (r < 0)
 		return r;

@@ -59,7 +59,7 @@ struct import {
 	uint32_t timeouts[N_STATES];
 };
 
-static struct address read_address(uint8_t family, const __be32 raw[4])
+static struct address socket_address(uint8_t family, const __be32 raw[4])
 {
 	struct address address = { .family = family };
 	struct in_addr in;
@@ -126,8 +126,8 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 	found = netlink_payload(message, &size);
 	if (size < sizeof(*found))
 		return 0;
-	flow.source = read_address(found->idiag_family, found->id.idiag_src);
-	flow.destination = read_address(found->idiag_family, found->id.idiag_dst);
+	flow.source = socket_address(found->idiag_family, found->id.idiag_src);
+	flow.destination = socket_address(found->idiag_family, found->id.idiag_dst);
 	flow.source_port = found->id.idiag_sport;
 	flow.destination_port = found->id.idiag_dport;
 	if (!address_is_unicast(&flow.source) || !address_is_unicast(&flow.destination))
@@ -143,7 +143,7 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 }
 
 /* That it is there already is well; -ENOENT and -EBUSY answer the second message alone. */
-static void on_refused(void *data, int result)
+static void on_import_refused(void *data, int result)
 {
 	struct imported *imported = data;
 
@@ -172,7 +172,7 @@ int conntrack_import(const struct ruleset *wanted, struct imported *ret)
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct import import = { .wanted = wanted };
-	int r = netlink_batch_open(&import.batch, NETLINK_NETFILTER, on_refused,
+	int r = netlink_batch_open(&import.batch, NETLINK_NETFILTER, on_import_refused,
 		&import.imported), closed;
 
 	if (r < 0)

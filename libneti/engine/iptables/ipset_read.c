@@ -26,7 +26,7 @@ struct names {
 	void *data;
 };
 
-static struct nlmsghdr *start(void *space, uint8_t command, uint16_t flags)
+static struct nlmsghdr *start_message(void *space, uint8_t command, uint16_t flags)
 {
 	struct nlmsghdr *message =
 		netlink_begin_netfilter(space, NFNL_SUBSYS_IPSET, command, flags, AF_INET);
@@ -79,7 +79,7 @@ static int on_header(void *data, const struct nlmsghdr *message)
 /* Flags at command level. */
 static struct nlmsghdr *start_list(void *space, const char *name, uint32_t flags)
 {
-	struct nlmsghdr *message = start(space, IPSET_CMD_LIST, NLM_F_ACK | NLM_F_DUMP);
+	struct nlmsghdr *message = start_message(space, IPSET_CMD_LIST, NLM_F_ACK | NLM_F_DUMP);
 
 	if (name)
 		netlink_put_text(message, IPSET_ATTR_SETNAME, name);
@@ -263,7 +263,8 @@ int netlink_set_names(const char *beginning, void (*found)(void *data, const cha
 int netlink_set_type(const char *type)
 {
 	char space[256];
-	struct nlmsghdr *message = start(space, type ? IPSET_CMD_TYPE : IPSET_CMD_PROTOCOL, 0);
+	struct nlmsghdr *message =
+		start_message(space, type ? IPSET_CMD_TYPE : IPSET_CMD_PROTOCOL, 0);
 
 	if (type) {
 		netlink_put_text(message, IPSET_ATTR_TYPENAME, type);

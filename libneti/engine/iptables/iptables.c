@@ -275,7 +275,7 @@ static int read_peers(struct engine *engine, struct address **ret, size_t *ret_n
 	return 0;
 }
 
-static int read_denied(struct engine *engine, struct denied **ret, size_t *ret_n,
+static int list_denied(struct engine *engine, struct denied **ret, size_t *ret_n,
 	struct error *error)
 {
 	int r = netlink_set_denied(set_names[SET_DENIED], ret, ret_n);
@@ -313,7 +313,7 @@ static const struct engine_filter filter = {
 	.compare = compare_filter,
 	.render = render_filter,
 	.peers = read_peers,
-	.denied = read_denied,
+	.denied = list_denied,
 	.enforces = enforce_is_on,
 	.levels = read_levels,
 };

@@ -73,7 +73,7 @@ static struct rule *add(struct chain *chain, enum rule_target target)
 	return rule;
 }
 
-static void start(struct chain *chain, const char *name)
+static void start_chain(struct chain *chain, const char *name)
 {
 	snprintf(chain->name, sizeof(chain->name), "%s", name);
 	chain->length = 0;
@@ -271,7 +271,7 @@ void render_node(const struct ruleset *ruleset, const struct prefix *node, struc
 	char text[PREFIX_TEXT_MAX], name[CHAIN_NAME_SIZE];
 
 	snprintf(name, sizeof(name), "NETI-%.23s", prefix_format(node, text));
-	start(ret, root ? CHAIN_OVERLAY : name);
+	start_chain(ret, root ? CHAIN_OVERLAY : name);
 	if (root)
 		add_overrides(ret, ruleset, true);
 	while (i < ruleset->n_paths && prefix_contains(node, &ruleset->paths[i].overlay)) {
@@ -314,7 +314,7 @@ static int visit_nat(const struct ruleset *ruleset, struct chain *chain, render_
 		return r;
 	render_node(ruleset, &ruleset->overlay, chain);
 	r = chain->result < 0 ? chain->result : visit(data, chain);
-	start(chain, CHAIN_OVERRIDES);
+	start_chain(chain, CHAIN_OVERRIDES);
 	if (r < 0 || add_overrides(chain, ruleset, false) == 0)
 		return r;
 	return chain->result < 0 ? chain->result : visit(data, chain);
@@ -325,12 +325,12 @@ static int visit_filter(const struct ruleset *ruleset, enum table table, bool en
 {
 	int r;
 
-	start(chain, CHAIN_INPUT);
+	start_chain(chain, CHAIN_INPUT);
 	add_policy(chain, &ruleset->policy, enforce, tables[table].family);
 	r = chain->result < 0 ? chain->result : visit(data, chain);
 	if (r < 0 || table == TABLE_FILTER6)
 		return r;
-	start(chain, CHAIN_OUTPUT);
+	start_chain(chain, CHAIN_OUTPUT);
 	for (size_t i = 0; i < ruleset->own.length; i++)
 		add(chain, RULE_RETURN)->destination = ruleset->own.items[i];
 	add(chain, RULE_REJECT);
@@ -367,7 +367,7 @@ static bool wants_jump(const struct ruleset *ruleset, const struct jump *jump)
 void render_jumps(const struct ruleset *ruleset, enum table table, const char *builtin,
 	struct chain *ret)
 {
-	start(ret, builtin);
+	start_chain(ret, builtin);
 	for (size_t i = 0; wants_table(ruleset, table) && i < N_JUMPS; i++) {
 		struct rule *rule;
 

@@ -249,7 +249,7 @@ struct found {
 	size_t n;
 };
 
-static void on_name(void *data, const char *name)
+static void on_set_name(void *data, const char *name)
 {
 	struct found *found = data;
 
@@ -270,7 +270,7 @@ static int find_surplus(const char *const keep[SETS], struct found *ret, struct 
 	int r;
 
 	ret->n = 0;
-	r = netlink_set_names("neti-", on_name, ret);
+	r = netlink_set_names("neti-", on_set_name, ret);
 	if (r < 0)
 		return cannot_read("neti-*", r, error);
 	for (size_t i = 0; i < ret->n;)

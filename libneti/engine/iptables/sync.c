@@ -72,7 +72,7 @@ static int sync_chain(struct xtables *xtables, const struct chain *chain, struct
 
 /* All chains are made before the first is filled: libiptc finds chains by an index that it
  * renews after every 355 new ones only, and looks through the newest one by one. */
-static int on_name(void *data, const struct chain *chain)
+static int on_chain_name(void *data, const struct chain *chain)
 {
 	struct job *job = data;
 	bool created = !xtables_has(job->xtables, chain->name);
@@ -183,7 +183,7 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enfor
 	struct sync *sync)
 {
 	struct job job = { .xtables = xtables, .sync = sync };
-	int r = render_visit(wanted, xtables_table(xtables), enforce, on_name, &job);
+	int r = render_visit(wanted, xtables_table(xtables), enforce, on_chain_name, &job);
 
 	if (r == 0)
 		r = render_visit(wanted, xtables_table(xtables), enforce, on_rules, &job);

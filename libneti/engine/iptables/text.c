@@ -22,7 +22,7 @@ static const char *protocol_name(uint8_t protocol)
 	return "?";
 }
 
-static void put_prefix(struct buffer *text, const char *option, const struct prefix *prefix)
+static void save_prefix(struct buffer *text, const char *option, const struct prefix *prefix)
 {
 	char address[PREFIX_TEXT_MAX];
 
@@ -30,7 +30,7 @@ static void put_prefix(struct buffer *text, const char *option, const struct pre
 		buffer_print(text, " %s %s", option, prefix_format(prefix, address));
 }
 
-static void put_protocol(struct buffer *text, const struct rule *rule)
+static void save_protocol(struct buffer *text, const struct rule *rule)
 {
 	const char *name = protocol_name(rule->protocol);
 
@@ -50,7 +50,7 @@ static void put_protocol(struct buffer *text, const struct rule *rule)
 		buffer_print(text, "%s --tcp-flags " SYN_FLAGS, rule->not_syn ? " !" : "");
 }
 
-static void put_states(struct buffer *text, uint8_t states)
+static void save_states(struct buffer *text, uint8_t states)
 {
 	static const struct {
 		enum rule_state state;
@@ -68,7 +68,7 @@ static void put_states(struct buffer *text, uint8_t states)
 	}
 }
 
-static void put_set(struct buffer *text, enum set set)
+static void save_set(struct buffer *text, enum set set)
 {
 	switch (set) {
 	case SET_PEERS:
@@ -82,7 +82,7 @@ static void put_set(struct buffer *text, enum set set)
 	}
 }
 
-static void put_target(struct buffer *text, const struct rule *rule)
+static void save_target(struct buffer *text, const struct rule *rule)
 {
 	char address[ADDRESS_TEXT_MAX];
 
@@ -118,14 +118,14 @@ static void put_target(struct buffer *text, const struct rule *rule)
 void render_rule(struct buffer *text, const char *chain, const struct rule *rule)
 {
 	buffer_print(text, "-A %s", chain);
-	put_prefix(text, "-s", &rule->source);
-	put_prefix(text, "-d", &rule->destination);
+	save_prefix(text, "-s", &rule->source);
+	save_prefix(text, "-d", &rule->destination);
 	if (rule->loopback)
 		buffer_print(text, " -i lo");
-	put_protocol(text, rule);
-	put_states(text, rule->states);
-	put_set(text, rule->set);
-	put_target(text, rule);
+	save_protocol(text, rule);
+	save_states(text, rule->states);
+	save_set(text, rule->set);
+	save_target(text, rule);
 }
 
 void render_set(struct buffer *text, enum set set, size_t entries)
@@ -140,13 +140,13 @@ void render_set(struct buffer *text, enum set set, size_t entries)
 		buffer_print(text, " counters");
 }
 
-static int put_chain_name(void *data, const struct chain *chain)
+static int save_chain_name(void *data, const struct chain *chain)
 {
 	buffer_print(data, ":%s - [0:0]\n", chain->name);
 	return 0;
 }
 
-static int put_chain(void *data, const struct chain *chain)
+static int save_chain(void *data, const struct chain *chain)
 {
 	for (size_t i = 0; i < chain->length; i++) {
 		render_rule(data, chain->name, &chain->rules[i]);
@@ -155,7 +155,7 @@ static int put_chain(void *data, const struct chain *chain)
 	return 0;
 }
 
-static int put_table(const struct ruleset *ruleset, enum table table, struct buffer *text)
+static int save_table(const struct ruleset *ruleset, enum table table, struct buffer *text)
 {
 	static const char *const comments[TABLES] = {
 		[TABLE_NAT] = "# iptables\n", [TABLE_FILTER] = "# iptables\n",
@@ -165,14 +165,14 @@ static int put_table(const struct ruleset *ruleset, enum table table, struct buf
 	int r;
 
 	buffer_print(text, "%s*%s\n", comments[table], render_table_name(table));
-	r = render_visit(ruleset, table, true, put_chain_name, text);
+	r = render_visit(ruleset, table, true, save_chain_name, text);
 	for (const char *const *hook = render_hooks(table); r >= 0 && *hook; hook++) {
 		render_jumps(ruleset, table, *hook, &chain);
-		r = chain.result < 0 ? chain.result : put_chain(text, &chain);
+		r = chain.result < 0 ? chain.result : save_chain(text, &chain);
 	}
 	chain_clear(&chain);
 	if (r >= 0)
-		r = render_visit(ruleset, table, true, put_chain, text);
+		r = render_visit(ruleset, table, true, save_chain, text);
 	buffer_print(text, "COMMIT\n");
 	return r;
 }
@@ -190,15 +190,15 @@ int render_filter(const struct ruleset *ruleset, struct buffer *text)
 	for (size_t i = 0; i < ruleset->n_peers; i++)
 		buffer_print(text, "add %s %s\n", render_sets[SET_PEERS].name,
 			address_format(&ruleset->peers[i], address));
-	r = put_table(ruleset, TABLE_FILTER, text);
+	r = save_table(ruleset, TABLE_FILTER, text);
 	if (r >= 0 && ruleset->policy.reject_all)
-		r = put_table(ruleset, TABLE_FILTER6, text);
+		r = save_table(ruleset, TABLE_FILTER6, text);
 	return r < 0 ? r : buffer_result(text);
 }
 
 int render_paths(const struct ruleset *ruleset, struct buffer *text)
 {
-	int r = put_table(ruleset, TABLE_NAT, text);
+	int r = save_table(ruleset, TABLE_NAT, text);
 
 	return r < 0 ? r : buffer_result(text);
 }
