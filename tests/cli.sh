@@ -280,7 +280,7 @@ reload_keeps_what_it_is() {
 	reloads 'not reloaded.*becomes other only with a restart' || return
 	sed 's/^public_ip:.*/public_ip: 198.51.100.12/; s|^state_dir:.*|&-other|' kept.yml >hudson.yml
 	reloads 'settings read again' || return
-	grep 'state_dir: another one counts from the next start on' run.err || return
+	grep 'state_dir changed: takes effect at the next start' run.err || return
 	mv kept.yml hudson.yml
 	await_public 198.51.100.12 && "$netictl" "${hudson[@]}" verify && "$netictl" "${hudson[@]}" status | grep 'id *hudson' &&
 		reloads 'settings read again' && await_public 198.51.100.11

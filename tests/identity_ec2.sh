@@ -81,10 +81,10 @@ know mac '!500'
 expect "it is broken" refused "$service answered 500, asked for mac" register
 know_all
 know local-ipv4 '10.1.2'
-expect "nonsense for an address" refused "$service gave a local-ipv4 that is none" register
+expect "nonsense for an address" refused "$service returned an invalid local-ipv4" register
 know_all
 know instance-id 'i-1 or so'
-expect "nonsense for an id" refused "$service gave a instance-id that is none" register
+expect "nonsense for an id" refused "$service returned an invalid instance-id" register
 know_all
 know local-ipv4 '!slow'
 quick() {

@@ -145,9 +145,9 @@ static void keep_places(struct agent *agent, struct settings *fresh)
 	char *state_dir = old->state_dir;
 
 	if (!same_registry(old, fresh))
-		log_warning(agent->log, "registry: another one counts from the next start on");
+		log_warning(agent->log, "registry changed: takes effect at the next start");
 	if (strcmp(old->state_dir, fresh->state_dir) != 0)
-		log_warning(agent->log, "state_dir: another one counts from the next start on");
+		log_warning(agent->log, "state_dir changed: takes effect at the next start");
 	old->state_dir = fresh->state_dir;
 	fresh->state_dir = state_dir;
 }

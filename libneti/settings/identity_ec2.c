@@ -194,7 +194,7 @@ static int explain_status(const struct ec2_ask *ask, long status, struct error *
 
 static int refuse_text(const struct ec2_ask *ask, struct error *error)
 {
-	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " gave a %s that is none",
+	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " returned an invalid %s",
 		names[ask->step]);
 }
 
