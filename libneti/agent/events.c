@@ -78,13 +78,6 @@ void event_free(struct neti_event *event)
 	free(event);
 }
 
-static void append(struct events *events, struct neti_event *event)
-{
-	*events->last = event;
-	events->last = &event->next;
-	events->length++;
-}
-
 void events_post(struct events *events, struct neti_event *event)
 {
 	struct neti_event *dropped = NULL;
@@ -97,8 +90,11 @@ void events_post(struct events *events, struct neti_event *event)
 		events->length = 0;
 		events->lost = true;
 	}
-	if (event)
-		append(events, event);
+	if (event) {
+		*events->last = event;
+		events->last = &event->next;
+		events->length++;
+	}
 	pthread_mutex_unlock(&events->lock);
 	eventfd_write(events->fd, 1);
 	free_all(dropped);

@@ -33,12 +33,6 @@ const char *fill_name(enum fill_table table)
 	return tables[table].name;
 }
 
-/* In floating point, which does not overflow and is exact for any table that exists. */
-static bool reaches(uint64_t entries, uint64_t max, unsigned percent)
-{
-	return max > 0 && (double)entries * 100 >= (double)max * percent;
-}
-
 bool fill_note(struct fill fill[FILL_TABLES], enum fill_table table, uint64_t entries, uint64_t max,
 	char *text, size_t size)
 {
@@ -47,7 +41,8 @@ bool fill_note(struct fill fill[FILL_TABLES], enum fill_table table, uint64_t en
 
 	row->entries = entries;
 	row->max = max;
-	row->told = reaches(entries, max, told ? ROOM : FULL);
+	/* In floating point, which does not overflow and is exact for any table that exists. */
+	row->told = max > 0 && (double)entries * 100 >= (double)max * (told ? ROOM : FULL);
 	if (told || !row->told)
 		return false;
 	snprintf(text, size, "%s is %" PRIu64 " %% full, %" PRIu64 " of %" PRIu64 ": %s",

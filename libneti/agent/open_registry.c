@@ -23,11 +23,10 @@ int open_registry(struct registry **ret, const struct settings *settings,
 
 	if (result == 0)
 		result = settings_credentials(settings, &credentials, error);
-	if (result == 0) {
-		config.uri = uri;
-		config.credentials = credentials;
+	config.uri = uri;
+	config.credentials = credentials;
+	if (result == 0)
 		result = registry_open(ret, &config, handler, error);
-	}
 	if (credentials)
 		explicit_bzero(credentials, strlen(credentials));
 	free(credentials);

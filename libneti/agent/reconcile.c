@@ -97,7 +97,6 @@ int reconcile_open(struct agent *agent, const struct settings *settings,
 	struct error *error)
 {
 	const struct registry_handler handler = registry_events_handler(agent);
-	int result;
 
 	*agent = (struct agent){
 		.options = *options, .events = events, .log = log, .fleet_due = -1,
@@ -109,21 +108,19 @@ int reconcile_open(struct agent *agent, const struct settings *settings,
 		return error_memory(error);
 	files_begin(agent);
 	fleet_settings_default(&agent->initial, &settings->overlay_subnet);
-	result = make_self(agent, error);
-	if (result == 0)
-		remember(agent);
-	if (result == 0 && options->rules)
-		result = applier_open(&agent->applier, settings, log, error);
-	if (result == 0)
-		result = open_registry(&agent->registry, settings,
-			options->member ? &agent->initial : NULL, &handler, log, error);
-	if (result == 0 && options->member)
+	if (make_self(agent, error) < 0)
+		return error->result;
+	remember(agent);
+	if (options->rules && applier_open(&agent->applier, settings, log, error) < 0)
+		return error->result;
+	if (open_registry(&agent->registry, settings, options->member ? &agent->initial : NULL,
+		    &handler, log, error) < 0)
+		return error->result;
+	if (options->member)
 		remember_sessions(agent);
-	if (result == 0)
-		result = join(agent, error);
-	if (result == 0 && registry_watch(agent->registry) < 0)
-		result = error_memory(error);
-	return result;
+	if (join(agent, error) < 0)
+		return error->result;
+	return registry_watch(agent->registry) < 0 ? error_memory(error) : 0;
 }
 
 static bool same_registry(const struct settings *a, const struct settings *b)

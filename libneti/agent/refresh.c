@@ -20,12 +20,6 @@ void refresh_clear(struct refresh *refresh)
 	refresh->ask = ec2_ask_free(refresh->ask);
 }
 
-/* Both return 0 when the addresses are known, else -errno. */
-static int ask_host(struct ec2_answer *ret, struct error *error)
-{
-	return identity_source_address(&ret->private_ip, error);
-}
-
 static int ask_ec2(struct refresh *refresh, const struct settings *settings,
 	struct ec2_answer *ret, struct error *error)
 {
@@ -80,7 +74,7 @@ int refresh_turn(struct refresh *refresh, const struct settings *settings, int64
 	if (settings->identity == IDENTITY_EC2)
 		result = ask_ec2(refresh, settings, &answer, &error);
 	else
-		result = ask_host(&answer, &error);
+		result = identity_source_address(&answer.private_ip, &error);
 	refresh->due = now + (result == -EINPROGRESS ? ASKING_MS : REFRESH_MS);
 	if (result == -EINPROGRESS)
 		return 0;

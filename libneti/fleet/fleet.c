@@ -93,11 +93,6 @@ void fleet_configure(struct fleet *fleet, const struct fleet_settings *settings)
 		fleet_accept(fleet);
 }
 
-static const struct member *member_of(const struct slot *slot)
-{
-	return slot->latest ? slot->latest : slot->shown;
-}
-
 int fleet_seed(struct fleet *fleet, const struct member_list *members)
 {
 	for (size_t i = 0; i < members->length; i++) {
@@ -185,7 +180,8 @@ static void merge_shard(const struct fleet *fleet, struct shard *shard,
 	while (i < shard->length || j < members->length) {
 		struct slot *old = i < shard->length ? &shard->slots[i] : NULL;
 		struct member *next = j < members->length ? members->items[j] : NULL;
-		int order = !old ? 1 : !next ? -1 : member_compare_overlay(member_of(old), next);
+		int order = !old ? 1 : !next ? -1 :
+			member_compare_overlay(old->latest ? old->latest : old->shown, next);
 		size_t run = order >= 0 ? run_length(members, j) : 0;
 
 		slots[n] = order <= 0 ? *old : (struct slot){ 0 };

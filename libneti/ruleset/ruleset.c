@@ -18,11 +18,6 @@ static struct address road_to(const struct fleet_settings *fleet, const struct m
 	return member->public_address;
 }
 
-static bool is_self(const struct member *self, const struct member *member)
-{
-	return self->id && strcmp(self->id, member->id) == 0;
-}
-
 static size_t sort_addresses(struct address *addresses, size_t n)
 {
 	size_t kept = 0;
@@ -55,7 +50,7 @@ static void add_member(struct ruleset *ruleset, const struct fleet_settings *fle
 		return;
 	if (!is_own(ruleset, &member->overlay))
 		ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
-	if (!is_self(self, member))
+	if (!self->id || strcmp(self->id, member->id) != 0)
 		ruleset->peers[ruleset->n_peers++] = road;
 }
 

@@ -33,11 +33,6 @@ static json_t *pair_json(const struct address *from, const struct address *to)
 	return json_pack("[o, o]", address_json(from), address_json(to));
 }
 
-static json_t *port_json(const struct port_range *port)
-{
-	return json_pack("[i, i, i]", port->protocol, port->low, port->high);
-}
-
 /* An array of what make() gives for each element. */
 #define ARRAY(items, n, make)                                                                      \
 	__extension__({                                                                            \
@@ -51,7 +46,9 @@ static json_t *policy_json(const struct policy *policy)
 {
 	return json_pack("{s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "reject_all", policy->reject_all,
 		"forwarded", policy->forwarded, "icmp", policy->icmp, "open_ports",
-		ARRAY(policy->open_ports, policy->n_open_ports, port_json(&policy->open_ports[i])),
+		ARRAY(policy->open_ports, policy->n_open_ports,
+			json_pack("[i, i, i]", policy->open_ports[i].protocol,
+				policy->open_ports[i].low, policy->open_ports[i].high)),
 		"ssh_whitelist",
 		ARRAY(policy->ssh_whitelist, policy->n_ssh_whitelist,
 			prefix_json(&policy->ssh_whitelist[i])),

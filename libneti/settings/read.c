@@ -65,19 +65,13 @@ static const char *kind_of(const yaml_node_t *node)
 	return "nothing";
 }
 
-/* A plain scalar with a colon at its end, such as 2001:db8::, is a mapping to YAML. */
-static const char *hint(const yaml_node_t *node)
-{
-	return node->type == YAML_MAPPING_NODE ? " (a text with a colon may need quotes)"
-					       : "";
-}
-
 static int scalar(const struct settings_at *at, const yaml_node_t *node, const char **ret)
 {
+	/* A plain scalar with a colon at its end, such as 2001:db8::, is a mapping to YAML. */
 	if (node->type != YAML_SCALAR_NODE || is_null(node))
-		return settings_fail(at, -EINVAL,
-			"a single value is expected, this is %s%s", kind_of(node),
-			hint(node));
+		return settings_fail(at, -EINVAL, "a single value is expected, this is %s%s",
+			kind_of(node), node->type == YAML_MAPPING_NODE ?
+				" (a text with a colon may need quotes)" : "");
 	if (strlen(text_of(node)) != node->data.scalar.length)
 		return settings_fail(at, -EINVAL, "the value holds a NUL character");
 	*ret = text_of(node);
