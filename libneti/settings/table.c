@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The keys of neti.yml: the one place that knows which there are, their types, defaults
- * and meaning. The manual is checked against it. How a value is read stands in
- * settings_value.c.
+ * and meaning. The manual is checked against it. How a value is read stands in value.c.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -169,7 +169,7 @@ static size_t edit_distance(const char *a, const char *b)
 	return row[length];
 }
 
-const char *settings_nearest(const char *key)
+static const char *nearest_to(const char *key)
 {
 	const char *nearest = NULL;
 	/* A third of the letters may be wrong: beyond that a guess misleads. */
@@ -186,6 +186,17 @@ const char *settings_nearest(const char *key)
 		}
 	}
 	return nearest;
+}
+
+int settings_fail_unknown(const struct settings_at *at, const char *key)
+{
+	const char *nearest = nearest_to(key);
+	char quoted[SETTINGS_QUOTE_MAX];
+
+	settings_quote(key, quoted);
+	if (!nearest)
+		return settings_fail(at, -EINVAL, "unknown key %s", quoted);
+	return settings_fail(at, -EINVAL, "unknown key %s: did you mean \"%s\"?", quoted, nearest);
 }
 
 const char *settings_key(size_t n)

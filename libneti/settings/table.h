@@ -57,7 +57,6 @@ extern const size_t settings_table_length;
 
 const struct settings_entry *settings_find(const char *key);
 const struct settings_obsolete *settings_find_obsolete(const char *key);
-const char *settings_nearest(const char *key); /* NULL: none is near */
 
 /* Back to the default. */
 int settings_reset(struct settings *settings, const struct settings_entry *entry);
@@ -77,6 +76,7 @@ void settings_warn(const struct settings_at *at, const char *format, ...)
 const char *settings_quote(const char *text, char quoted[SETTINGS_QUOTE_MAX]);
 /* -EINVAL, and the text before why: '"x" is not ...'. */
 int settings_fail_value(const struct settings_at *at, const char *text, const char *why);
+/* With the key that was meant, when one is near. */
 int settings_fail_unknown(const struct settings_at *at, const char *key);
 
 /*

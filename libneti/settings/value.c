@@ -77,18 +77,6 @@ int settings_fail_value(const struct settings_at *at, const char *text, const ch
 	return settings_fail(at, -EINVAL, "%s %s", settings_quote(text, quoted), why);
 }
 
-int settings_fail_unknown(const struct settings_at *at, const char *key)
-{
-	const char *nearest = settings_nearest(key);
-	char quoted[SETTINGS_QUOTE_MAX];
-
-	settings_quote(key, quoted);
-	if (!nearest)
-		return settings_fail(at, -EINVAL, "unknown key %s", quoted);
-	return settings_fail(
-		at, -EINVAL, "unknown key %s: did you mean \"%s\"?", quoted, nearest);
-}
-
 static int copy_text(const struct settings_at *at, const char *text, void *ret)
 {
 	char *copy = strdup(text);
