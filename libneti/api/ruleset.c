@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "api.h"
 #include "base/file.h"
@@ -13,28 +12,42 @@
 #include "ruleset/ruleset_file.h"
 #include "settings/identity.h"
 
+/* Takes what was made over, also when it fails. */
+static int give_out(struct neti_ruleset **ret, struct neti_context *context, struct ruleset *made,
+	const char *engine, struct error *error)
+{
+	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+
+	if (!ruleset) {
+		ruleset_free(made);
+		return error_memory(error);
+	}
+	ruleset->references = 1;
+	ruleset->context = neti_context_ref(context);
+	ruleset->ruleset = made;
+	fleet_settings_default(&ruleset->fleet, &made->overlay);
+	snprintf(ruleset->engine, sizeof(ruleset->engine), "%s", engine);
+	*ret = ruleset;
+	return 0;
+}
+
 static int new_ruleset(struct neti_ruleset **ret, struct neti_context *context,
 	const struct settings *settings, const struct fleet_settings *fleet,
 	const struct member_list *members, const struct prefix_list *own, struct error *error)
 {
-	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct member self = {
 		.id = settings->id,
 		.network = settings->network,
 		.private_address = settings->private_ip,
 		.public_address = settings->public_ip,
 	};
+	struct ruleset *made;
 
-	if (!ruleset || ruleset_build(&ruleset->ruleset, &settings->policy, fleet, &self, members,
-				own) < 0) {
-		free(ruleset);
+	if (ruleset_build(&made, &settings->policy, fleet, &self, members, own) < 0)
 		return error_memory(error);
-	}
-	ruleset->references = 1;
-	ruleset->context = neti_context_ref(context);
-	ruleset->fleet = *fleet;
-	snprintf(ruleset->engine, sizeof(ruleset->engine), "%s", settings->engine);
-	*ret = ruleset;
+	if (give_out(ret, context, made, settings->engine, error) < 0)
+		return error->result;
+	(*ret)->fleet = *fleet;
 	return 0;
 }
 
@@ -115,45 +128,29 @@ NETI_EXPORT int neti_ruleset_save(const struct neti_ruleset *ruleset, const char
 NETI_EXPORT int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
 	const char *folder)
 {
-	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct ruleset *made;
 	struct error error;
 
-	if (!ruleset)
-		return context_fail_memory(context);
-	if (ruleset_file_load(folder, &ruleset->ruleset, &error) < 0) {
-		free(ruleset);
+	if (ruleset_file_load(folder, &made, &error) < 0 ||
+		give_out(ret_ruleset, context, made, "auto", &error) < 0)
 		return context_fail(context, &error);
-	}
-	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
-	strcpy(ruleset->engine, "auto");
-	ruleset->references = 1;
-	ruleset->context = neti_context_ref(context);
-	*ret_ruleset = ruleset;
 	return 0;
 }
 
 NETI_EXPORT int neti_ruleset_restore(struct neti_ruleset **ret_ruleset,
 	struct neti_settings *settings)
 {
-	struct neti_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct neti_context *context = settings->context;
 	struct error error = { 0 };
-	int result;
+	struct ruleset *made;
+	int result = ruleset_file_restore(settings->settings, &made, &error);
 
-	if (!ruleset)
-		return context_fail_memory(context);
-	result = ruleset_file_restore(settings->settings, &ruleset->ruleset, &error);
 	if (error.result < 0)
 		context_fail(context, &error);
-	if (result < 0) {
-		free(ruleset);
+	if (result < 0)
 		return result;
-	}
-	fleet_settings_default(&ruleset->fleet, &ruleset->ruleset->overlay);
-	snprintf(ruleset->engine, sizeof(ruleset->engine), "%s", settings->settings->engine);
-	ruleset->references = 1;
-	ruleset->context = neti_context_ref(context);
-	*ret_ruleset = ruleset;
+	if (give_out(ret_ruleset, context, made, settings->settings->engine, &error) < 0)
+		return context_fail(context, &error);
 	return result;
 }
 
