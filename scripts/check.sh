@@ -188,7 +188,7 @@ check_packages() {
 
 # Where threads of ours and of the stores' clients meet. Not chaos: its allocator is its own.
 threaded=(tests/agent tests/api tests/conntrack tests/drift tests/faults tests/faults_agents
-	tests/faults_guard tests/guest tests/layout tests/leases tests/membership tests/outages
+	tests/faults_guard tests/guest tests/iptables tests/layout tests/leases tests/membership tests/outages
 	tests/reclaim tests/stores)
 
 # Addresses are not spread: with more bits than the thread sanitizer knows it does not start.
@@ -205,7 +205,8 @@ check_threads() {
 # let fifty processes race (layout, leases): the machine would be too slow for their deadlines.
 together=(tests/address tests/api tests/conntrack tests/drift tests/duration tests/entry tests/file
 	tests/fill tests/fleet tests/fleet_guard tests/fleet_random tests/fleet_settings
-	tests/identity tests/membership tests/neighbours tests/opening tests/outages tests/render tests/ruleset tests/settings
+	tests/identity tests/iptables tests/iptables_lock tests/membership tests/neighbours
+	tests/opening tests/outages tests/render tests/ruleset tests/settings
 	tests/settings_bad tests/settings_hard tests/settings_manual tests/state tests/stores)
 # Tests that give up rights, or leave a machine changed: each has a process of its own.
 apart=(tests/engine tests/faults tests/faults_agents tests/faults_guard)

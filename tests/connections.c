@@ -27,7 +27,7 @@ void connections_update(const struct ruleset *from)
 
 bool connections_start(void)
 {
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return false;
 	netns_host(&member, "member");
 	netns_host(&moved, "moved");
@@ -42,7 +42,7 @@ bool connections_start(void)
 	netns_enter(&stranger);
 	netns_do("ip addr add " STRANGER6 "/64 dev self nodad");
 	netns_enter(&self);
-	ck_assert_msg(engine_open(&engine, NULL, NULL, &error) == 0, "%s", error.text);
+	engine = check_open();
 	rules = rules_new("192.168.0.0/18");
 	rules_member(rules, OVERLAY, MEMBER);
 	rules->policy.reject_all = true;

@@ -9,10 +9,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "engine/engine.h"
-#include "netns.h"
-#include "rules.h"
-#include "test.h"
+#include "engine_fixture.h"
 
 #define HERE_MEMBER "10.9.1.1" /* this host on the member's cable */
 #define MEMBER "10.9.1.2"
@@ -32,7 +29,7 @@ extern struct engine_report report;
 extern struct engine *engine;
 extern struct ruleset *rules; /* the member alone, reject_all */
 
-/* False: no namespaces here. Ends on the host itself. */
+/* Over the engine at hand. False: it is not possible here. Ends on the host itself. */
 bool connections_start(void);
 void connections_stop(void);
 void connections_apply(void);

@@ -171,7 +171,7 @@ START_TEST(test_flow_older_than_the_rules)
 
 	if (!connections_start())
 		return;
-	netns_do("iptables-legacy -A INPUT -m conntrack --ctstate NEW");
+	witness_do(witness->track, "");
 	receiver = open_udp(&member, MEMBER, 7000);
 	sender = open_udp(&self, OVERLAY, 7000);
 	ck_assert(!connections_carry(sender, receiver, 100));
@@ -200,7 +200,7 @@ START_TEST(test_overrides_are_followed)
 	connections_update(before);
 	ck_assert(reaches(sender, new));
 	engine_close(engine);
-	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &error), 0);
+	engine = check_open();
 	connections_apply(); /* looks at all flows */
 	ck_assert_uint_eq(report.flows_forgotten, 0);
 	rules_free(before);
@@ -226,11 +226,10 @@ START_TEST(test_next_engine_finishes)
 	connections_apply();
 	sender = open_udp(&self, OVERLAY, 7000);
 	ck_assert(reaches(sender, old));
-	netns_do("iptables-legacy-save -t nat | sed 's/" MEMBER "$/" MOVED "/' |"
-		 "iptables-legacy-restore; ipset add neti-peers " MOVED "; ipset del neti-peers " MEMBER);
+	witness_do(witness->redirect, MEMBER " " MOVED);
 	rules_member(rules, OVERLAY, MOVED);
 	engine_close(engine);
-	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &error), 0);
+	engine = check_open();
 	connections_apply();
 	ck_assert(!report.changed);
 	ck_assert(reaches(sender, new));
@@ -310,7 +309,7 @@ START_TEST(test_size_is_set_first)
 	lay_over("nf_conntrack_max", 1000);
 	lay_over("nf_conntrack_buckets", 1000);
 	engine_close(engine);
-	ck_assert_int_eq(settings_new(&settings), 0);
+	settings = check_settings();
 	settings->conntrack_max = 7777777;
 	ck_assert_int_eq(engine_open(&engine, settings, NULL, &error), 0);
 	settings_free(settings);
@@ -331,32 +330,45 @@ START_TEST(test_levels)
 	ck_assert_uint_eq(levels[ENGINE_PEERS].max, 0);
 	rules_fill(rules, 100);
 	connections_apply();
-	netns_do("conntrack -F; ipset add neti-denied 1.2.3.4,tcp:5");
+	netns_do("conntrack -F");
+	witness_do(witness->deny, "1.2.3.4 tcp 5");
 	netns_do("conntrack -I -s 1.1.1.1 -d 2.2.2.2 -p udp --sport 1 --dport 2 -t 100");
 	engine_levels(engine, levels);
 	ck_assert_uint_eq(levels[ENGINE_PEERS].entries, 100);
-	ck_assert_uint_eq(levels[ENGINE_PEERS].max, 1048576);
+	ck_assert_uint_eq(levels[ENGINE_PEERS].max, witness->peers_max);
 	ck_assert_uint_eq(levels[ENGINE_DENIED].entries, 1);
-	ck_assert_uint_eq(levels[ENGINE_DENIED].max, 65536);
+	ck_assert_uint_eq(levels[ENGINE_DENIED].max, witness->denied_max);
 	ck_assert_uint_eq(levels[ENGINE_CONNTRACK].entries, 1);
 	ck_assert_uint_gt(levels[ENGINE_CONNTRACK].max, 1000);
 	connections_stop();
 }
 END_TEST
 
+static void add_flows(void)
+{
+	test_add(test_udp_follows, test_many_members_move);
+	test_add_loop(test_tcp_is_cut_when_its_target_left, 0, 2);
+	test_add(test_flow_older_than_the_rules, test_overrides_are_followed,
+		test_next_engine_finishes);
+}
+
+static void add_size(void)
+{
+	test_add(test_size, test_size_is_set_first);
+}
+
+static void add_levels(void)
+{
+	test_add(test_levels);
+}
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("conntrack");
 	const struct test_frame frame = { .timeout = 120 };
 
-	test_case(suite, &frame, "flows");
-	test_add(test_udp_follows, test_many_members_move);
-	test_add_loop(test_tcp_is_cut_when_its_target_left, 0, 2);
-	test_add(test_flow_older_than_the_rules, test_overrides_are_followed,
-		test_next_engine_finishes);
-	test_case(suite, &frame, "size");
-	test_add(test_size, test_size_is_set_first);
-	test_case(suite, &frame, "levels");
-	test_add(test_levels);
+	witness_cases(suite, &frame, "flows", add_flows);
+	witness_cases(suite, &frame, "size", add_size);
+	witness_cases(suite, &frame, "levels", add_levels);
 	return suite;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the engine needs of a host, finds there, and leaves there.
+ * What an engine needs of a host, finds there, and leaves there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/iptables/ipset_read.h"
-#include "engine/iptables/table.h"
-#include "engine_checks.h"
-#include "netns.h"
-#include "test.h"
+#include "engine_fixture.h"
 
 static void drop_capability(unsigned capability)
 {
@@ -31,34 +27,16 @@ START_TEST(test_privilege)
 	struct netns_host self;
 	struct engine *engine = NULL;
 
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return;
 	drop_capability(CAP_NET_RAW);
-	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &check_error), -EPERM);
+	ck_assert_int_eq(check_try_open(&engine), -EPERM);
 	ck_assert_int_eq(check_error.reason, NETI_REASON_PRIVILEGE);
 	ck_assert_ptr_nonnull(strstr(check_error.text, "CAP_NET_RAW"));
 	drop_capability(CAP_NET_ADMIN);
-	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &check_error), -EPERM);
+	ck_assert_int_eq(check_try_open(&engine), -EPERM);
 	ck_assert_ptr_nonnull(strstr(check_error.text, "CAP_NET_ADMIN"));
 	ck_assert_ptr_null(engine);
-}
-END_TEST
-
-START_TEST(test_what_the_kernel_has)
-{
-	struct netns_host self;
-
-	if (!netns_start(&self))
-		return;
-	ck_assert_int_eq(netlink_set_type(NULL), 0);
-	ck_assert_int_eq(netlink_set_type("hash:ip"), 0);
-	ck_assert_int_lt(netlink_set_type("hash:nothing"), 0);
-	ck_assert_int_eq(xtables_check(&check_error), 0);
-	ck_assert(!xtables_exists(TABLE_NAT));
-	netns_do("iptables-legacy -t nat -S");
-	ck_assert(xtables_exists(TABLE_NAT));
-	ck_assert(!xtables_exists(TABLE_FILTER));
-	ck_assert(!xtables_exists(TABLE_FILTER6));
 }
 END_TEST
 
@@ -70,7 +48,7 @@ START_TEST(test_peers)
 	struct address *peers = NULL;
 	size_t n = 7;
 
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return;
 	engine = check_open();
 	ck_assert_int_eq(engine_peers(engine, &peers, &n, &check_error), 0);
@@ -104,7 +82,7 @@ START_TEST(test_no_descriptor_is_left)
 	struct ruleset *rules = check_rules();
 	unsigned before;
 
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return;
 	before = count_descriptors();
 	engine = check_open();
@@ -115,16 +93,28 @@ START_TEST(test_no_descriptor_is_left)
 }
 END_TEST
 
+static void add_privilege(void)
+{
+	test_add(test_privilege);
+}
+
+static void add_kernel(void)
+{
+	test_add(test_peers);
+}
+
+static void add_descriptors(void)
+{
+	test_add(test_no_descriptor_is_left);
+}
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("engine_host");
 	const struct test_frame frame = { .timeout = 60 };
 
-	test_case(suite, &frame, "privilege");
-	test_add(test_privilege);
-	test_case(suite, &frame, "kernel");
-	test_add(test_what_the_kernel_has, test_peers);
-	test_case(suite, &frame, "descriptors");
-	test_add(test_no_descriptor_is_left);
+	witness_cases(suite, &frame, "privilege", add_privilege);
+	witness_cases(suite, &frame, "kernel", add_kernel);
+	witness_cases(suite, &frame, "descriptors", add_descriptors);
 	return suite;
 }

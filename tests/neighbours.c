@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rules, sets and counters of others in the same namespace, and others who want its lock:
- * nothing of theirs is ever another because of Neti.
+ * Rules, sets and counters of others in the same namespace: nothing of theirs is ever another
+ * because of Neti.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine_checks.h"
-#include "netns.h"
-#include "test.h"
+#include "engine_fixture.h"
 
 #define HERE "10.9.1.1"
 #define REMOTE "10.9.1.2"
@@ -76,8 +69,8 @@ static const char *const neighbours[] = {
 static void snapshot(const char *name)
 {
 	netns_do("{ for p in iptables-legacy ip6tables-legacy iptables-nft; do echo $p; $p-save -c; done;"
-		 "nft list ruleset; ipset save; } 2>&1 | grep -v '^#\\|NETI-\\| neti-' |"
-		 "sed '/^add /s/ timeout [0-9]*//; s/ initval [^ ]*//' > %s/%s", netns_directory(), name);
+		 "nft list ruleset; ipset save; } 2>&1 | grep -v '^#' | %s |"
+		 "sed '/^add /s/ timeout [0-9]*//; s/ initval [^ ]*//' > %s/%s", witness->drop_own, netns_directory(), name);
 }
 
 static struct netns_host self, remote, container;
@@ -93,7 +86,7 @@ static void no_ipv6_on_cables(const struct netns_host *host)
 
 static bool start(void)
 {
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return false;
 	netns_host(&remote, "remote");
 	netns_host(&container, "docker0");
@@ -179,27 +172,6 @@ static void check_unchanged(const char *when)
 		netns_directory(), when);
 }
 
-/* Every tenth touches the policy too, and every fiftieth is found out by reading. */
-static void change(unsigned round)
-{
-	struct ruleset *before = rules_copy(rules);
-	char overlay[32], target[32];
-
-	snprintf(overlay, sizeof(overlay), "192.168.%u.%u", round % 60, round % 9 + 1);
-	snprintf(target, sizeof(target), "10.8.%u.%u", round % 200, round % 7 + 1);
-	if (round % 3 == 2)
-		rules_remove(rules, overlay);
-	else
-		rules_member(rules, overlay, target);
-	if (round % 10 == 0)
-		rules->policy.icmp = !rules->policy.icmp;
-	if (round % 50 == 0)
-		check_apply(engine, rules);
-	else
-		check_update(engine, before, rules);
-	rules_free(before);
-}
-
 START_TEST(test_foreign_rules_and_counters_stay)
 {
 	if (!start())
@@ -209,10 +181,10 @@ START_TEST(test_foreign_rules_and_counters_stay)
 	check_packets_counted();
 	check_apply(engine, rules);
 	check_unchanged("apply");
-	change(1);
+	check_change(engine, rules, 1);
 	check_unchanged("update");
 	for (unsigned round = 0; round < 1000; round++)
-		change(round);
+		check_change(engine, rules, round);
 	check_unchanged("1,000 changes");
 	check_equal(engine, rules);
 	check_flush(engine);
@@ -274,155 +246,24 @@ static unsigned stop_sender(pid_t pid, const int ends[2])
 /* Under traffic no packet is missing from a counter, of a rule. */
 START_TEST(test_counters_are_exact_under_traffic)
 {
+	char counts[32];
 	int ends[2];
 	unsigned n;
 	pid_t sender;
 
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return;
-	netns_do("iptables-legacy -A OUTPUT -p udp; iptables-legacy -t nat -A OUTPUT -p udp");
+	witness_do(witness->count, "");
 	engine = check_open();
 	rules = check_rules();
 	check_apply(engine, rules);
 	sender = start_sender(ends);
 	for (unsigned round = 0; round < 300; round++)
-		change(round);
+		check_change(engine, rules, round);
 	n = stop_sender(sender, ends);
 	ck_assert_uint_gt(n, 100);
-	netns_do("iptables-legacy-save -c -t filter | grep -x -- '\\[%u:%u\\] -A OUTPUT -p udp'", n, n * 29);
-	netns_do("iptables-legacy-save -c -t nat | grep -x -- '\\[%u:%u\\] -A OUTPUT -p udp'", n, n * 29);
-	stop();
-}
-END_TEST
-
-/* Holds the lock for so long, lets go for so long, again and again. */
-static pid_t start_hog(unsigned hold_us, unsigned leave_us)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		int lock = open(getenv("XTABLES_LOCKFILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-		prctl(PR_SET_NAME, "greedy");
-		for (bool first = true;; first = false) {
-			if (flock(lock, LOCK_EX) < 0 || (first && write(ready[1], "x", 1) != 1))
-				_exit(1);
-			usleep(hold_us);
-			flock(lock, LOCK_UN);
-			usleep(leave_us);
-		}
-	}
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void stop_hog(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* One moment in fifty is enough. */
-START_TEST(test_moments_without_a_hog_are_used)
-{
-	double waited = 0;
-	pid_t hog;
-
-	if (!netns_start(&self))
-		return;
-	engine = check_open();
-	rules = check_rules();
-	hog = start_hog(100000, 2000);
-	check_apply(engine, rules);
-	for (unsigned round = 1; round < 20; round++) {
-		usleep(3000); /* it is the hog's turn */
-		change(round);
-		waited += check_report.seconds;
-	}
-	stop_hog(hog);
-	ck_assert_msg(waited > 0.1 && waited < 6, "waited for %g s", waited);
-	check_equal(engine, rules);
-	stop();
-}
-END_TEST
-
-START_TEST(test_hog_is_named)
-{
-	char wanted[64];
-	pid_t hog;
-
-	if (!netns_start(&self))
-		return;
-	engine = check_open();
-	rules = check_rules();
-	hog = start_hog(3600000000u, 0);
-	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
-	snprintf(wanted, sizeof(wanted), "is held by greedy (process %d)", hog);
-	ck_assert_msg(strstr(check_error.text, wanted) != NULL, "%s", check_error.text);
-	ck_assert_int_eq(check_error.reason, NETI_REASON_BUSY);
-	stop_hog(hog);
-	check_apply(engine, rules);
-	check_equal(engine, rules);
-	stop();
-}
-END_TEST
-
-/* Who waits for a lock that is held for long sleeps: each look is an end of a sleep. */
-START_TEST(test_long_wait_costs_little)
-{
-	struct rusage before, after;
-	pid_t hog;
-
-	if (!netns_start(&self))
-		return;
-	ck_assert_int_eq(engine_open(&engine, NULL, NULL, &check_error), 0);
-	rules = check_rules();
-	hog = start_hog(3600000000u, 0);
-	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
-	getrusage(RUSAGE_THREAD, &before);
-	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
-	getrusage(RUSAGE_THREAD, &after);
-	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 200);
-	stop_hog(hog);
-	check_apply(engine, rules);
-	stop();
-}
-END_TEST
-
-/* Sets before rules when adding, rules before sets when removing: where the rules cannot be
- * changed, members have come and none has gone. */
-START_TEST(test_order_of_a_change)
-{
-	struct ruleset *before;
-	pid_t hog;
-
-	if (!netns_start(&self))
-		return;
-	engine = check_open();
-	rules = check_rules();
-	check_apply(engine, rules);
-	before = rules_copy(rules);
-	rules_member(rules, "192.168.40.9", "10.9.0.40");
-	rules_remove(rules, "192.168.17.3");
-	hog = start_hog(3600000000u, 0);
-	for (int known = 0; known < 2; known++) {
-		int r = known ? engine_update(engine, before, rules, &check_report, &check_error) :
-				engine_apply(engine, rules, &check_report, &check_error);
-
-		ck_assert_int_eq(r, -EBUSY);
-		netns_do("ipset test neti-peers 10.9.0.40 && ipset test neti-peers 10.9.0.1 &&"
-			 "ipset del neti-peers 10.9.0.40");
-	}
-	stop_hog(hog);
-	check_apply(engine, rules);
-	check_equal(engine, rules);
-	rules_free(before);
+	snprintf(counts, sizeof(counts), "%u %u", n, n * 29);
+	witness_do(witness->counted, counts);
 	stop();
 }
 END_TEST
@@ -453,17 +294,22 @@ START_TEST(test_place_is_taken_back)
 }
 END_TEST
 
+static void add_foreign(void)
+{
+	test_add(test_foreign_rules_and_counters_stay, test_counters_are_exact_under_traffic);
+}
+
+static void add_place(void)
+{
+	test_add(test_place_is_taken_back);
+}
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("neighbours");
 	const struct test_frame frame = { .timeout = 120 };
 
-	test_case(suite, &frame, "foreign");
-	test_add(test_foreign_rules_and_counters_stay, test_counters_are_exact_under_traffic);
-	test_case(suite, &frame, "hogs");
-	test_add(test_moments_without_a_hog_are_used, test_hog_is_named,
-		test_long_wait_costs_little);
-	test_case(suite, &frame, "order");
-	test_add(test_order_of_a_change, test_place_is_taken_back);
+	witness_cases(suite, &frame, "foreign", add_foreign);
+	witness_own_cases(suite, &frame, "iptables", "place", add_place);
 	return suite;
 }

@@ -15,10 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
-#include "netns.h"
-#include "rules.h"
-#include "test.h"
+#include "engine_fixture.h"
 
 #define HERE_MEMBER "10.9.1.1" /* this host on the member's cable */
 #define MEMBER "10.9.1.2"
@@ -42,7 +39,7 @@ static void apply(void)
 
 static bool start(void)
 {
-	if (!netns_start(&self))
+	if (!witness_start(&self))
 		return false;
 	netns_host(&member, "member");
 	netns_host(&stranger, "stranger");
@@ -52,7 +49,7 @@ static bool start(void)
 	netns_enter(&stranger);
 	netns_do("ip route add default via " HERE_STRANGER);
 	netns_enter(&self);
-	ck_assert_msg(engine_open(&engine, NULL, NULL, &error) == 0, "%s", error.text);
+	engine = check_open();
 	rules = rules_new("192.168.0.0/18");
 	rules_member(rules, OVERLAY, MEMBER);
 	rules->policy.reject_all = true;
@@ -120,11 +117,10 @@ START_TEST(test_denied_is_counted)
 		netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/" HERE_STRANGER "/99; done'");
 		netns_enter(&self);
 		/* The last packet may still be on its way through a busy kernel. */
-		netns_do("for i in $(seq 50); do ipset save neti-denied | "
-			 "grep '" STRANGER ",udp:99 timeout [0-9]* packets %d ' && exit; sleep 0.1; "
-			 "done; exit 1", 3 * (closed + 1));
+		netns_do("for i in $(seq 50); do { %s; } | grep -x '" STRANGER " udp 99 %d' && exit; "
+			 "sleep 0.1; done; exit 1", witness->denied, 3 * (closed + 1));
 	}
-	netns_do("! ipset save neti-denied | grep '" MEMBER "'");
+	netns_do("! { %s; } | grep '" MEMBER "'", witness->denied);
 	stop();
 }
 END_TEST
@@ -134,10 +130,10 @@ START_TEST(test_ping)
 	if (!start())
 		return;
 	apply();
-	netns_do("iptables-legacy-save | grep -- '--icmp-type 8 -j ACCEPT'");
+	witness_do(witness->answers_ping, "");
 	rules->policy.icmp = false;
 	apply();
-	netns_do("! iptables-legacy-save | grep -- '--icmp-type'");
+	witness_not(witness->answers_ping, "");
 	stop();
 }
 END_TEST
@@ -232,7 +228,7 @@ START_TEST(test_ipv6)
 	rules->policy.reject_all = false;
 	apply();
 	from(&stranger, "fd00:9::1", 7000, 0);
-	netns_do("! ip6tables-legacy-save | grep NETI");
+	witness_not(witness->has_ipv6, "");
 	stop();
 }
 END_TEST
@@ -339,28 +335,15 @@ static void change_something(unsigned round)
 	if (round % 5 == 0)
 		rules->policy.icmp = !rules->policy.icmp;
 	if (round % 20 == 7)
-		netns_do("iptables-legacy -w -t nat -I OUTPUT -d 9.9.9.9 -j ACCEPT");
+		witness_do(witness->cut_in[1], "");
 	if (round % 20 == 9)
-		netns_do("iptables-legacy -w -I INPUT -s 1.2.3.4 -j DROP");
+		witness_do(witness->cut_in[0], "");
 	if (round % 2)
 		r = engine_update(engine, before, rules, &report, &error);
 	if (r == -ESTALE || round % 2 == 0)
 		r = engine_apply(engine, rules, &report, &error);
 	ck_assert_msg(r == 0, "%s", error.text);
 	rules_free(before);
-}
-
-/* The set under the rules is one of another type, as after a change by hand. */
-static void spoil_set(void)
-{
-	netns_do("ipset create spoiled hash:net; ipset add spoiled " MEMBER ";"
-		 "iptables-legacy -w -I INPUT -m set --match-set spoiled src -j ACCEPT;"
-		 "iptables-legacy -w -F NETI-INPUT; ipset destroy neti-peers;"
-		 "ipset create neti-peers hash:net; ipset add neti-peers " MEMBER ";"
-		 "iptables-legacy -w -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT;"
-		 "iptables-legacy -w -A NETI-INPUT -j DROP;"
-		 "iptables-legacy -w -D INPUT -m set --match-set spoiled src -j ACCEPT;"
-		 "ipset destroy spoiled");
 }
 
 START_TEST(test_no_window)
@@ -402,21 +385,6 @@ START_TEST(test_no_window)
 	stop();
 }
 END_TEST
-
-/* As an older version left it: a smaller set, other chains in another tree, another order. */
-static void make_older(void)
-{
-	netns_do("ipset create older hash:ip maxelem 65536; ipset add older " MEMBER ";"
-		 "ipset swap older neti-peers; ipset destroy older;"
-		 "printf '%%s\\n' '*nat' ':NETI-OVERLAY - [0:0]' ':NETI-OLD - [0:0]'"
-		 " '-A NETI-OVERLAY -d 192.168.0.0/24 -j NETI-OLD'"
-		 " '-A NETI-OLD -d " OVERLAY "/32 -j DNAT --to-destination " MEMBER "'"
-		 " COMMIT '*filter' ':NETI-INPUT - [0:0]' ':NETI-ACCEPT - [0:0]'"
-		 " '-A NETI-INPUT -m set --match-set neti-peers src -j NETI-ACCEPT'"
-		 " '-A NETI-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j NETI-ACCEPT'"
-		 " '-A NETI-INPUT -i lo -j NETI-ACCEPT' '-A NETI-INPUT -j DROP' '-A NETI-ACCEPT -j ACCEPT'"
-		 " COMMIT | iptables-legacy-restore -w -n");
-}
 
 static void probe_refusal(struct counts *counts)
 {
@@ -466,8 +434,6 @@ static void wait_for_probes(const struct counts *counts)
 		usleep(100);
 }
 
-static void (*const spoilers[])(void) = { spoil_set, make_older };
-
 START_TEST(test_no_window_while_it_is_put_right)
 {
 	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
@@ -486,7 +452,7 @@ START_TEST(test_no_window_while_it_is_put_right)
 	rules_member(rules, OVERLAY, MEMBER);
 	apply();
 	for (unsigned round = 0; round < 10; round++) {
-		spoilers[_i]();
+		witness_do(witness->spoilers[_i], MEMBER " " OVERLAY);
 		drain(udp, &from_member, &from_stranger);
 		from_member = from_stranger = 0;
 		*counts = (struct counts){ 0 };
@@ -508,22 +474,34 @@ START_TEST(test_no_window_while_it_is_put_right)
 		ck_assert_uint_gt(counts->connected, 0);
 		ck_assert_uint_eq(counts->failed, 0);
 	}
-	netns_do("! iptables-legacy-save | grep 'NETI-OLD\\|NETI-ACCEPT'");
+	witness_do(witness->spoiled_no_more, "");
 	stop();
 }
 END_TEST
+
+static void add_strangers(void)
+{
+	test_add(test_who_is_let_in, test_denied_is_counted, test_ping);
+}
+
+static void add_roads(void)
+{
+	test_add(test_overlay, test_forwarded, test_ipv6);
+}
+
+static void add_no_window(void)
+{
+	test_add(test_no_window, test_switching_on_and_off_refuses_no_member);
+	test_add_loop(test_no_window_while_it_is_put_right, 0, witness->n_spoilers);
+}
 
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("packets");
 	const struct test_frame frame = { .timeout = 120 };
 
-	test_case(suite, &frame, "strangers");
-	test_add(test_who_is_let_in, test_denied_is_counted, test_ping);
-	test_case(suite, &frame, "roads");
-	test_add(test_overlay, test_forwarded, test_ipv6);
-	test_case(suite, &frame, "no-window");
-	test_add(test_no_window, test_switching_on_and_off_refuses_no_member);
-	test_add_loop(test_no_window_while_it_is_put_right, 0, 2);
+	witness_cases(suite, &frame, "strangers", add_strangers);
+	witness_cases(suite, &frame, "roads", add_roads);
+	witness_cases(suite, &frame, "no-window", add_no_window);
 	return suite;
 }
