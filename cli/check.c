@@ -79,7 +79,7 @@ static void judge_agent(struct verdict *verdict, const json_t *status)
 	bool outside = json_is_false(json_object_get(status, "joined"));
 
 	if (number(status, "age") > STATUS_SILENT_S)
-		find(verdict, STATE_CRITICAL, "the agent has told nothing for %lld s",
+		find(verdict, STATE_CRITICAL, "the agent has not updated its status for %lld s",
 			(long long)number(status, "age"));
 	judge_troubles(verdict, status);
 	if (strcmp(registry, "refused") == 0)
@@ -97,9 +97,9 @@ static void judge_rules(struct verdict *verdict, const json_t *status)
 	const json_t *repaired = json_object_get(status, "repaired");
 
 	if (!json_is_integer(json_object_get(json_object_get(status, "applied"), "age")))
-		find(verdict, STATE_WARNING, "nothing was applied yet");
+		find(verdict, STATE_WARNING, "no rules have been applied yet");
 	if (number(status, "held"))
-		find(verdict, STATE_WARNING, "%lld removals are held back",
+		find(verdict, STATE_WARNING, "%lld removals are held by the guard",
 			(long long)number(status, "held"));
 	else if (number(status, "behind") > BEHIND_SECONDS)
 		find(verdict, STATE_WARNING, "not in sync for %lld s",

@@ -142,7 +142,7 @@ static int remember(struct rollback *rollback)
 		result = neti_ruleset_load(&rollback->before, netictl->context,
 			neti_settings_state_dir(netictl->settings));
 	if (result < 0)
-		return say_error("the rules that stand now could not be put back: %s",
+		return say_error("a rollback could not restore the rules that are in place now: %s",
 			neti_context_message(netictl->context));
 	return EXIT_DONE;
 }

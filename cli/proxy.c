@@ -179,7 +179,7 @@ static int flush(const struct netictl *netictl)
 	if (result < 0)
 		return EXIT_FAILED;
 	say(netictl, result ? "all of the proxy's rules are gone; forwarding stays as it is" :
-			      "there was nothing of the proxy");
+			      "there were no rules of the proxy");
 	return EXIT_DONE;
 }
 

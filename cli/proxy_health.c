@@ -67,7 +67,7 @@ static void read_answer(struct proxy_health *health, const char *text)
 		health->connections = atoi(count + strlen("\nConnections: "));
 	if (strstr(text, "not currently serving")) {
 		health->healthy = false;
-		health->text = "it runs, and is in no quorum";
+		health->text = "it runs, but has no quorum";
 	}
 }
 
@@ -86,7 +86,7 @@ struct proxy_health proxy_health(const struct sockaddr_in *target)
 	if (result)
 		health.text = strerrordesc_np(result);
 	else if (length < 0)
-		health.text = "it takes connections and does not answer";
+		health.text = "it accepts connections, but does not answer";
 	else if (length == 0)
 		health.text = "it closes connections at once: its maxClientCnxns may be reached, "
 			      "which counts all that come through this host as one client";

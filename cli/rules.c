@@ -115,8 +115,8 @@ static int apply_from_state(struct netictl *netictl)
 		return say_error("nothing was applied: the rules in the kernel stay");
 	if (neti_engine_apply(engine, ruleset, true) < 0)
 		return say_failure(netictl);
-	say(netictl, kept == NETI_RESTORED_WHOLE ? "the kernel holds what this host held last" :
-			     "this host refuses strangers; it knows no members yet");
+	say(netictl, kept == NETI_RESTORED_WHOLE ? "the rules of the last run are in place" :
+			     "strangers are refused; no members are known yet");
 	return status;
 }
 
@@ -179,6 +179,6 @@ int command_flush(struct netictl *netictl)
 	result = neti_engine_flush(engine);
 	if (result < 0 || neti_ruleset_forget(netictl->context, state_dir) < 0)
 		return say_failure(netictl);
-	say(netictl, result ? "all of Neti's rules and sets are gone" : "there was nothing of Neti");
+	say(netictl, result ? "all of Neti's rules and sets are gone" : "there were no rules or sets of Neti");
 	return EXIT_DONE;
 }

@@ -277,7 +277,7 @@ cannot_write() {
 reload_keeps_what_it_is() {
 	cp hudson.yml kept.yml
 	sed -i 's/^id:.*/id: other/; s/^public_ip:.*/public_ip: 198.51.100.12/' hudson.yml
-	reloads 'not reloaded.*becomes other only with a restart' || return
+	reloads 'not reloaded.*restart the agent to become other' || return
 	sed 's/^public_ip:.*/public_ip: 198.51.100.12/; s|^state_dir:.*|&-other|' kept.yml >hudson.yml
 	reloads 'settings read again' || return
 	grep 'state_dir changed: takes effect at the next start' run.err || return

@@ -75,7 +75,7 @@ START_TEST(taken_overlay)
 		return;
 	netns_do("%s", taken[_i].command);
 	ck_assert_int_eq(host_networks_overlapping(&overlay, &own, &error), 1);
-	ck_assert_msg(strstr(error.text, "overlay_subnet 192.168.0.0/18 is not free on this host: ") ==
+	ck_assert_msg(strstr(error.text, "overlay_subnet 192.168.0.0/18 overlaps a network of this host: ") ==
 				      error.text && strstr(error.text, taken[_i].sentence), "%s",
 		error.text);
 	ck_assert_uint_eq(own.length, 1);

@@ -339,7 +339,7 @@ static void kill_server(void)
 }
 
 #define JOINED "is in the fleet"
-#define APPLIED "the kernel holds"
+#define APPLIED "rules applied"
 #define SILENT_PORT 2199 /* takes connections and says nothing */
 
 /* Those of one registry stand behind each other. */

@@ -292,7 +292,7 @@ static bool becomes(const char *command, int seconds)
 /* How often the agents of all lives carried a change to the kernel. */
 static unsigned changes_of_agents(void)
 {
-	char *text = netns_output("grep -c 'kernel holds' agent.log");
+	char *text = netns_output("grep -c 'rules applied' agent.log");
 	unsigned n = (unsigned)strtoul(text, NULL, 10);
 
 	free(text);

@@ -155,6 +155,6 @@ expect "by halves" shares
 expect "flush" says 0 "all of the proxy's rules are gone" ctl flush
 saved >after
 expect "nothing else is touched" diff before after
-expect "flush again" says 0 'nothing of the proxy' ctl flush
+expect "flush again" says 0 'no rules of the proxy' ctl flush
 kill "$java"
 suite_end

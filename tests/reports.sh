@@ -187,14 +187,14 @@ judges() { # STATUS PATTERN JQ-FILTER
 	with "$3" && says "$1" "$2" ctl check
 }
 expect "unchanged it is healthy" judges 0 'NETI OK' .
-expect "a status without a word for long" judges 2 'has told nothing for 1[0-9][0-9] s' '.written_at = $now - 100'
+expect "a status without a word for long" judges 2 'has not updated its status for 1[0-9][0-9] s' '.written_at = $now - 100'
 expect "the same without rights" says 2 '^NETI CRITICAL' "${powerless[@]}" check
-expect "held removals" judges 1 'WARNING: 7 removals are held back \|.* held=7;0' '.held = 7'
+expect "held removals" judges 1 'WARNING: 7 removals are held by the guard \|.* held=7;0' '.held = 7'
 expect "drift a minute ago" judges 1 'drift was repaired [0-9]+ s ago' '.repaired_at = $now - 60'
 expect "drift an hour ago" judges 0 'NETI OK' '.repaired_at = $now - 3600'
 expect "not in sync" judges 1 'not in sync for [0-9]+ s' '.behind_since = $now - 100'
 expect "not in sync for a moment" judges 0 'NETI OK' '.behind_since = $now - 2'
-expect "a silent agent" judges 2 'nothing for [0-9]+ s' '.written_at = $now - 100'
+expect "a silent agent" judges 2 'not updated its status for [0-9]+ s' '.written_at = $now - 100'
 expect "registry away" judges 1 'registry suspended' '.registry = "suspended"'
 expect "registry refuses" judges 2 'refuses this host' '.registry = "refused"'
 expect "trouble, with what would break the line" judges 2 'CRITICAL: a / b / c \|' \

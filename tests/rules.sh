@@ -166,7 +166,7 @@ expect "that of a newer version too" is_ignored 'another version of Neti' '1s/ne
 expect "and a foreign one" is_ignored 'it is not a state file' '1d'
 cp good state/ruleset
 "${host[@]}" ip link set lo down
-expect "without any interface up the state can be put up" says 0 'the kernel' ctl apply --from-state
+expect "without any interface up the state can be put up" says 0 'rules of the last run' ctl apply --from-state
 "${host[@]}" ip link set lo up
 
 # The size of the table of connections is the machine's: files are laid over it.

@@ -172,7 +172,7 @@ heals metrics
 if [ -z "${mounted-}" ]; then
 	full() { dd if=/dev/zero of=state/fill bs=4k; [ -s state/fill ]; }
 	expect "a full disk" full
-	expect "status: check is CRITICAL within ten seconds" within 12 checks 2 'nothing for'
+	expect "status: check is CRITICAL within ten seconds" within 12 checks 2 'not updated its status for'
 	expect "status: the metrics, elsewhere, name the cause" within 10 metric status 1
 	rm state/fill
 	heals status
@@ -180,12 +180,12 @@ fi
 
 # --- the loop ---------------------------------------------------------------------------------------
 kill -STOP "$agent"
-expect "an agent that hangs is named within ten seconds" within 9 checks 2 'the agent has told nothing for'
+expect "an agent that hangs is named within ten seconds" within 9 checks 2 'the agent has not updated its status for'
 sleep 1
 jq '.written_at += 86400' state/status >later && cp later state/status
-expect "also when the wall clock was set back" checks 2 'the agent has told nothing for'
+expect "also when the wall clock was set back" checks 2 'the agent has not updated its status for'
 jq '.beat += 8640000000 | .written_at += 86400' state/status >later && cp later state/status
-expect "and what was written before the boot is old" checks 2 'the agent has told nothing for'
+expect "and what was written before the boot is old" checks 2 'the agent has not updated its status for'
 kill -CONT "$agent"
 expect "it goes on" within 12 checks 0 'NETI OK'
 
@@ -216,7 +216,7 @@ expect "open: what somebody takes away comes back" within 10 refused
 "${host[@]}" sh -c 'exec 9>"$XTABLES_LOCKFILE"; flock 9; exec sleep 60' &
 locked=$!
 "${host[@]}" sh -c 'XTABLES_LOCKFILE=/dev/null iptables-legacy -F INPUT' 2>/dev/null
-tells open 'this host is open, though reject_all is set'
+tells open 'this host lets strangers in, although reject_all is true'
 kill "$locked"
 expect "open: closed again by itself" within 15 refused
 expect "open: over" within 10 metric open 0

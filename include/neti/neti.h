@@ -17,7 +17,7 @@
  *           const char * belongs to its object and lives as long as it. An object keeps
  *           what it was made from alive: a context may be unref'ed first.
  * Threads   A context and everything made from it belong to one thread at a time. Contexts do
- *           not feel each other. An agent has one worker thread, "neti-agent", and a ZooKeeper
+ *           not affect each other. An agent has one worker thread, "neti-agent", and a ZooKeeper
  *           registry two of its client's, "neti-zookeeper"; all block every signal, and none
  *           calls back: callbacks, the log's too, run inside the calls alone, on the caller's
  *           thread, with no lock held.
@@ -27,7 +27,8 @@
  *           -ECHILD there. Unref gives back memory and leaves the parent's place in the fleet,
  *           session and rules alone.
  * Signals   No handler is installed. A call that is interrupted goes on.
- * Process   No exit, no output, no environment but XTABLES_LOCKFILE (not when set-user-id).
+ * Process   No exit, no output, no environment but XTABLES_LOCKFILE (not when set-user-id, nor with
+ *           xtables_lock in the settings).
  *           Rules are made in the network namespace of the thread that calls, an agent's in that
  *           of the thread that started it.
  * exec()    Descriptors are close-on-exec. The ZooKeeper client and libipset make theirs without
@@ -203,7 +204,7 @@ void neti_registry_unref(struct neti_registry *registry);
 void neti_registry_set_timeout(struct neti_registry *registry, unsigned milliseconds)
 	NETI_NONNULL(1);
 
-#define NETI_REGISTER_TAKEOVER 1u /* do not mind a live member of this id at other addresses */
+#define NETI_REGISTER_TAKEOVER 1u /* also when a live member has this id at other addresses */
 /* Finds or takes the lease of an id (NULL: of the settings, else of this host). The first lease
  * of all makes the fleet. 0 when it was there, 1 when it is new. Without an id and takeover:
  * -EEXIST (NETI_REASON_CONFLICT) when this host's id is live at other addresses. */
@@ -213,13 +214,14 @@ int neti_registry_register(struct neti_registry *registry, const char *id, unsig
 /* Flags of neti_registry_list(). */
 #define NETI_LIST_DETAILS 1u /* version, since and revision too: one more read a member */
 #define NETI_LIST_LEASES 2u  /* also leases without a live member */
-/* All live members at one moment a shard; an empty list when nobody lives. */
+/* All live members: each shard as it is at one moment, but not all shards at the same one. An empty
+ * list when there are none. */
 int neti_registry_list(struct neti_registry *registry, unsigned flags,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 3);
 /* The one member or lease that an id, overlay, private or public address belongs to, with its
  * details, as a list of one. -ENOENT when there is none. Networks may use the same private addresses:
- * of several members the one in the network of the settings is meant, and -ENOTUNIQ
- * (NETI_REASON_CONFLICT) says that this does not tell which. */
+ * of several members the one in the network of the settings is returned; -ENOTUNIQ
+ * (NETI_REASON_CONFLICT) when that does not decide. */
 int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */
@@ -245,7 +247,7 @@ int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
 /* -EINVAL: no such key, no such value, or one that is fixed when the fleet is made. */
 int neti_registry_fleet_set(struct neti_registry *registry, const char *key, const char *value)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
-/* Lets removals go that agents hold back now. */
+/* Confirms that the members whose removal agents hold now are gone: they are removed. */
 int neti_registry_fleet_accept(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
 
 /*
@@ -302,8 +304,9 @@ struct neti_engine *neti_engine_ref(struct neti_engine *engine) NETI_NONNULL(1);
 void neti_engine_unref(struct neti_engine *engine);
 /* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
  * -EPERM (NETI_REASON_HELD) when more peers would be removed than the fleet's guard allows:
- * nothing was done. -EBUSY: a lock that all who change rules take was not free for 5 s. After a failure each table
- * and each set is whole, as it was or as it should be; calling again goes on. */
+ * nothing was done. -EBUSY: a lock that all who change rules take was not free for 5 s. After a
+ * failure each table and each set is whole, as it was or as it should be; calling again does the
+ * rest. */
 int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* The difference as a diff, "-" in the kernel and "+" wanted, in the engine's own words; the caller
@@ -349,7 +352,7 @@ enum neti_event_type {
 
 typedef void (*neti_event_function)(void *data, const struct neti_event *event);
 
-/* Takes a copy of the settings. -EMFILE and the like: no descriptor to be had. */
+/* Takes a copy of the settings. -EMFILE and the like: no descriptor is free. */
 int neti_agent_new(struct neti_agent **ret_agent, struct neti_settings *settings)
 	NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_agent *neti_agent_ref(struct neti_agent *agent) NETI_NONNULL(1);
@@ -398,7 +401,7 @@ const struct neti_member *neti_event_member(const struct neti_event *event) NETI
 const struct neti_members *neti_event_added(const struct neti_event *event) NETI_NONNULL(1);
 const struct neti_members *neti_event_moved(const struct neti_event *event) NETI_NONNULL(1);
 const struct neti_members *neti_event_removed(const struct neti_event *event) NETI_NONNULL(1);
-/* What follows is 0 for events that have no such thing. */
+/* Each is 0 for events of a type that does not have it. */
 uint64_t neti_event_revision(const struct neti_event *event) NETI_NONNULL(1);
 double neti_event_seconds(const struct neti_event *event) NETI_NONNULL(1);
 size_t neti_event_count(const struct neti_event *event) NETI_NONNULL(1);

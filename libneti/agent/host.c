@@ -64,7 +64,7 @@ static int check_replaceable(struct engine *engine, struct error *error)
 	free(peers);
 	if (result == 0 && n > 0)
 		result = error_set(error, -EBUSY, NETI_REASON_KERNEL,
-			"rules of an earlier agent stay until the registry's take their place");
+			"the rules of an earlier agent stay until the registry has been read");
 	return result;
 }
 
@@ -96,10 +96,10 @@ static int put_up(struct agent *agent, struct error *error)
 		agent_well(agent, TROUBLE_KERNEL);
 	}
 	log_warning(agent->log, "%s: %s",
-		agent->status.ready ? "removals are held" : "the registry is not read yet",
-		kept == NETI_RESTORED_WHOLE ? "the rules that this host held last are in force" :
-		is_to_refuse(agent) ? "this host refuses strangers, and knows no members" :
-					    "this host refuses nobody, and knows no members");
+		agent->status.ready ? "removals are held" : "the registry has not been read",
+		kept == NETI_RESTORED_WHOLE ? "the rules of the last run are in place" :
+		is_to_refuse(agent) ? "strangers are refused, and no members are known" :
+					    "nobody is refused, and no members are known");
 	return 0;
 }
 
@@ -147,7 +147,7 @@ static void look_at_policy(struct agent *agent, int64_t now)
 	if (is_to_put_up(agent, enforces))
 		enforces = put_up_again(agent, enforces, &error);
 	if (enforces == 0)
-		error_set(&error, -EPERM, NETI_REASON_KERNEL, "its rules are not in force");
+		error_set(&error, -EPERM, NETI_REASON_KERNEL, "the rules that refuse them are not in the kernel");
 	agent->status_stale |= agent->status.refusing != (enforces == 1);
 	agent->status.refusing = enforces == 1;
 	if (enforces == 1 || !is_to_refuse(agent)) {
@@ -155,7 +155,7 @@ static void look_at_policy(struct agent *agent, int64_t now)
 		return;
 	}
 	error_set(&told, error.result, error.reason,
-		"this host is open, though reject_all is set: %.400s", error.text);
+		"this host lets strangers in, although reject_all is true: %.400s", error.text);
 	agent_trouble(agent, TROUBLE_OPEN, &told);
 }
 

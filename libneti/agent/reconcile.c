@@ -236,10 +236,10 @@ static void note_held(struct agent *agent)
 		return;
 	agent->status.held = held;
 	agent->status_stale = true;
-	event = event_new(NETI_EVENT_HELD, held ? "%zu removals are held back: they go when the "
-						  "members come back or \"netictl fleet accept\" "
-						  "lets them" :
-						  "%zu removals are held back", held);
+	event = event_new(NETI_EVENT_HELD, held ? "%zu removals are held by the guard: until the "
+						  "members are back, or \"netictl fleet accept\" "
+						  "confirms that they are gone" :
+						  "%zu removals are held by the guard", held);
 	if (event)
 		event->count = held;
 	events_post(agent->events, event);
@@ -322,7 +322,7 @@ static void applied(struct agent *agent, const struct engine_report *report)
 		agent->policy_due = 0;
 	agent->status_stale = true;
 	event = event_new(NETI_EVENT_APPLIED,
-		"the kernel holds revision %llu: %zu peers, %zu entries changed, %.1f ms",
+		"rules applied for registry revision %llu: %zu peers, %zu entries changed, %.1f ms",
 		(unsigned long long)status->revision, status->peers, report->entries,
 		report->seconds * 1e3);
 	if (event) {
@@ -372,7 +372,7 @@ static void check_rules(struct agent *agent, int64_t now)
 		agent->status_stale = true;
 		log_warning(agent->log, "drift:\n%s", buffer_text(&diff));
 		events_post(agent->events, event_new(NETI_EVENT_DRIFT,
-			"somebody changed Neti's rules; they are as they should be again"));
+			"another program changed Neti's rules: they have been repaired"));
 	}
 	buffer_clear(&diff);
 }
@@ -383,7 +383,7 @@ static void ask_addresses(struct agent *agent, int64_t now)
 
 	if (refresh_turn(&agent->refresh, agent->settings, now, agent->log, &fresh) == 0)
 		return;
-	log_warning(agent->log, "this host has other addresses now, and moves");
+	log_warning(agent->log, "this host's addresses have changed: the fleet is told the new ones");
 	reconcile_reload(agent, fresh);
 }
 

@@ -79,7 +79,7 @@ int refresh_turn(struct refresh *refresh, const struct settings *settings, int64
 	if (result == -EINPROGRESS)
 		return 0;
 	if (result < 0 && !refresh->failed)
-		log_warning(log, "addresses stay as they are: %s", error.text);
+		log_warning(log, "this host's addresses could not be looked up again, and stay: %s", error.text);
 	refresh->failed = result < 0;
 	return result < 0 ? 0 : take(settings, &answer, ret);
 }

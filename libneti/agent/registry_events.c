@@ -117,7 +117,7 @@ static void check_overlay(struct agent *agent)
 	agent->networks_due = 0;
 	if (settings->overlay_subnet_given && prefix_compare(&settings->overlay_subnet, subnet) != 0)
 		log_warning(agent->log,
-			"overlay_subnet: the fleet's %s counts, not this host's %s",
+			"overlay_subnet: the fleet's %s is used, not this host's setting %s",
 			prefix_format(subnet, text), prefix_format(&settings->overlay_subnet, own));
 }
 

@@ -165,7 +165,7 @@ static int check_same_id(const struct neti_agent *agent, const struct settings *
 	if (!agent->worker || !agent->options.member || strcmp(id, fresh->id) == 0)
 		return 0;
 	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-		"id: this host has joined as %s and becomes %s only with a restart", id, fresh->id);
+		"id: this host has joined as %s: restart the agent to become %s", id, fresh->id);
 }
 
 NETI_EXPORT int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)

@@ -166,7 +166,7 @@ static void import(struct engine_work *work)
 	work->report->sockets_learned = imported.sockets - imported.refused;
 	if (r < 0)
 		log_warning(log,
-			"cannot read which connections are open: those that are older than the "
+			"cannot list the open connections: those that are older than the "
 			"rules may be cut off: %s", strerrordesc_np(-r));
 	else if (imported.refused)
 		log_warning(log, "%zu of the %zu open connections may be cut off: %s",

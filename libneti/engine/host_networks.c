@@ -46,7 +46,7 @@ __attribute__((format(printf, 3, 4))) static void found(struct search *search,
 	text_format(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	error_set(search->error, -EADDRINUSE, NETI_REASON_SETTINGS,
-		"overlay_subnet %s is not free on this host: %s; no overlay address there is reached",
+		"overlay_subnet %s overlaps a network of this host: %s; members there cannot be reached",
 		prefix_format(search->overlay, overlay), what);
 }
 

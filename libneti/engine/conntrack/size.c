@@ -98,12 +98,12 @@ static void say(int result, uint64_t present, uint64_t wanted, const struct log 
 {
 	if (result == 0)
 		log_info(log,
-			"the table of connections now takes %" PRIu64 " of them, %" PRIu64 " before",
+			"the table of connections has room for %" PRIu64 " now, for %" PRIu64 " before",
 			wanted, present);
 	else if (result == -EROFS)
 		log_info(log,
-			"the table of connections stays at %" PRIu64 ", not the %" PRIu64
-			" of conntrack_max: the machine's value rules in a network namespace",
+			"the table of connections keeps room for %" PRIu64 ", not for %" PRIu64
+			" (conntrack_max): a network namespace has the size of the machine's",
 			present, wanted);
 	else
 		log_warning(log,

@@ -40,7 +40,7 @@ int commit_failed(enum table table, int r, struct error *error)
 		return error_memory(error);
 	if (r == -ESTALE)
 		return error_set(error, r, NETI_REASON_KERNEL,
-			"the %s table %s holds something else than was put there", program, name);
+			"another program changed Neti's rules in the %s table %s", program, name);
 	return error_set(error, r, NETI_REASON_KERNEL, "cannot change the %s table %s: %s", program,
 		name, strerror(-r));
 }

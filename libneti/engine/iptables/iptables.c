@@ -59,7 +59,8 @@ static int explain_set(int r, struct error *error)
 
 	if (iptables_set_state(SET_PEERS, set_names[SET_PEERS], &state, &other) < 0 || state.right)
 		return r;
-	return error_set(error, -ESTALE, NETI_REASON_KERNEL, "set %s is not what was put there",
+	return error_set(error, -ESTALE, NETI_REASON_KERNEL,
+		"another program exchanged the set %s for one of another type or size",
 		set_names[SET_PEERS]);
 }
 

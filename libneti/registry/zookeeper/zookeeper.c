@@ -207,7 +207,7 @@ static bool connected(struct zk *zk, struct zookeeper_item *rest)
 
 	zk->session = zookeeper_client_session(zk->client);
 	if (zk->session == 0 || timeout < TIMEOUT_LOWEST_MS || timeout > TIMEOUT_HIGHEST_MS) {
-		expired(zk, rest, "the server gave a session that cannot be held");
+		expired(zk, rest, "the server granted a session without an id, or with an impossible time-out");
 		return true;
 	}
 	zk->outage_at = 0;
