@@ -2,7 +2,7 @@
 #ifndef NETI_SETTINGS_YAML_H
 #define NETI_SETTINGS_YAML_H
 /*
- * Text to a YAML document, for settings_read.c alone.
+ * Text to a YAML document, for read.c alone.
  */
 #include <yaml.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The store in one SQLite file, for the processes of one machine: sessions with their heartbeat,
- * the queue of answers, one descriptor. SQLite itself is called in sqlite_db.c alone.
+ * the queue of answers, one descriptor. SQLite itself is called in db.c alone.
  *
  * A call does its work at once, in one transaction; the answer waits in a queue for process().
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The store in a ZooKeeper ensemble: sessions, outages, when to try again. The client itself is
- * called in zookeeper_client.c alone.
+ * called in client.c alone.
  *
  * The client's threads fill a queue and write to an eventfd. Everything else happens in
  * process(), on the caller's thread; handles are made and closed there and nowhere else.
