@@ -7,7 +7,8 @@
 
 #include "output.h"
 
-static void print_sentence(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void print_sentence(const char *format,
+	va_list arguments)
 {
 	fputs("netictl: ", stderr);
 	vfprintf(stderr, format, arguments);
