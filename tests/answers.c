@@ -31,7 +31,6 @@
 #include "test.h"
 
 #define WIDTH 24      /* trials at once */
-#define ANSWER_MS 300 /* a reader waits for one */
 #define QUIET_MS 80   /* without a request: all was asked for */
 #define TOLD_MS 30    /* from the bad answer to the good server */
 #define ALIVE_MS 100  /* from there on, where nobody waits for more */
@@ -153,6 +152,9 @@ static bool has_late(const struct member_list *list)
 	return false;
 }
 
+/* How long a reader waits for an answer: longer each time, for the machine may be a busy one. */
+static int patience_ms = 300;
+
 /* Everything that can be asked; true when all of it was answered. */
 static bool read_all(struct registry *registry)
 {
@@ -163,21 +165,21 @@ static bool read_all(struct registry *registry)
 	struct member *found;
 	struct error error;
 	char *id;
-	bool well = registry_fleet(registry, &settings, ANSWER_MS, &error) >= 0;
+	bool well = registry_fleet(registry, &settings, patience_ms, &error) >= 0;
 
-	well &= well && registry_fleet_set(registry, &settings, ANSWER_MS, &error) == 0;
-	well &= registry_members(registry, &members, true, ANSWER_MS, &error) == 0;
-	well &= registry_leases(registry, &leases, ANSWER_MS, &error) == 0;
+	well &= well && registry_fleet_set(registry, &settings, patience_ms, &error) == 0;
+	well &= registry_members(registry, &members, true, patience_ms, &error) == 0;
+	well &= registry_leases(registry, &leases, patience_ms, &error) == 0;
 	well &= has_late(&members) && has_late(&leases);
 	for (size_t i = 0; i < 3; i++) {
 		found = NULL;
-		well &= registry_lookup(registry, keys[i], NULL, &found, ANSWER_MS, &error) == 0;
+		well &= registry_lookup(registry, keys[i], NULL, &found, patience_ms, &error) == 0;
 		member_unref(found);
 	}
-	well &= registry_lease_take(registry, "reader", &overlay, ANSWER_MS, &error) >= 0;
-	if (registry_lease_holder(registry, &overlay, &id, ANSWER_MS, &error) == 0)
+	well &= registry_lease_take(registry, "reader", &overlay, patience_ms, &error) >= 0;
+	if (registry_lease_holder(registry, &overlay, &id, patience_ms, &error) == 0)
 		free(id);
-	well &= registry_lease_release(registry, "reader", ANSWER_MS, &error) == 0;
+	well &= registry_lease_release(registry, "reader", patience_ms, &error) == 0;
 	member_list_clear(&members);
 	member_list_clear(&leases);
 	return well;
@@ -193,8 +195,10 @@ static void be_reader(unsigned port)
 	snprintf(uri, sizeof(uri), "zookeeper://127.0.0.1:%u/neti", port);
 	if (registry_open(&registry, &config, NULL, &error) < 0)
 		_exit(10);
-	while (!read_all(registry))
+	while (!read_all(registry)) {
 		poll(NULL, 0, 3 * QUIET_MS);
+		patience_ms += patience_ms < 3000 ? 100 : 0;
+	}
 	registry_close(registry);
 	_exit(0);
 }
