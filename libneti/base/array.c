@@ -11,14 +11,14 @@
 int array_reserve(void *items, size_t *size, size_t needed, size_t item_size)
 {
 	size_t fresh_size = *size ? *size : 256 / item_size + 1;
-	void *fresh;
+	void *old, *fresh;
 
 	if (needed <= *size)
 		return 0;
 	while (fresh_size < needed)
 		fresh_size *= 2;
-	memcpy(&fresh, items, sizeof(fresh)); /* a pointer to whatever type */
-	fresh = reallocarray(fresh, fresh_size, item_size);
+	memcpy(&old, items, sizeof(old)); /* a pointer to whatever type */
+	fresh = reallocarray(old, fresh_size, item_size);
 	if (!fresh)
 		return -ENOMEM;
 	memcpy(items, &fresh, sizeof(fresh));
