@@ -464,10 +464,13 @@ END_TEST
 START_TEST(file_that_is_gone_is_told_and_waited_for)
 {
 	struct host host;
+	struct address overlay;
+	struct error error;
 
 	watcher_open(&host);
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
+	take(&host, "kept"); /* stands in the log alone */
 	move_file("", ".away");
 	UNTIL(host.stands[REGISTRY_TROUBLE_FLEET], &host);
 	ck_assert_ptr_nonnull(strstr(host.trouble.text, "is not there"));
@@ -477,6 +480,7 @@ START_TEST(file_that_is_gone_is_told_and_waited_for)
 	ck_assert_int_ne(access(uri + strlen("sqlite:"), F_OK), 0);
 	move_file(".away", "");
 	UNTIL(!host.stands[REGISTRY_TROUBLE_FLEET] && host.joins == 2 && sees(&host, "web-1"), &host);
+	ck_assert_int_eq(registry_lease_find(host.registry, "kept", &overlay, WAIT_MS, &error), 0);
 	host_close(&host);
 }
 END_TEST

@@ -418,6 +418,7 @@ int lease_take_start(struct registry *registry, const char *id, const struct add
 	take->next = registry->takes;
 	registry->takes = take;
 	advance(take);
+	registry_wake(registry); /* the next turn sets the timer */
 	if (ret)
 		*ret = take;
 	return 0;

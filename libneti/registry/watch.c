@@ -321,8 +321,14 @@ static void check_shards(struct registry *registry)
 		log_warning(&registry->log, "registry %s: %u shards became %u, all are read again",
 			registry->uri, watch->n, shards);
 	/* One that is no more cannot be read any better. */
-	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++)
+	for (unsigned i = 0; i < FLEET_SHARDS_MAX; i++) {
 		watch->shards[i].failed = false;
+		if (i < shards)
+			continue;
+		registry->n_members -= watch->shards[i].members;
+		watch->shards[i].members = watch->shards[i].skipped = 0;
+		skipped_forget(registry, i);
+	}
 	registry_trouble(registry, REGISTRY_TROUBLE_SHARDS, NULL);
 	watch->n = shards;
 	watch_lost(registry);
@@ -347,6 +353,7 @@ void watch_advance(struct registry *registry)
 void registry_read_again(struct registry *registry)
 {
 	watch_lost(registry);
+	registry_wake(registry);
 }
 
 /* A server that was restored from an older copy may know the session, and then tells of no shard

@@ -555,21 +555,10 @@ int sqlite_db_open(struct sqlite_db **ret, const char *path, bool create)
 	if (result == 0)
 		stat_beside(path, "-wal", &db->log);
 	if (result < 0)
-		sqlite_db_close(db);
+		sqlite_db_close(db, NULL);
 	else
 		*ret = db;
 	return result;
-}
-
-struct sqlite_db *sqlite_db_close(struct sqlite_db *db)
-{
-	if (!db)
-		return NULL;
-	for (size_t i = 0; i < SQLITE_STATEMENTS; i++)
-		sqlite3_finalize(db->statements[i]);
-	sqlite3_close(db->db);
-	free(db);
-	return NULL;
 }
 
 bool sqlite_db_exchanged(const struct sqlite_db *db, const char *path)
@@ -581,13 +570,22 @@ bool sqlite_db_exchanged(const struct sqlite_db *db, const char *path)
 	return !is_same(&now, &db->file);
 }
 
-struct sqlite_db *sqlite_db_leave(struct sqlite_db *db, const char *path)
+struct sqlite_db *sqlite_db_close(struct sqlite_db *db, const char *path)
 {
-	struct stat log = db->log, now;
-	bool writes = !db->readonly && log.st_ino != 0;
+	struct stat log, now;
+	bool moved;
 
-	sqlite_db_close(db);
-	if (writes && stat_beside(path, "-wal", &now) == 0 && is_same(&now, &log)) {
+	if (!db)
+		return NULL;
+	log = db->log;
+	moved = path && !db->readonly && log.st_ino != 0 && sqlite_db_exchanged(db, path);
+	for (size_t i = 0; i < SQLITE_STATEMENTS; i++)
+		sqlite3_finalize(db->statements[i]);
+	if (moved)
+		sqlite3_wal_checkpoint_v2(db->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	sqlite3_close(db->db);
+	free(db);
+	if (moved && stat_beside(path, "-wal", &now) == 0 && is_same(&now, &log)) {
 		remove_beside(path, "-wal");
 		remove_beside(path, "-shm");
 	}

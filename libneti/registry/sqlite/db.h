@@ -23,12 +23,12 @@ struct sqlite_node {
 
 /* create: the file may be made. The schema is made in an empty file and checked in any other. */
 int sqlite_db_open(struct sqlite_db **ret, const char *path, bool create);
-struct sqlite_db *sqlite_db_close(struct sqlite_db *db); /* NULL is fine; returns NULL */
+/* NULL is fine; returns NULL. Of a file that was exchanged, or removed, what stands in its log goes into
+ * the file first, wherever that is by now, and the log that stayed behind is deleted: SQLite would
+ * play it into the other file. path NULL: nobody can have exchanged it yet. */
+struct sqlite_db *sqlite_db_close(struct sqlite_db *db, const char *path);
 /* Whether another file stands under the path now, or none. */
 bool sqlite_db_exchanged(const struct sqlite_db *db, const char *path);
-/* Closes a file that was exchanged. Its log, which stayed behind under that name, goes: it would be
- * played into the other file. Returns NULL. */
-struct sqlite_db *sqlite_db_leave(struct sqlite_db *db, const char *path);
 bool sqlite_db_readonly(const struct sqlite_db *db);
 
 /* Whether another process changed the file since the last call; the first time it did. */

@@ -332,16 +332,17 @@ static void expire(struct sqlite *sqlite)
 		"the session was ended by somebody else, or this process stood still";
 
 	sqlite->expired = false;
+	sqlite->state = STORE_EXPIRED; /* what the answers ask for is refused from here on */
 	tell_answers(sqlite);
 	sqlite_watches_clear(&sqlite->watches);
 	sqlite->session = 0;
-	sqlite->state = STORE_EXPIRED;
 	tell_state(sqlite, why);
 	sqlite->state = STORE_CONNECTING;
 	sqlite->heartbeat_at = retry_at(&sqlite->retry, 0);
 	if (sqlite->exchanged) {
 		sqlite_watches_stop(&sqlite->watches);
-		sqlite->db = sqlite_db_leave(sqlite->db, sqlite->path);
+		sqlite->db = sqlite_db_close(sqlite->db, sqlite->path);
+		sqlite->check = false; /* there is nothing to look at */
 	} else if (sqlite->retry.ms > 0) {
 		tell_state(sqlite, RETRY_SESSIONS);
 	}
@@ -411,7 +412,7 @@ static void look(struct sqlite *sqlite, bool hinted)
 		return;
 	sqlite->exchanged = sqlite_db_exchanged(sqlite->db, sqlite->path);
 	if (!sqlite->exchanged && data_moved(sqlite)) {
-		if (!sqlite->readonly)
+		if (sqlite->session) /* none is waited for */
 			check_session(sqlite);
 		sqlite_watches_tell(&sqlite->watches, sqlite->db, sqlite->config.changed,
 			sqlite->config.data);
@@ -484,7 +485,7 @@ static void sqlite_close(struct store *store)
 
 	if (sqlite->session)
 		sqlite_db_session_delete(sqlite->db, sqlite->session);
-	sqlite_db_close(sqlite->db);
+	sqlite_db_close(sqlite->db, sqlite->path);
 	sqlite_watches_stop(&sqlite->watches);
 	while ((pending = sqlite->pending)) {
 		sqlite->pending = pending->next;
