@@ -155,7 +155,7 @@ void reconcile_reload(struct agent *agent, struct settings *fresh)
 	bool moves = !address_equal(&old->private_ip, &fresh->private_ip) ||
 		     !address_equal(&old->public_ip, &fresh->public_ip) ||
 		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
-	struct error error;
+	struct error error, moved;
 	int result = 0;
 
 	keep_places(agent, fresh);
@@ -168,17 +168,16 @@ void reconcile_reload(struct agent *agent, struct settings *fresh)
 		agent->policy_due = 0;
 	}
 	settings_free(old);
+	/* Whatever the engine says, the fleet is told. */
 	agent->moving |= moves;
-	if (result == 0 && agent->moving)
-		result = make_self(agent, &error);
-	if (result == 0 && agent->moving)
-		result = join(agent, &error);
-	if (result < 0) {
+	if (agent->moving && make_self(agent, &moved) >= 0 && join(agent, &moved) >= 0)
+		agent->moving = false;
+	if (agent->moving)
+		agent_trouble(agent, TROUBLE_SETTINGS, &moved);
+	else if (result < 0)
 		agent_trouble(agent, TROUBLE_SETTINGS, &error);
-		return;
-	}
-	agent->moving = false;
-	agent_well(agent, TROUBLE_SETTINGS);
+	else
+		agent_well(agent, TROUBLE_SETTINGS);
 }
 
 void reconcile_close(struct agent *agent)

@@ -177,13 +177,17 @@ NETI_EXPORT int neti_ruleset_print(const struct neti_ruleset *ruleset, char **re
 {
 	struct buffer text = { 0 };
 	struct error error;
+	int result = engine_render(ruleset->engine, ruleset->ruleset, &text);
 
-	if (engine_render(ruleset->engine, ruleset->ruleset, &text) == -EINVAL) {
-		error_set(&error, -EINVAL, NETI_REASON_SETTINGS, "engine: there is no \"%s\"",
+	if (result >= 0)
+		return steal_text(ruleset->context, &text, ret_text);
+	buffer_clear(&text);
+	if (result == -EINVAL)
+		error_set(&error, result, NETI_REASON_SETTINGS, "engine: there is no \"%s\"",
 			ruleset->engine);
-		return context_fail(ruleset->context, &error);
-	}
-	return steal_text(ruleset->context, &text, ret_text);
+	else
+		error_memory(&error);
+	return context_fail(ruleset->context, &error);
 }
 
 static void print_peers(struct buffer *text, char sign, const struct address *peers, size_t n)

@@ -144,11 +144,9 @@ static int write_paths(struct engine_work *work, struct error *error)
 	struct error failed;
 	int r = engine->kind->paths->write(work, error);
 
-	if (r < 0)
+	engine->flows_unknown |= r != 0; /* a failure may come after the change */
+	if (r < 0 || !engine->flows_unknown)
 		return r;
-	engine->flows_unknown |= r == 1;
-	if (!engine->flows_unknown)
-		return 0;
 	r = conntrack_flush_stale(&forget, &work->report->flows_forgotten, &failed);
 	engine->flows_unknown = r < 0;
 	if (r < 0 && work->later.result == 0)
@@ -255,21 +253,22 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;
 }
 
-/* What stays of one is no reason to leave the other. */
+/* A filter that stands refuses every overlay address without a path. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error)
 {
 	struct engine_report report = { 0 };
 	struct error failed;
 	double start = now();
 	int r = engine->kind->filter->remove(engine, &report, error);
-	int other = engine->kind->paths->remove(engine, &report, &failed);
+	int other = r < 0 ? 0 : engine->kind->paths->remove(engine, &report, &failed);
 
 	report.seconds = now() - start;
 	if (ret)
 		*ret = report;
-	if (r == 0 && other < 0)
+	engine->flows_unknown = true;
+	if (r == 0 && other != 0)
 		*error = failed;
-	return r < 0 ? r : other;
+	return r == 0 && other == 0 ? 0 : error->result;
 }
 
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)

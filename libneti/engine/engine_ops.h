@@ -29,6 +29,7 @@ struct engine_filter {
 	int (*enforce)(struct engine_work *work, struct error *error); /* the rules, whole */
 	/* Surplus peers leave, and whatever else is too much. */
 	int (*peers_out)(struct engine_work *work, struct error *error);
+	/* 1, with the error: something stays that does nothing any more. */
 	int (*remove)(struct engine *engine, struct engine_report *report, struct error *error);
 	/* As in engine.h, of the filter alone. */
 	int (*compare)(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,

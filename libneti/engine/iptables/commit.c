@@ -66,13 +66,14 @@ static int try_table(struct change *change, enum table table, const uint16_t set
 		r = commit_failed(table, r, error);
 	else if (sync.changed)
 		r = xtables_commit(xtables, error);
+	change->tried |= sync.changed > 0;
 	xtables_close(xtables);
 	if (r < 0)
 		return r;
 	memcpy(change->kept, sync.kept, sizeof(change->kept));
 	change->report->entries += sync.changed;
 	change->report->changed |= sync.changed > 0;
-	return sync.changed > 0;
+	return change->tried;
 }
 
 /* EAGAIN: somebody changed the number of rules before our commit; EINVAL: between our commit

@@ -29,6 +29,7 @@ struct change {
 	const struct ruleset_diff *diff;
 	const char *const *names; /* of the sets that rules ask */
 	struct engine_report *report;
+	bool tried; /* to commit: it may have taken effect also when it failed, and is repeated */
 	char kept[CHAIN_NAME_MAX]; /* a surplus chain that stays, for a foreign rule refers to it */
 };
 

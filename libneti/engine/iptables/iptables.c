@@ -184,10 +184,11 @@ static int remove_table(struct engine *engine, enum table table, struct engine_r
 	};
 	int r = commit_change(&change, table, error);
 
-	if (r >= 0 && *change.kept)
-		return error_set(error, -EBUSY, NETI_REASON_BUSY,
-			"chain %s stays: a rule that Neti did not make refers to it", change.kept);
-	return r < 0 ? r : 0;
+	if (r < 0 || !*change.kept)
+		return r < 0 ? r : 0;
+	error_set(error, -EBUSY, NETI_REASON_BUSY,
+		"chain %s stays: a rule that Neti did not make refers to it", change.kept);
+	return 1;
 }
 
 static int remove_paths(struct engine *engine, struct engine_report *report, struct error *error)
@@ -197,19 +198,17 @@ static int remove_paths(struct engine *engine, struct engine_report *report, str
 
 static int remove_filter(struct engine *engine, struct engine_report *report, struct error *error)
 {
-	struct error failed[3];
-	int r[] = {
-		remove_table(engine, TABLE_FILTER, report, &failed[0]),
-		remove_table(engine, TABLE_FILTER6, report, &failed[1]),
-		iptables_sets_destroy(NULL, &failed[2]),
-	};
+	struct error failed;
+	int r = remove_table(engine, TABLE_FILTER, report, error), other;
 
-	for (size_t i = 0; i < 3; i++)
-		if (r[i] < 0) {
-			*error = failed[i];
-			return r[i];
-		}
-	return 0;
+	if (r < 0)
+		return r;
+	other = remove_table(engine, TABLE_FILTER6, report, &failed);
+	if (other == 0)
+		other = iptables_sets_destroy(NULL, &failed);
+	if (r == 0 && other != 0)
+		*error = failed;
+	return r != 0 || other != 0;
 }
 
 static int compare_table(struct engine *engine, const struct ruleset *wanted, enum table table,
