@@ -35,7 +35,7 @@
 #define TOLD_MS 30    /* from the bad answer to the good server */
 #define ALIVE_MS 100  /* from there on, where nobody waits for more */
 #define LASTS_MS 3000 /* who asks on and on never comes to the last of the bad answers */
-#define HEALED_MS 25000
+#define HEALED_MS 60000 /* on a busy machine too */
 #define HEALS_EACH 30 /* one in so many is waited for, in a short run */
 #define SHARE 8      /* of the values of a field, one in so many in a short run, and the first */
 #define RANDOM_SHORT 60
@@ -197,7 +197,7 @@ static void be_reader(unsigned port)
 		_exit(10);
 	while (!read_all(registry)) {
 		poll(NULL, 0, 3 * QUIET_MS);
-		patience_ms += patience_ms < 3000 ? 100 : 0;
+		patience_ms += patience_ms < 1500 ? 100 : 0;
 	}
 	registry_close(registry);
 	_exit(0);
@@ -460,14 +460,17 @@ static bool is_another(enum who who, unsigned answer)
 	       strcmp(script->told[answer].name, script->told[answer - 1].name) != 0;
 }
 
+/* In a short run every other one, odd or even as it is drawn. */
 START_TEST(every_field)
 {
 	enum who who = (enum who)_i;
+	unsigned drawn = (unsigned)random() % 2;
 
 	for (unsigned answer = 0; answer < n_answers[who]; answer++)
 		for (unsigned field = is_another(who, answer) ? 0 : FAKE_FIELDS;
 			field < baseline[who]->told[answer].n; field++)
-			try_field(who, answer, field);
+			if (deep() || field % 2 == drawn)
+				try_field(who, answer, field);
 	finish_trials();
 }
 END_TEST
