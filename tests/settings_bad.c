@@ -215,6 +215,8 @@ static const struct bad values[] = {
 	{ "icmp: maybe", "1: icmp: \"maybe\" is neither true nor false" },
 	{ "conntrack_max: 4294967296",
 		"1: conntrack_max: \"4294967296\" is out of range: 0 to 4294967295" },
+	{ "engine: ip tables",
+		"1: engine: \"ip tables\" is not the name of an engine, such as auto or iptables" },
 	{ "conntrack_max: 1e6", "1: conntrack_max: \"1e6\" is not a whole number" },
 	{ "session_timeout: 10 s",
 		"1: session_timeout: \"10 s\" is not a duration, such as 10s, 500ms or "

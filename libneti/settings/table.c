@@ -22,7 +22,7 @@ static const struct settings_type id = { "id", SETTINGS_SCALAR, sizeof(char *), 
 static const struct settings_type network = {
 	"network name", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_network };
 static const struct settings_type word = { "word", SETTINGS_SCALAR, sizeof(char *), 1, NULL,
-	settings_read_network };
+	settings_read_engine };
 static const struct settings_type command = {
 	"command", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_command };
 static const struct settings_type identity = {

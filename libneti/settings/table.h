@@ -93,6 +93,7 @@ int settings_read_node(const struct settings_at *at, const char *text, void *ret
 int settings_read_id(const struct settings_at *at, const char *text, void *ret);
 int settings_read_network(const struct settings_at *at, const char *text, void *ret);
 int settings_read_command(const struct settings_at *at, const char *text, void *ret);
+int settings_read_engine(const struct settings_at *at, const char *text, void *ret);
 int settings_read_identity(const struct settings_at *at, const char *text, void *ret);
 int settings_read_boolean(const struct settings_at *at, const char *text, void *ret);
 int settings_read_number(const struct settings_at *at, const char *text, void *ret);

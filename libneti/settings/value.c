@@ -143,6 +143,14 @@ int settings_read_network(const struct settings_at *at, const char *text, void *
 	return copy_text(at, text, ret);
 }
 
+int settings_read_engine(const struct settings_at *at, const char *text, void *ret)
+{
+	if (name_check_network(text) < 0)
+		return settings_fail_value(at, text,
+			"is not the name of an engine, such as auto or iptables");
+	return copy_text(at, text, ret);
+}
+
 int settings_read_command(const struct settings_at *at, const char *text, void *ret)
 {
 	char **words = NULL;
