@@ -118,6 +118,7 @@ START_TEST(modulo)
 	struct address a = address("192.168.0.77"), b = address("2001:db8::4d");
 
 	ck_assert_uint_eq(address_modulo(&a, 64), 0xc0a8004d % 64);
+	ck_assert_uint_eq(address_modulo(&a, 1), 0);
 	ck_assert_uint_eq(address_modulo(&a, 1000), 0xc0a8004d % 1000);
 	ck_assert_uint_eq(address_modulo(&b, 256), 0x4d);
 }

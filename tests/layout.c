@@ -224,7 +224,9 @@ START_TEST(fleet_with_other_shards)
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1 && sees(&host, "web-1"), &host);
 	ck_assert_uint_eq(host.fleet.shards, FLEET_SHARDS_MAX);
-	ck_assert_uint_eq(host.reads, FLEET_SHARDS_MAX + 1);
+	/* Once each, and the own one again; one more each time that a slow machine was connected anew. */
+	ck_assert_uint_gt(host.reads, FLEET_SHARDS_MAX);
+	ck_assert_uint_lt(host.reads, FLEET_SHARDS_MAX + 16);
 	ck_assert_uint_eq(host.overlay.bytes[0], 10);
 	host_close(&maker);
 	host_close(&host);

@@ -204,7 +204,7 @@ static void create_entry(struct raw *raw, const struct address *overlay, const c
 	char path[400], text[ADDRESS_TEXT_MAX];
 
 	snprintf(path, sizeof(path), "/ip-map/%02x/%s|10.0.0.%u||vpc|%s",
-		entry_shard(overlay, SHARDS), address_format(overlay, text), last, id);
+		address_modulo(overlay, SHARDS), address_format(overlay, text), last, id);
 	ck_assert_int_eq(raw_multi(raw, STORE_CREATE, path), 0);
 }
 

@@ -138,7 +138,7 @@ static void member_path(const struct simulator *simulator, const struct member *
 
 	if (entry_format(member, name, &error) < 0)
 		die(error.text);
-	entry_shard_name(entry_shard(&member->overlay, simulator->fleet.shards), shard);
+	entry_shard_name(address_modulo(&member->overlay, simulator->fleet.shards), shard);
 	snprintf(path, PATHS_MAX, "%s/ip-map/%s/%s", simulator->root, shard, name);
 }
 

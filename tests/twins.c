@@ -28,7 +28,7 @@ static uint64_t owner_of(const struct host *watcher, const char *id)
 	raw_open(&raw);
 	ck_assert_int_eq(entry_format(member, name, &error), 0);
 	snprintf(path, sizeof(path), "%s/ip-map/%02x/%s", raw.root,
-		entry_shard(&member->overlay, SHARDS), name);
+		address_modulo(&member->overlay, SHARDS), name);
 	ck_assert_int_eq(raw.store->backend->get(raw.store, path, false, note_owner, &owner), 0);
 	while (owner == UINT64_MAX) {
 		raw.store->backend->process(raw.store);
@@ -268,7 +268,7 @@ START_TEST(entry_taken_over_and_over)
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1 && sees(&watcher, "web-1"), &host, &watcher);
 	ck_assert_int_eq(entry_format(sees(&watcher, "web-1"), name, &error), 0);
-	snprintf(path, sizeof(path), "/ip-map/%02x/%s", entry_shard(&host.overlay, SHARDS), name);
+	snprintf(path, sizeof(path), "/ip-map/%02x/%s", address_modulo(&host.overlay, SHARDS), name);
 	raw_open(&raw);
 	ck_assert_int_eq(raw_multi(&raw, STORE_DELETE, path), 0);
 	UNTIL(host.joins == 2, &host, &watcher);

@@ -78,7 +78,7 @@ static int read_entry(const char *line, const struct fleet_settings *fleet, stru
 	sscanf(line, "%45[^|]", first);
 	if (address_parse(first, &overlay) < 0)
 		return error_set(error, -EBADMSG, NETI_REASON_SYSTEM, "bad entry");
-	result = entry_parse(&member, line, fleet, entry_shard(&overlay, fleet->shards), error);
+	result = entry_parse(&member, line, fleet, address_modulo(&overlay, fleet->shards), error);
 	if (result < 0)
 		return result;
 	result = member_list_add(list, member);

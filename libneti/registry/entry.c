@@ -145,7 +145,7 @@ static int check_place(const struct member *member, const struct fleet_settings 
 			prefix_format(&fleet->overlay_subnet, subnet));
 		return refuse(error, name, what);
 	}
-	right = entry_shard(&member->overlay, fleet->shards);
+	right = address_modulo(&member->overlay, fleet->shards);
 	if (right != shard) {
 		snprintf(what, sizeof(what), "it stands in shard %02x and belongs to %02x", shard,
 			right);
@@ -186,15 +186,6 @@ int entry_parse(struct member **ret, const char *name, const struct fleet_settin
 	if (result < 0)
 		return result;
 	return member_new(ret, &member) < 0 ? error_memory(error) : 0;
-}
-
-unsigned entry_shard(const struct address *overlay, unsigned shards)
-{
-	uint64_t rest = 0;
-
-	for (unsigned i = 0; i < address_bits(overlay) / 8; i++)
-		rest = (rest << 8 | overlay->bytes[i]) % shards;
-	return (unsigned)rest;
 }
 
 const char *entry_shard_name(unsigned shard, char text[9])

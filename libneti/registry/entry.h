@@ -23,9 +23,8 @@ int entry_format(const struct member *member, char name[ENTRY_NAME_MAX], struct 
 int entry_parse(struct member **ret, const char *name, const struct fleet_settings *fleet,
 	unsigned shard, struct error *error);
 
-/* Overlay address modulo shards, the address taken as one number. */
-unsigned entry_shard(const struct address *overlay, unsigned shards);
-/* Its name: hexadecimal, two digits or more. */
+/* A shard is an overlay address modulo the number of shards; its name: hexadecimal, two digits or
+ * more. */
 const char *entry_shard_name(unsigned shard, char text[9]);
 
 /* version, since and revision as JSON; held when there is something held. */

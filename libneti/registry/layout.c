@@ -136,7 +136,7 @@ struct node_path layout_shard_path(const struct registry *registry, unsigned sha
 struct node_path layout_entry_path(const struct registry *registry, const struct address *overlay,
 	const char *name)
 {
-	unsigned shard = entry_shard(overlay, registry->layout.settings.shards);
+	unsigned shard = address_modulo(overlay, registry->layout.settings.shards);
 	char text[9];
 
 	return registry_path(registry, "/ip-map/%s/%s", entry_shard_name(shard, text), name);

@@ -188,7 +188,7 @@ static int check_not_live(struct registry *registry, const char *id,
 	member_unref(member);
 	return error_set(error, -EBUSY, NETI_REASON_CONFLICT,
 		"%s is live (shard %s): its lease stays", id,
-		entry_shard_name(entry_shard(overlay, registry->layout.settings.shards), name));
+		entry_shard_name(address_modulo(overlay, registry->layout.settings.shards), name));
 }
 
 /*

@@ -148,7 +148,7 @@ int members_with(struct registry *registry, const char *part, const struct addre
 	int result = wait_fleet(registry, deadline, error);
 
 	if (overlay)
-		survey.first = entry_shard(overlay, settings->shards);
+		survey.first = address_modulo(overlay, settings->shards);
 	else
 		shards.n = settings->shards;
 	if (result == 0)

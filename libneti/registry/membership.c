@@ -58,7 +58,7 @@ static void issued(struct registry *registry, int result)
 
 static unsigned own_shard(const struct registry *registry)
 {
-	return entry_shard(&registry->membership.overlay, registry->layout.settings.shards);
+	return address_modulo(&registry->membership.overlay, registry->layout.settings.shards);
 }
 
 static struct node_path entry_path(const struct registry *registry, const char *name)

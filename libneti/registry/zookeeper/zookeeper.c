@@ -170,7 +170,7 @@ static void tell_answer(struct zookeeper_item *item)
 }
 
 /* What is left of a session that is over: its answers are given, its events mean nothing. */
-static void see_off(struct zookeeper_item *item)
+static void drain(struct zookeeper_item *item)
 {
 	while (item) {
 		struct zookeeper_item *next = item->next;
@@ -186,8 +186,8 @@ static void end_session(struct zk *zk, struct zookeeper_item *rest)
 {
 	zk->state = STORE_EXPIRED; /* calls from the answers are refused from here on */
 	close_client(zk);
-	see_off(rest);
-	see_off(zookeeper_queue_take(&zk->queue));
+	drain(rest);
+	drain(zookeeper_queue_take(&zk->queue));
 }
 
 /* --- events ------------------------------------------------------------------------------ */
@@ -199,15 +199,26 @@ static void expired(struct zk *zk, struct zookeeper_item *rest, const char *deta
 	open_again(zk);
 }
 
-/* Returns true when it is none that anybody could hold. The client keeps to whatever time-out it was
- * told, and asks the next server for the same: only another client forgets it. */
+/* The client keeps to whatever time-out it was told, and asks the next server for the same: only
+ * another client forgets it. With one of 0 it is gone again before it can tell that it was there. */
+static bool timeout_is_possible(const struct zookeeper_client *client)
+{
+	unsigned timeout = zookeeper_client_timeout(client);
+
+	return timeout >= TIMEOUT_LOWEST_MS && timeout <= TIMEOUT_HIGHEST_MS;
+}
+
+static void impossible(struct zk *zk, struct zookeeper_item *rest)
+{
+	expired(zk, rest, "the server granted a session without an id, or with an impossible time-out");
+}
+
+/* Returns true when it is none that anybody could hold. */
 static bool connected(struct zk *zk, struct zookeeper_item *rest)
 {
-	unsigned timeout = zookeeper_client_timeout(zk->client);
-
 	zk->session = zookeeper_client_session(zk->client);
-	if (zk->session == 0 || timeout < TIMEOUT_LOWEST_MS || timeout > TIMEOUT_HIGHEST_MS) {
-		expired(zk, rest, "the server granted a session without an id, or with an impossible time-out");
+	if (zk->session == 0 || !timeout_is_possible(zk->client)) {
+		impossible(zk, rest);
 		return true;
 	}
 	zk->outage_at = 0;
@@ -232,7 +243,7 @@ static void probe_event(struct zk *zk, enum zookeeper_event event)
 		zk->verdict_at = clock_now() + zk->config.session_timeout_ms;
 	else if (event != ZOOKEEPER_CONNECTED)
 		zk->verdict_at = 0;
-	if (event == ZOOKEEPER_EXPIRED) { /* another one, later */
+	if (event == ZOOKEEPER_EXPIRED || !timeout_is_possible(zk->probe)) { /* another one, later */
 		close_probe(zk);
 		zk->outage_at = clock_now() + zk->config.session_timeout_ms;
 	}
@@ -261,8 +272,12 @@ static bool session_event(struct zk *zk, const struct zookeeper_item *item,
 	case ZOOKEEPER_CONNECTED:
 		return connected(zk, rest);
 	case ZOOKEEPER_DISCONNECTED:
-		suspended(zk);
-		return false;
+		if (timeout_is_possible(zk->client)) {
+			suspended(zk);
+			return false;
+		}
+		impossible(zk, rest);
+		return true;
 	case ZOOKEEPER_EXPIRED:
 		expired(zk, rest, NULL);
 		return true;
