@@ -242,7 +242,7 @@ static void answer_multi(struct fake *fake, struct connection *to, int32_t xid, 
 	static struct change changes[CHANGES];
 	size_t n = read_changes(reader, changes), failed;
 	struct writer *writer;
-	int32_t error;
+	int32_t error, told;
 
 	failed = tree_change(&fake->tree, changes, n, to->session, &error);
 	for (size_t i = 0; i < n && !error; i++)
@@ -252,9 +252,10 @@ static void answer_multi(struct fake *fake, struct connection *to, int32_t xid, 
 	for (size_t i = 0; i < n; i++) {
 		struct node *node = tree_find(&fake->tree, changes[i].path);
 
+		told = i == failed ? error : -2;
 		put_kind(writer, error ? OP_ERROR : changes[i].kind, false);
 		if (error)
-			writer_put_int(writer, FIELD_ERROR, i < failed ? 0 : i == failed ? error : -2);
+			writer_put_int(writer, FIELD_ERROR, i < failed ? 0 : told);
 		else if (changes[i].kind == OP_CREATE)
 			writer_put_text(writer, FIELD_PATH, changes[i].path, strlen(changes[i].path));
 		else if (changes[i].kind == OP_SET && node)
@@ -526,26 +527,33 @@ const struct script *fake_script(const struct fake *fake)
 /* --- what nobody asked for ---------------------------------------------------------------------- */
 
 static const struct extra {
+	const char *name;
 	int32_t xid, type, state;
 	const char *path;
 	bool watched; /* the path is that of a watch */
 	unsigned times;
 } extras[] = {
-	{ -1, -1, -112, "", false, 1 },	  { -1, -1, -113, "", false, 1 },
-	{ -1, -1, 3, "", false, 20 },	  { -1, -1, 999, "", false, 20 },
-	{ -1, -1, 0, "/x", false, 1 },	  { -1, 0, 3, "/x", true, 1 },
-	{ -1, 1, 3, "/nobody", false, 1 }, { -1, 2, 3, "", true, 1 },
-	{ -1, 3, 3, "", true, 50 },	  { -1, 4, 3, "", true, 50 },
-	{ -1, 77, INT_MIN, "/x", true, 1 }, { -1, -2, 3, "\x01\x1b[2J", false, 1 },
-	{ -1, 4, 3, "..", false, 1 },	  { -2, 0, 0, "", false, 50 },
-	{ -8, 0, 0, "", false, 50 },
+	{ "session expired", -1, -1, -112, "", false, 1 },
+	{ "not authenticated", -1, -1, -113, "", false, 1 },
+	{ "connected", -1, -1, 3, "", false, 20 },
+	{ "not connected", -1, -1, 999, "", false, 20 },
+	{ "no state", -1, -1, 0, "/x", false, 1 },
+	{ "no event", -1, 0, 3, "/x", true, 1 },
+	{ "made", -1, 1, 3, "/nobody", false, 1 },
+	{ "deleted", -1, 2, 3, "", true, 1 },
+	{ "changed", -1, 3, 3, "", true, 50 },
+	{ "children", -1, 4, 3, "", true, 50 },
+	{ "an unknown event", -1, 77, INT_MIN, "/x", true, 1 },
+	{ "an event of no path", -1, -2, 3, "\x01\x1b[2J", false, 1 },
+	{ "an event of a path that is none", -1, 4, 3, "..", false, 1 },
+	{ "answers to pings", -2, 0, 0, "", false, 50 },
+	{ "answers to watches", -8, 0, 0, "", false, 50 },
 };
-const char *const fake_extras[] = { "session expired", "not authenticated", "connected", "not connected",
-	"no state", "no event", "made", "deleted", "changed", "children", "an unknown event",
-	"an event of no path", "an event of a path that is none", "answers to pings",
-	"answers to watches" };
-const size_t fake_n_extras = N(extras);
-_Static_assert(N(extras) == N(fake_extras), "each has its name");
+
+const char *fake_extra(size_t which)
+{
+	return which < N(extras) ? extras[which].name : NULL;
+}
 
 static void send_one(struct fake *fake, struct connection *to, const struct extra *extra, const char *path)
 {

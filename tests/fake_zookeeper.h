@@ -30,9 +30,8 @@ void fake_fail(struct fake *fake, int error, unsigned kinds);
 unsigned fake_requests(const struct fake *fake); /* since the beginning, without pings */
 /* From now on it is a server like any other. Another member comes, and every watch goes off. */
 void fake_heal(struct fake *fake);
-/* Sends what no request asked for; the kinds are those of fake_extras[]. */
-extern const char *const fake_extras[];
-extern const size_t fake_n_extras;
+/* What no request asked for, by name; NULL: there are no more. */
+const char *fake_extra(size_t which);
 void fake_send_extra(struct fake *fake, size_t which);
 void fake_drop(struct fake *fake); /* all connections */
 

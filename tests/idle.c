@@ -185,12 +185,12 @@ static void make_fleet_of(const struct fleet_settings *settings, const char *cre
 {
 	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
 		.initial = settings, .credentials = credentials };
-	struct fleet_settings ignored;
+	struct fleet_settings none;
 	struct error error = { 0 };
 	struct host host;
 
 	try_open(&host, &config);
-	ck_assert_msg(registry_fleet(host.registry, &ignored, WAIT_MS, &error) >= 0, "%s", error.text);
+	ck_assert_msg(registry_fleet(host.registry, &none, WAIT_MS, &error) >= 0, "%s", error.text);
 	if (credentials) /* and what of it is missing */
 		take(&host, "somebody");
 	host_close(&host);
@@ -214,8 +214,8 @@ static void raw_write(enum store_operation_kind kind, const char *path, const ch
 {
 	struct raw raw;
 	char full[600];
-	struct store_operation operation = { .kind = kind, .path = full, .bytes = bytes,
-		.size = bytes ? strlen(bytes) : 0, .version = -1 };
+	size_t size = bytes ? strlen(bytes) : 0;
+	struct store_operation operation = { kind, full, bytes, size, .version = -1 };
 
 	raw_open(&raw);
 	snprintf(full, sizeof(full), "%s%s", raw.root, path);
@@ -343,6 +343,7 @@ static void kill_server(void)
 #define SILENT_PORT 2199 /* takes connections and says nothing */
 
 /* Those of one registry stand behind each other. */
+/* clang-format off */
 static const struct state states[] = {
 	{ .name = "well", .sign = APPLIED },
 	{ .name = "member-without-rules", .sign = JOINED, .no_rules = true },
@@ -376,7 +377,7 @@ static const struct state zookeeper_states[] = {
 	{ .name = "frozen", .sign = "registry suspended", .server = &to_freeze, .first = APPLIED,
 		.disturb = freeze_server },
 };
-
+/* clang-format on */
 /* --- running them ---------------------------------------------------------------------------- */
 
 struct run {

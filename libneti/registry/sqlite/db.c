@@ -39,8 +39,8 @@ static int translate(int code)
 	} table[] = {
 		{ SQLITE_BUSY, -EBUSY },      { SQLITE_LOCKED, -EBUSY },
 		{ SQLITE_FULL, -ENOSPC },     { SQLITE_READONLY, -EACCES },
-		{ SQLITE_PERM, -EACCES },     { SQLITE_AUTH, -EACCES },
-		{ SQLITE_CANTOPEN, -EACCES }, { SQLITE_NOTADB, -EINVAL },
+		{ SQLITE_PERM, -EACCES },     { SQLITE_NOTADB, -EINVAL },
+		{ SQLITE_CANTOPEN, -EACCES },
 		{ SQLITE_CORRUPT, -EUCLEAN }, { SQLITE_NOMEM, -ENOMEM },
 		{ SQLITE_TOOBIG, -EFBIG },    { SQLITE_CONSTRAINT, -EEXIST },
 	};
@@ -218,11 +218,10 @@ int sqlite_db_children(struct sqlite_db *db, const char *path,
 	sqlite3_stmt *get = prepared(db, NODE_GET), *list;
 	int code = SQLITE_DONE, result = find_row(get, path);
 	const char *name;
-	int64_t grown;
 
 	if (result < 0)
 		return result;
-	grown = sqlite3_column_int64(get, 6);
+	*ret_grown = sqlite3_column_int64(get, 6);
 	list = children_of(db, path);
 	while (result == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
 		name = (const char *)sqlite3_column_text(list, 0);
@@ -232,8 +231,6 @@ int sqlite_db_children(struct sqlite_db *db, const char *path,
 		result = translate(code);
 	sqlite3_reset(list);
 	sqlite3_reset(get);
-	if (result == 0)
-		*ret_grown = grown;
 	return result;
 }
 
