@@ -36,8 +36,9 @@ struct work {
 static struct registry *open_one(const struct work *work)
 {
 	struct fleet_settings settings;
-	struct registry_config config = { .uri = work->uri, .session_timeout_ms = 20000,
-		.initial = &settings };
+	struct registry_config config = {
+		.uri = work->uri, .session_timeout_ms = 20000, .initial = &settings
+	};
 	struct registry *registry;
 	struct prefix subnet;
 	struct error error;

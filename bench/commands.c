@@ -115,8 +115,10 @@ static void write_settings(const char *uri, const char *suffix, const char *fold
 	snprintf(settings, sizeof(settings), "%s/commands-%s.yml", folder, suffix);
 	file = fopen(settings, "we");
 	figure_must(file != NULL, settings, "cannot be written");
-	fprintf(file, "registry: %s\nstate_dir: %s/commands-%s\nid: bench\nnetwork: vpc\n"
-		      "private_ip: 10.9.0.1\nsession_timeout: 20s\n", uri, folder, suffix);
+	fprintf(file,
+		"registry: %s\nstate_dir: %s/commands-%s\nid: bench\nnetwork: vpc\n"
+		"private_ip: 10.9.0.1\nsession_timeout: 20s\n",
+		uri, folder, suffix);
 	figure_must(fclose(file) == 0, settings, "cannot be written");
 }
 

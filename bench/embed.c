@@ -79,13 +79,20 @@ static void bench_needed(void)
 static void bench_files(void)
 {
 	find_library();
-	print("library", "KB", ask_number("strip --strip-unneeded -o $FOLDER/stripped $LIBRARY && "
-					  "stat -c %s $FOLDER/stripped") / 1e3, 0);
-	print("exported", "symbols", ask_number("nm -D --defined-only $LIBRARY | grep -c ' T '"), 0);
+	print("library", "KB",
+		ask_number("strip --strip-unneeded -o $FOLDER/stripped $LIBRARY && "
+			   "stat -c %s $FOLDER/stripped") /
+			1e3,
+		0);
+	print("exported", "symbols", ask_number("nm -D --defined-only $LIBRARY | grep -c ' T '"),
+		0);
 	bench_needed();
 	print("all-needed", "libraries", ask_number("ldd $LIBRARY | grep -c '=> /'"), 0);
-	print("all-needed-size", "KB", ask_number("ldd $LIBRARY | awk '$3 ~ /^\\// { print $3 }' | "
-		"xargs stat -Lc %s | awk '{ sum += $1 } END { print sum }'") / 1e3, 0);
+	print("all-needed-size", "KB",
+		ask_number("ldd $LIBRARY | awk '$3 ~ /^\\// { print $3 }' | "
+			   "xargs stat -Lc %s | awk '{ sum += $1 } END { print sum }'") /
+			1e3,
+		0);
 }
 
 /* --- agents ------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ struct figure {
 	size_t members;
 	const char *unit;
 	enum figure_goal kind;
-	double goal; /* of the ratio when there is a reference, else of the value */
+	double goal;	  /* of the ratio when there is a reference, else of the value */
 	double reference; /* 0: none */
 };
 

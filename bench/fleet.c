@@ -22,10 +22,10 @@
 
 #define WATCHERS 2
 #define SAMPLES 40
-#define QUIET_MS 700	/* between two single changes, and some at random: below the pace */
-#define DELAY_MS 200	/* the fleet's removal_delay here */
+#define QUIET_MS 700 /* between two single changes, and some at random: below the pace */
+#define DELAY_MS 200 /* the fleet's removal_delay here */
 #define BURST 1000
-#define PLACES 20000u	/* a member moves by so many private addresses */
+#define PLACES 20000u /* a member moves by so many private addresses */
 #define CHURN_FLEET 500
 #define CHURN 100000u
 #define FOLDER "/tmp/neti-bench-fleet"
@@ -54,8 +54,9 @@ static void name_registry(const char *root)
 static struct fleet_settings make_fleet(const char *root, unsigned max_removals_percent)
 {
 	struct fleet_settings settings;
-	struct registry_config config = { .uri = outside, .session_timeout_ms = 20000,
-		.initial = &settings };
+	struct registry_config config = {
+		.uri = outside, .session_timeout_ms = 20000, .initial = &settings
+	};
 	struct registry *registry;
 	struct prefix subnet;
 	struct error error;
@@ -78,7 +79,7 @@ struct bench {
 	struct simulator *simulator;
 	struct watcher watchers[WATCHERS];
 	unsigned members;
-	unsigned long then; /* members when the watchers' counts began */
+	unsigned long then;		     /* members when the watchers' counts began */
 	unsigned long added, moved, removed; /* that the watchers must have seen */
 };
 
@@ -352,8 +353,7 @@ static void leave_machine(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const usual[] = { "allocation", "8000", "16000", "churn",
-		"commands" };
+	static const char *const usual[] = { "allocation", "8000", "16000", "churn", "commands" };
 
 	watcher_main(FOLDER);
 	leave_machine();

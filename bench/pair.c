@@ -64,7 +64,8 @@ static int start_listener(uint16_t port)
 	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	must(fd >= 0 && bind(fd, (void *)&name, sizeof(name)) == 0 && listen(fd, 16) == 0, "listen");
+	must(fd >= 0 && bind(fd, (void *)&name, sizeof(name)) == 0 && listen(fd, 16) == 0,
+		"listen");
 	return fd;
 }
 
@@ -77,8 +78,8 @@ void pair_make(struct pair *ret)
 	for (uint16_t i = 0; i < PORTS; i++)
 		ret->listeners[i] = start_listener((uint16_t)(7000 + i));
 	pair_enter(ret->client);
-	snprintf(text, sizeof(text), "ip link add eth0 type veth peer name eth0 netns /proc/self/fd/%d",
-		ret->server);
+	snprintf(text, sizeof(text),
+		"ip link add eth0 type veth peer name eth0 netns /proc/self/fd/%d", ret->server);
 	command(text);
 	command("ip addr add " CLIENT "/24 dev eth0 && ip link set eth0 up");
 	pair_enter(ret->server);
@@ -91,7 +92,8 @@ void pair_make(struct pair *ret)
 
 static struct sockaddr_in destination(const char *address, unsigned port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(7000 + port)) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)(7000 + port)) };
 
 	must(inet_pton(AF_INET, address, &to.sin_addr) == 1, address);
 	return to;

@@ -14,9 +14,9 @@
 #define PORTS 4 /* from 7000 */
 
 struct pair {
-	int client, server;    /* namespaces */
+	int client, server; /* namespaces */
 	int listeners[PORTS];
-	int from, to;	       /* of the stream */
+	int from, to;	      /* of the stream */
 	unsigned connections; /* so far: each takes another source port */
 };
 

@@ -85,8 +85,9 @@ static void put_one(struct bench *bench, struct ruleset *rules)
 	char text[256], to[ADDRESS_TEXT_MAX];
 
 	put_conntrack(bench, rules);
-	snprintf(text, sizeof(text), "iptables-legacy -t nat -A OUTPUT -d %s -j DNAT --to-destination %s",
-		bench->last, address_format(&rules->paths[rules->n_paths - 1].target, to));
+	snprintf(text, sizeof(text),
+		"iptables-legacy -t nat -A OUTPUT -d %s -j DNAT --to-destination %s", bench->last,
+		address_format(&rules->paths[rules->n_paths - 1].target, to));
 	command(text);
 }
 

@@ -69,12 +69,11 @@ static void print(const struct bench *bench, const char *name, double value, con
 	figure_print(&figure, value);
 }
 
-static void print_runs(const struct bench *bench, const char *name, struct runs *runs,
-	double unit, const char *unit_name, double goal)
+static void print_runs(const struct bench *bench, const char *name, struct runs *runs, double unit,
+	const char *unit_name, double goal)
 {
-	double reference = runs->references[0] > 0 ?
-				   figure_hundredth(runs->references, runs->n, 50) :
-				   0;
+	double reference =
+		runs->references[0] > 0 ? figure_hundredth(runs->references, runs->n, 50) : 0;
 
 	print(bench, name, figure_hundredth(runs->runs, runs->n, 50) * unit, unit_name,
 		reference * unit, goal);
@@ -164,9 +163,9 @@ static void bench_change(struct bench *bench)
 
 	for (unsigned i = 0; i < beside_tools.n; i++) {
 		beside_tools.runs[i] = change(bench);
-		beside_tools.references[i] =
-			command("ipset add neti-peers 9.9.9.9 && iptables-legacy -t nat -A NETI-OVERLAY "
-				"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
+		beside_tools.references[i] = command(
+			"ipset add neti-peers 9.9.9.9 && iptables-legacy -t nat -A NETI-OVERLAY "
+			"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
 		apply(bench);
 	}
 	print_runs(bench, "change", &beside_tools, 1e3, "ms", 0);
@@ -223,7 +222,8 @@ static void bench_again(struct bench *bench)
 		changes += bench->report.changed;
 	}
 	print_runs(bench, "again", &figure, 1e3, "ms", 0);
-	figure_print(&(struct figure){ "again-changes", bench->members, "changes", GOAL_AT_MOST, 0, 0 },
+	figure_print(&(struct figure){ "again-changes", bench->members, "changes", GOAL_AT_MOST, 0,
+			     0 },
 		changes);
 }
 

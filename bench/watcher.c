@@ -54,8 +54,8 @@ static void tell(void *data, const struct neti_event *event)
 		counts->removed += neti_members_count(neti_event_removed(event));
 		break;
 	case NETI_EVENT_APPLIED:
-		dprintf(TELLING, "%.6f %lu %lu %lu\n", clock_seconds(CLOCK_MONOTONIC), counts->added,
-			counts->moved, counts->removed);
+		dprintf(TELLING, "%.6f %lu %lu %lu\n", clock_seconds(CLOCK_MONOTONIC),
+			counts->added, counts->moved, counts->removed);
 		break;
 	case NETI_EVENT_LOST:
 	case NETI_EVENT_DRIFT:
@@ -146,7 +146,8 @@ int watcher_drift(const struct watcher *watcher, const char *folder, const char 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	figure_must(setns(fd, CLONE_NEWNET) == 0, "setns", path);
-	figure_must(neti_engine_open(&engine, settings) == 0, "engine", neti_context_message(context));
+	figure_must(neti_engine_open(&engine, settings) == 0, "engine",
+		neti_context_message(context));
 	result = neti_engine_verify(engine, ruleset, &diff);
 	figure_must(result >= 0, "verify", neti_context_message(context));
 	if (result)
@@ -173,11 +174,13 @@ static void execute(unsigned number, const char *registry, int telling, int read
 	figure_must(unshare(CLONE_NEWNET) == 0, "no network namespace", "refused");
 	figure_must(write(ready, &byte, 1) == 1 && read(go, &byte, 1) == 1, "pipe", "closed");
 	do_command("ip link set lo up && ip addr add 10.9.%u.1/24 dev eth0 && "
-		   "ip link set eth0 up && ip route add default dev eth0", number);
+		   "ip link set eth0 up && ip route add default dev eth0",
+		number);
 	snprintf(task, sizeof(task), "%u %s", number, registry);
 	setenv(VARIABLE, task, 1);
 	dup2(telling, TELLING);
-	figure_must(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0, "self", "unknown");
+	figure_must(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0, "self",
+		"unknown");
 	dprintf(TELLING, "%.6f 0 0 0\n", clock_seconds(CLOCK_MONOTONIC));
 	execl(program, program, (char *)NULL);
 	_exit(127);
@@ -203,8 +206,9 @@ void watcher_start(struct watcher *watcher, unsigned number, const char *folder,
 	if (watcher->pid == 0)
 		execute(number, uri, telling[1], ready[1], go[0]);
 	figure_must(read(ready[0], &byte, 1) == 1, "watcher", "ended");
-	do_command("ip link del w%u 2>/dev/null; ip link add w%u type veth peer name eth0 netns %d && "
-		   "ip addr add 10.9.%u.254/24 dev w%u && ip link set w%u up",
+	do_command(
+		"ip link del w%u 2>/dev/null; ip link add w%u type veth peer name eth0 netns %d && "
+		"ip addr add 10.9.%u.254/24 dev w%u && ip link set w%u up",
 		number, number, watcher->pid, number, number, number);
 	figure_must(write(go[1], &byte, 1) == 1, "watcher", "ended");
 	watcher->pipe = telling[0];

@@ -19,7 +19,7 @@ struct watcher {
 	int pipe;
 	char left[256]; /* the part of a line that was read */
 	size_t n_left;
-	double started, applied; /* CLOCK_MONOTONIC, seconds */
+	double started, applied;	     /* CLOCK_MONOTONIC, seconds */
 	unsigned long added, moved, removed; /* in the kernel at "applied", since the base */
 	struct watcher_sum sum, base;
 };
@@ -39,10 +39,10 @@ void watcher_rebase(struct watcher *watcher);
  * printed. */
 int watcher_drift(const struct watcher *watcher, const char *folder, const char *registry);
 
-double watcher_cpu(const struct watcher *watcher);	  /* seconds */
-double watcher_memory(const struct watcher *watcher);	  /* MB now */
-double watcher_peak(const struct watcher *watcher);	  /* MB at most */
+double watcher_cpu(const struct watcher *watcher);    /* seconds */
+double watcher_memory(const struct watcher *watcher); /* MB now */
+double watcher_peak(const struct watcher *watcher);   /* MB at most */
 unsigned watcher_descriptors(const struct watcher *watcher);
-double watcher_received(const struct watcher *watcher);	  /* bytes */
+double watcher_received(const struct watcher *watcher); /* bytes */
 
 #endif

@@ -44,7 +44,8 @@ static void reload(struct loop *loop)
 
 	notify_state("RELOADING=1");
 	if (neti_settings_new(&fresh, netictl->context) < 0 ||
-		options_load(&netictl->line, fresh) < 0 || neti_agent_reload(loop->agent, fresh) < 0) {
+		options_load(&netictl->line, fresh) < 0 ||
+		neti_agent_reload(loop->agent, fresh) < 0) {
 		say_error("not reloaded, the old settings stay: %s",
 			neti_context_message(netictl->context));
 	} else {
@@ -151,7 +152,8 @@ int command_run(struct netictl *netictl)
 static void print_change(const struct netictl *netictl, const char *sign, const char *change,
 	const struct neti_member *member)
 {
-	char overlay[NETI_ADDRESS_MAX], private_address[NETI_ADDRESS_MAX], public_address[NETI_ADDRESS_MAX];
+	char overlay[NETI_ADDRESS_MAX], private_address[NETI_ADDRESS_MAX],
+		public_address[NETI_ADDRESS_MAX];
 	json_t *json;
 
 	if (netictl->line.json) {

@@ -12,8 +12,8 @@
 #include "status.h"
 
 #define BEHIND_SECONDS 60
-#define DRIFT_SECONDS 300  /* a repair is worth a look for so long */
-#define TABLE_WARNING 80   /* per cent */
+#define DRIFT_SECONDS 300 /* a repair is worth a look for so long */
+#define TABLE_WARNING 80  /* per cent */
 #define TABLE_CRITICAL 95
 
 enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };

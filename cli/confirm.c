@@ -67,8 +67,9 @@ static int take_lock(const char *state_dir)
 static int put_back(struct rollback *rollback)
 {
 	char *diff;
-	int result = rollback->before ? neti_engine_apply(rollback->engine, rollback->before, true) :
-				      neti_engine_flush(rollback->engine);
+	int result = rollback->before ?
+			     neti_engine_apply(rollback->engine, rollback->before, true) :
+			     neti_engine_flush(rollback->engine);
 
 	if (result >= 0)
 		return 0;
@@ -92,7 +93,8 @@ static void roll_back(struct rollback *rollback)
 
 static void keep(struct rollback *rollback)
 {
-	if (neti_ruleset_save(rollback->ruleset, neti_settings_state_dir(rollback->netictl->settings)) < 0)
+	if (neti_ruleset_save(rollback->ruleset,
+		    neti_settings_state_dir(rollback->netictl->settings)) < 0)
 		syslog(LOG_WARNING, "%s", neti_context_message(rollback->netictl->context));
 	write_lock(rollback->lock, CONFIRMED);
 }
@@ -101,7 +103,8 @@ static void keep(struct rollback *rollback)
 static bool is_confirmed(uint64_t time_ms, const sigset_t *signals)
 {
 	/* Time that the machine sleeps counts. */
-	int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC), fd = signalfd(-1, signals, SFD_CLOEXEC);
+	int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC),
+	    fd = signalfd(-1, signals, SFD_CLOEXEC);
 	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(time_ms / 1000),
 					 .tv_nsec = (long)(time_ms % 1000) * 1000000 } };
 	struct pollfd fds[] = { { .fd = timer, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
@@ -227,7 +230,8 @@ static void run_rollback(struct rollback *rollback)
 	parent = getpid();
 	pid = fork();
 	if (pid < 0)
-		report_status(rollback, (char)say_error("cannot start a process: %s", strerror(errno)));
+		report_status(rollback,
+			(char)say_error("cannot start a process: %s", strerror(errno)));
 	if (pid > 0)
 		watch_over(rollback, pid);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -251,7 +255,8 @@ static int wait_for_report(int fd)
 
 int confirm_time(const struct netictl *netictl, uint64_t *ret_ms)
 {
-	if (duration_parse(netictl->line.confirm, ret_ms) == 0 && *ret_ms > 0 && *ret_ms <= TIME_MAX_MS)
+	if (duration_parse(netictl->line.confirm, ret_ms) == 0 && *ret_ms > 0 &&
+		*ret_ms <= TIME_MAX_MS)
 		return EXIT_DONE;
 	return say_usage("--confirm \"%s\" is not a duration up to a day, such as 60s or 5m",
 		netictl->line.confirm);
@@ -277,7 +282,8 @@ int confirm_apply(struct netictl *netictl, const struct neti_ruleset *ruleset, u
 	status = wait_for_report(fds[0]);
 	close(fds[0]);
 	if (status == EXIT_DONE)
-		say(netictl, "the rules are up and will be rolled back in %s%s: netictl confirm keeps them",
+		say(netictl,
+			"the rules are up and will be rolled back in %s%s: netictl confirm keeps them",
 			time, time[strspn(time, "0123456789")] ? "" : "s");
 	return status;
 }

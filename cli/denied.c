@@ -34,7 +34,8 @@ static int print_table(const struct neti_denied *denied)
 		table_cell(table, protocol_of(denied, i));
 		snprintf(text, sizeof(text), "%u", neti_denied_port(denied, i));
 		table_cell(table, text);
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)neti_denied_packets(denied, i));
+		snprintf(text, sizeof(text), "%llu",
+			(unsigned long long)neti_denied_packets(denied, i));
 		table_cell(table, text);
 		strftime(text, sizeof(text), "%F %T", localtime_r(&first, &local));
 		table_cell(table, text);
@@ -48,11 +49,12 @@ static int print_array(const struct neti_denied *denied)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < neti_denied_count(denied); i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:I, s:I}", "source",
-			neti_denied_source(denied, i, text), "protocol", protocol_of(denied, i), "port",
-			(int)neti_denied_port(denied, i), "packets",
-			(json_int_t)neti_denied_packets(denied, i), "since",
-			(json_int_t)since(denied, i)));
+		json_array_append_new(array,
+			json_pack("{s:s, s:s, s:i, s:I, s:I}", "source",
+				neti_denied_source(denied, i, text), "protocol",
+				protocol_of(denied, i), "port", (int)neti_denied_port(denied, i),
+				"packets", (json_int_t)neti_denied_packets(denied, i), "since",
+				(json_int_t)since(denied, i)));
 	return print_json(json_pack("{s:o}", "denied", array));
 }
 
@@ -61,7 +63,8 @@ int command_denied(struct netictl *netictl)
 	auto_denied *denied = NULL;
 	auto_engine *engine = NULL;
 
-	if (neti_engine_open(&engine, netictl->settings) < 0 || neti_engine_denied(engine, &denied) < 0)
+	if (neti_engine_open(&engine, netictl->settings) < 0 ||
+		neti_engine_denied(engine, &denied) < 0)
 		return say_failure(netictl);
 	return netictl->line.json ? print_array(denied) : print_table(denied);
 }

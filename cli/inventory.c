@@ -39,8 +39,8 @@ static int add(struct inventory *inventory, const char *id, const char *private_
 		}
 		inventory->hosts = more;
 	}
-	more[inventory->length++] = (struct host){ strdup(id), copy_text(private_address),
-		copy_text(public_address) };
+	more[inventory->length++] =
+		(struct host){ strdup(id), copy_text(private_address), copy_text(public_address) };
 	return more[inventory->length - 1].id ? 0 : -ENOMEM;
 }
 
@@ -92,7 +92,9 @@ static int add_json(struct inventory *inventory, json_t *json)
 	if (json_is_array(json))
 		return add_all(inventory, json);
 	if (json_is_string(json))
-		return *json_string_value(json) ? add(inventory, json_string_value(json), NULL, NULL) : 0;
+		return *json_string_value(json) ?
+			       add(inventory, json_string_value(json), NULL, NULL) :
+			       0;
 	if (reservations)
 		return add_all(inventory, reservations);
 	if (instances)
@@ -108,8 +110,7 @@ static void warn_of_pages(json_t *json, const char *path)
 }
 
 /* One document after the other: pages that were written into one file. */
-static int read_json(struct inventory *inventory, const char *text, size_t length,
-	const char *path)
+static int read_json(struct inventory *inventory, const char *text, size_t length, const char *path)
 {
 	json_t *json = NULL;
 	int result = 0;

@@ -15,7 +15,8 @@
 
 json_t *member_json(const struct neti_member *member)
 {
-	char overlay[NETI_ADDRESS_MAX], private_address[NETI_ADDRESS_MAX], public_address[NETI_ADDRESS_MAX];
+	char overlay[NETI_ADDRESS_MAX], private_address[NETI_ADDRESS_MAX],
+		public_address[NETI_ADDRESS_MAX];
 	const char *version = neti_member_version(member);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I}", "id", neti_member_id(member),
@@ -37,7 +38,8 @@ int print_members_json(const struct neti_members *members)
 
 static int print_members_table(const struct netictl *netictl, const struct neti_members *members)
 {
-	static const char *const heads[] = { "ID", "NETWORK", "OVERLAY", "PRIVATE", "PUBLIC", "STATE" };
+	static const char *const heads[] = { "ID", "NETWORK", "OVERLAY", "PRIVATE", "PUBLIC",
+		"STATE" };
 	struct table *table = table_new(netictl->line.all ? 6 : 5, heads);
 	char text[3][NETI_ADDRESS_MAX];
 
@@ -77,7 +79,8 @@ int command_list(struct netictl *netictl)
 
 	if (members_read(netictl, flags, &members) < 0)
 		return say_failure(netictl);
-	return netictl->line.json ? print_members_json(members) : print_members_table(netictl, members);
+	return netictl->line.json ? print_members_json(members) :
+				    print_members_table(netictl, members);
 }
 
 /* The fields of a member by name, as the JSON has them. */
@@ -86,8 +89,10 @@ static int print_field(json_t *json, const char *name)
 	json_t *value = json_object_get(json, name);
 
 	if (!value)
-		return say_usage("no field \"%s\": id, network, overlay, private, public, live, version "
-				 "or since", name);
+		return say_usage(
+			"no field \"%s\": id, network, overlay, private, public, live, version "
+			"or since",
+			name);
 	if (json_is_string(value))
 		puts(json_string_value(value));
 	else if (json_is_integer(value))

@@ -11,6 +11,7 @@
 /* As neti_registry_list(), with a registry of its own and a line on the terminal meanwhile. */
 int members_read(const struct netictl *netictl, unsigned flags, struct neti_members **ret);
 json_t *member_json(const struct neti_member *member);
-int print_members_json(const struct neti_members *members); /* {"members": [...]}; the exit status */
+int print_members_json(const struct neti_members
+		*members); /* {"members": [...]}; the exit status */
 
 #endif

@@ -9,24 +9,34 @@
 #include "output.h"
 
 static const struct command commands[] = {
-	{ "run", "", "be the agent: join the fleet and keep the rules, in the foreground", 0, 0, "t", command_run },
-	{ "register", "", "take or find this host's lease; print its overlay address", 0, 0, "itj", command_register },
-	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj", command_list },
-	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj", command_lookup },
-	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j", command_watch },
+	{ "run", "", "be the agent: join the fleet and keep the rules, in the foreground", 0, 0,
+		"t", command_run },
+	{ "register", "", "take or find this host's lease; print its overlay address", 0, 0, "itj",
+		command_register },
+	{ "list", "", "live members; with --all also leases without one", 0, 0, "aj",
+		command_list },
+	{ "lookup", "KEY", "a member by id, overlay, private or public address", 1, 1, "fj",
+		command_lookup },
+	{ "watch", "", "a line for each change of the fleet, until interrupted", 0, 0, "j",
+		command_watch },
 	{ "plan", "", "what apply would change, as a diff", 0, 0, "STj", command_plan },
 	{ "apply", "", "make the kernel match the registry, once", 0, 0, "ACS", command_apply },
 	{ "confirm", "", "keep the rules that apply --confirm made", 0, 0, "", command_confirm },
-	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "j", command_verify },
+	{ "verify", "", "compare the kernel with the registry; print the drift", 0, 0, "j",
+		command_verify },
 	{ "denied", "", "who was refused, or would have been", 0, 0, "j", command_denied },
 	{ "flush", "", "take away all that Neti put into the kernel", 0, 0, "", command_flush },
 	{ "status", "", "the agent of this host", 0, 0, "j", command_status },
 	{ "check", "", "one line on this host for a monitoring system", 0, 0, "j", command_check },
-	{ "report", "", "the fleet: networks, versions, who is behind, who is missing", 0, 0, "bIj", command_report },
+	{ "report", "", "the fleet: networks, versions, who is behind, who is missing", 0, 0, "bIj",
+		command_report },
 	{ "release", "ID", "give a lease back; never one that is live", 1, 1, "", command_release },
-	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long", 0, 0, "Onj", command_reclaim },
-	{ "fleet", "init [KEY VALUE]...|show|set KEY VALUE|accept", "fleet-wide settings", 1, INT_MAX, "j", command_fleet },
-	{ "proxy", "apply|flush|status", "forward hosts of this network to ZooKeeper in another", 1, 1, "Loj", command_proxy },
+	{ "reclaim", "--older-than TIME", "give back the leases nobody has joined with for so long",
+		0, 0, "Onj", command_reclaim },
+	{ "fleet", "init [KEY VALUE]...|show|set KEY VALUE|accept", "fleet-wide settings", 1,
+		INT_MAX, "j", command_fleet },
+	{ "proxy", "apply|flush|status", "forward hosts of this network to ZooKeeper in another", 1,
+		1, "Loj", command_proxy },
 	{ 0 },
 };
 
@@ -52,7 +62,8 @@ static int help_command(const struct command *command)
 {
 	printf("usage: netictl [OPTION]... %s%s%s\n\n%c%s.\n\n", command->name,
 		*command->arguments ? " " : "", command->arguments,
-		command->help[0] - ('a' <= command->help[0] && command->help[0] <= 'z' ? 'a' - 'A' : 0),
+		command->help[0] -
+			('a' <= command->help[0] && command->help[0] <= 'z' ? 'a' - 'A' : 0),
 		command->help + 1);
 	options_print(command->options);
 	return EXIT_DONE;
@@ -106,7 +117,8 @@ static int finish(int status)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	return say_error("cannot write the result%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	return say_error("cannot write the result%s%s", errno ? ": " : "",
+		errno ? strerror(errno) : "");
 }
 
 int main(int argc, char **argv)
@@ -123,7 +135,8 @@ int main(int argc, char **argv)
 		return finish(EXIT_DONE);
 	}
 	if (line->count == 0)
-		return line->help ? finish(help_all()) : say_usage("no command: see netictl --help");
+		return line->help ? finish(help_all()) :
+				    say_usage("no command: see netictl --help");
 	command = find_command(line->arguments[0]);
 	if (!command)
 		return say_usage("unknown command \"%s\": see netictl --help", line->arguments[0]);

@@ -27,18 +27,25 @@ static const struct {
 	{ 'j', false, "json", NULL, "results as JSON", TO(json) },
 	{ 'a', false, "all", NULL, "also leases without a live member", TO(all) },
 	{ 'A', false, "accept", NULL, "make removals that the guard would hold back", TO(accept) },
-	{ 'C', false, "confirm", "TIME", "roll back after this time (60s), unless confirmed", TO(confirm) },
-	{ 'S', false, "from-state", NULL, "what this host held last; asks no registry", TO(from_state) },
+	{ 'C', false, "confirm", "TIME", "roll back after this time (60s), unless confirmed",
+		TO(confirm) },
+	{ 'S', false, "from-state", NULL, "what this host held last; asks no registry",
+		TO(from_state) },
 	{ 'T', false, "text", NULL, "all that should be there, as iptables-save has it", TO(text) },
 	{ 'f', false, "field", "NAME", "that field alone, by its name in --json", TO(field) },
 	{ 'i', false, "id", "ID", "the id, instead of this host's", TO(id) },
 	{ 't', false, "takeover", NULL, "take the id over from another live member", TO(takeover) },
-	{ 'O', false, "older-than", "TIME", "leases that nobody has joined with for so long: 30d", TO(older_than) },
+	{ 'O', false, "older-than", "TIME", "leases that nobody has joined with for so long: 30d",
+		TO(older_than) },
 	{ 'n', false, "dry-run", NULL, "change nothing, only print them", TO(dry_run) },
-	{ 'b', false, "below", "VERSION", "members whose agent is older, or tells no version", TO(below) },
-	{ 'I', false, "inventory", "FILE", "hosts that should exist: ids or JSON; - is stdin", TO(inventory) },
-	{ 'L', false, "listen", "PORT", "the port of the proxy, instead of the settings' own", TO(listen) },
-	{ 'o', false, "to", "SERVERS", "servers that it forwards to, HOST:PORT[,HOST:PORT]...", TO(to) },
+	{ 'b', false, "below", "VERSION", "members whose agent is older, or tells no version",
+		TO(below) },
+	{ 'I', false, "inventory", "FILE", "hosts that should exist: ids or JSON; - is stdin",
+		TO(inventory) },
+	{ 'L', false, "listen", "PORT", "the port of the proxy, instead of the settings' own",
+		TO(listen) },
+	{ 'o', false, "to", "SERVERS", "servers that it forwards to, HOST:PORT[,HOST:PORT]...",
+		TO(to) },
 	{ 'h', true, "help", NULL, NULL, TO(help) },
 	{ 'V', false, "version", NULL, NULL, TO(version) },
 };
@@ -72,7 +79,8 @@ int options_parse(struct command_line *ret, int argc, char **argv)
 
 	for (size_t i = 0; i < OPTIONS; i++)
 		names[i] = (struct option){ options[i].name,
-			options[i].value ? required_argument : no_argument, NULL, options[i].letter };
+			options[i].value ? required_argument : no_argument, NULL,
+			options[i].letter };
 	opterr = 0;
 	while ((letter = getopt_long(argc, argv, ":c:qvh", names, NULL)) != -1) {
 		if (letter == ':')

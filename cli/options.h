@@ -19,8 +19,8 @@ struct command_line {
 	const char *confirm;
 	const char *id;
 	const char *older_than;
-	const char *below;     /* report: a version */
-	const char *inventory; /* report: a file, or "-" */
+	const char *below;	 /* report: a version */
+	const char *inventory;	 /* report: a file, or "-" */
 	const char *listen, *to; /* proxy */
 	bool json, quiet, verbose, all, takeover, accept, from_state, text, dry_run, help, version;
 	int count; /* the command's own arguments */
@@ -31,7 +31,7 @@ struct command {
 	const char *name;
 	const char *arguments; /* for the usage line */
 	const char *help;
-	int least, most; /* arguments */
+	int least, most;     /* arguments */
 	const char *options; /* letters of the options it takes beside the common ones */
 	int (*run)(struct netictl *netictl);
 };

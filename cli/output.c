@@ -55,7 +55,8 @@ int say_failure(const struct netictl *netictl)
 	const char *message = neti_context_message(netictl->context);
 
 	say_error("%s", *message ? message : "failed");
-	return neti_context_reason(netictl->context) == NETI_REASON_SETTINGS ? EXIT_USAGE : EXIT_FAILED;
+	return neti_context_reason(netictl->context) == NETI_REASON_SETTINGS ? EXIT_USAGE :
+									       EXIT_FAILED;
 }
 
 int print_json(json_t *json)

@@ -11,7 +11,8 @@
 
 /* One sentence on stderr: the first is for what went well, and silent with --quiet. The others
  * give the exit status back. */
-void say(const struct netictl *netictl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void say(const struct netictl *netictl, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 int say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_memory(void);

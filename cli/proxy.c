@@ -97,8 +97,7 @@ static int switch_forwarding_on(void)
 	if (fd >= 0 && read(fd, &before, 1) == 1)
 		result = before == '0' ? (pwrite(fd, "1", 1, 0) == 1 ? 1 : -1) : 0;
 	if (result < 0)
-		say_error("cannot switch on forwarding in %s: %s", FORWARD,
-			strerrordesc_np(errno));
+		say_error("cannot switch on forwarding in %s: %s", FORWARD, strerrordesc_np(errno));
 	if (fd >= 0)
 		close(fd);
 	return result;
@@ -164,8 +163,10 @@ static int status(struct netictl *netictl, const struct proxy *proxy)
 			applied < 0 ? json_null() : json_boolean(applied), "targets", targets));
 		return result;
 	}
-	printf("port %u: %s\n", proxy->listen, applied > 0 ? "applied" :
-			applied == 0 ? "not applied" : "only root can see whether it is applied");
+	printf("port %u: %s\n", proxy->listen,
+		applied > 0  ? "applied" :
+		applied == 0 ? "not applied" :
+			       "only root can see whether it is applied");
 	json_array_foreach (targets, i, target)
 		print_target(target);
 	json_decref(targets);

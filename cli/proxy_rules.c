@@ -141,8 +141,10 @@ static void print_nat(const struct proxy *proxy, FILE *out)
 
 	fputs("-N NETI-PROXY\n-N NETI-PROXY-TO\n-N NETI-PROXY-SNAT\n", out);
 	while ((prefix = strsep(&rest, ",")))
-		fprintf(out, "-A NETI-PROXY -s %s -p tcp -m tcp --dport %u "
-			     "-m addrtype --dst-type LOCAL -j NETI-PROXY-TO\n", prefix, proxy->listen);
+		fprintf(out,
+			"-A NETI-PROXY -s %s -p tcp -m tcp --dport %u "
+			"-m addrtype --dst-type LOCAL -j NETI-PROXY-TO\n",
+			prefix, proxy->listen);
 	free(from);
 	for (size_t i = 0; i < proxy->n_targets; i++) {
 		const struct sockaddr_in *target = &proxy->targets[i];
@@ -155,12 +157,14 @@ static void print_nat(const struct proxy *proxy, FILE *out)
 				1.0 / (double)(proxy->n_targets - i));
 		fprintf(out, " -j DNAT --to-destination %s:%u\n", text, port);
 		/* The server's answers must come back here, whatever its routes are. */
-		fprintf(out, "-A NETI-PROXY-SNAT -d %s -p tcp -m tcp --dport %u -m conntrack "
-			     "--ctstate DNAT --ctorigdstport %u -j MASQUERADE\n", text, port,
-			proxy->listen);
+		fprintf(out,
+			"-A NETI-PROXY-SNAT -d %s -p tcp -m tcp --dport %u -m conntrack "
+			"--ctstate DNAT --ctorigdstport %u -j MASQUERADE\n",
+			text, port, proxy->listen);
 	}
 	fputs("-I PREROUTING -j NETI-PROXY\n-I OUTPUT -j NETI-PROXY\n"
-	      "-I POSTROUTING -j NETI-PROXY-SNAT\n", out);
+	      "-I POSTROUTING -j NETI-PROXY-SNAT\n",
+		out);
 }
 
 static void print_filter(const struct proxy *proxy, FILE *out)
@@ -173,12 +177,14 @@ static void print_filter(const struct proxy *proxy, FILE *out)
 		unsigned port = ntohs(target->sin_port);
 
 		inet_ntop(AF_INET, &target->sin_addr, text, sizeof(text));
-		fprintf(out, "-A NETI-PROXY-FORWARD -d %s -p tcp -m tcp --dport %u -m conntrack "
-			     "--ctstate DNAT --ctorigdstport %u -j ACCEPT\n", text, port,
-			proxy->listen);
-		fprintf(out, "-A NETI-PROXY-FORWARD -s %s -p tcp -m tcp --sport %u -m conntrack "
-			     "--ctstate ESTABLISHED --ctorigdstport %u -j ACCEPT\n", text, port,
-			proxy->listen);
+		fprintf(out,
+			"-A NETI-PROXY-FORWARD -d %s -p tcp -m tcp --dport %u -m conntrack "
+			"--ctstate DNAT --ctorigdstport %u -j ACCEPT\n",
+			text, port, proxy->listen);
+		fprintf(out,
+			"-A NETI-PROXY-FORWARD -s %s -p tcp -m tcp --sport %u -m conntrack "
+			"--ctstate ESTABLISHED --ctorigdstport %u -j ACCEPT\n",
+			text, port, proxy->listen);
 	}
 	fputs("-I FORWARD -j NETI-PROXY-FORWARD\n", out);
 }

@@ -31,8 +31,9 @@ static json_t *shares(json_t *counts, size_t all)
 	const char *name;
 
 	json_object_foreach (counts, name, n)
-		json_array_append_new(array, json_pack("{s:s, s:O, s:f}", "name", name, "members",
-			n, "percent", 100.0 * (double)json_integer_value(n) / (double)all));
+		json_array_append_new(array,
+			json_pack("{s:s, s:O, s:f}", "name", name, "members", n, "percent",
+				100.0 * (double)json_integer_value(n) / (double)all));
 	json_decref(counts);
 	return array;
 }
@@ -83,13 +84,13 @@ static json_t *build(const struct netictl *netictl, const struct neti_members *m
 
 	for (size_t i = 0; i < all; i++)
 		sort_in(&lists, neti_members_get(members, i), newest, netictl->line.below);
-	report = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "members", (json_int_t)all,
-		"revision", (json_int_t)newest, "networks", shares(lists.networks, all),
-		"versions", shares(lists.versions, all), "behind", lists.behind, "held",
-		lists.held);
+	report = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "members", (json_int_t)all, "revision",
+		(json_int_t)newest, "networks", shares(lists.networks, all), "versions",
+		shares(lists.versions, all), "behind", lists.behind, "held", lists.held);
 	if (netictl->line.below)
-		json_object_set_new(report, "below", json_pack("{s:s, s:O}", "version",
-			netictl->line.below, "members", lists.below));
+		json_object_set_new(report, "below",
+			json_pack("{s:s, s:O}", "version", netictl->line.below, "members",
+				lists.below));
 	json_decref(lists.below);
 	return report;
 }
@@ -143,7 +144,8 @@ static long find_member(const struct index *index, const char *text)
 {
 	const struct key wanted = { .text = text }, *key, *end = index->keys + index->length;
 
-	key = text ? bsearch(&wanted, index->keys, index->length, sizeof(*key), compare_keys) : NULL;
+	key = text ? bsearch(&wanted, index->keys, index->length, sizeof(*key), compare_keys) :
+		     NULL;
 	if (!key || (key + 1 < end && compare_keys(key, key + 1) == 0) ||
 		(key > index->keys && compare_keys(key, key - 1) == 0))
 		return -1;
@@ -170,7 +172,8 @@ static json_t *without_neti(struct index *index, const struct inventory *invento
 	return without;
 }
 
-static json_t *compare_inventory(const struct inventory *inventory, const struct neti_members *members)
+static json_t *compare_inventory(const struct inventory *inventory,
+	const struct neti_members *members)
 {
 	json_t *unknown = json_array(), *without = NULL;
 	struct index index = { 0 };
@@ -216,7 +219,8 @@ static void print_row(json_t *row)
 		json_string_value(json_object_get(row, "id")),
 		json_string_value(json_object_get(row, "network")),
 		*json_string_value(json_object_get(row, "version")) ?
-			json_string_value(json_object_get(row, "version")) : "-",
+			json_string_value(json_object_get(row, "version")) :
+			"-",
 		json_integer_value(json_object_get(row, "revision")));
 	if (json_integer_value(json_object_get(row, "held")))
 		printf("  holds %" JSON_INTEGER_FORMAT,
@@ -285,7 +289,8 @@ int command_report(struct netictl *netictl)
 	auto_members *members = NULL;
 
 	if (netictl->line.below && !isdigit((unsigned char)*netictl->line.below))
-		return say_usage("--below: \"%s\" is not a version, such as 1.2", netictl->line.below);
+		return say_usage("--below: \"%s\" is not a version, such as 1.2",
+			netictl->line.below);
 	if (members_read(netictl, NETI_LIST_DETAILS, &members) < 0)
 		return say_failure(netictl);
 	return print_all(netictl, members);

@@ -115,7 +115,8 @@ static int apply_from_state(struct netictl *netictl)
 		return say_error("nothing was applied: the rules in the kernel stay");
 	if (neti_engine_apply(engine, ruleset, true) < 0)
 		return say_failure(netictl);
-	say(netictl, kept == NETI_RESTORED_WHOLE ? "the rules of the last run are in place" :
+	say(netictl, kept == NETI_RESTORED_WHOLE ?
+			     "the rules of the last run are in place" :
 			     "strangers are refused; no members are known yet");
 	return status;
 }
@@ -150,7 +151,8 @@ int command_apply(struct netictl *netictl)
 
 	if (!netictl->line.confirm) {
 		if (agent)
-			say(netictl, "an agent runs on this host and will apply the settings that it read last");
+			say(netictl,
+				"an agent runs on this host and will apply the settings that it read last");
 		return netictl->line.from_state ? apply_from_state(netictl) : apply_once(netictl);
 	}
 	status = confirm_time(netictl, &time_ms);
@@ -173,12 +175,14 @@ int command_flush(struct netictl *netictl)
 	if (neti_engine_open(&engine, netictl->settings) < 0)
 		return say_failure(netictl);
 	if (agent_runs(state_dir))
-		say(netictl, "an agent runs on this host and will put its rules back: stop it first");
+		say(netictl,
+			"an agent runs on this host and will put its rules back: stop it first");
 	/* Nor shall what waits for a confirmation, or the next boot, bring them back. */
 	confirm_end(state_dir);
 	result = neti_engine_flush(engine);
 	if (result < 0 || neti_ruleset_forget(netictl->context, state_dir) < 0)
 		return say_failure(netictl);
-	say(netictl, result ? "all of Neti's rules and sets are gone" : "there were no rules or sets of Neti");
+	say(netictl, result ? "all of Neti's rules and sets are gone" :
+			      "there were no rules or sets of Neti");
 	return EXIT_DONE;
 }

@@ -109,7 +109,8 @@ static void print_tables(json_t *tables)
 static void print_value(const char *name, json_t *value)
 {
 	if (json_is_string(value))
-		printf("%-9s %s\n", name, *json_string_value(value) ? json_string_value(value) : "-");
+		printf("%-9s %s\n", name,
+			*json_string_value(value) ? json_string_value(value) : "-");
 	else if (strcmp(name, "session_timeout_ms") == 0)
 		printf("%-9s %g s\n", "time-out", (double)json_integer_value(value) / 1e3);
 	else if (json_is_integer(value))
@@ -129,9 +130,11 @@ static void print_applied(json_t *applied)
 		printf("%-9s %s\n", "applied", "not yet");
 		return;
 	}
-	printf("%-9s revision %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " s ago, in %.1f ms\n",
+	printf("%-9s revision %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+	       " s ago, in %.1f ms\n",
 		"applied", json_integer_value(json_object_get(applied, "revision")),
-		json_integer_value(age), json_real_value(json_object_get(applied, "seconds")) * 1e3);
+		json_integer_value(age),
+		json_real_value(json_object_get(applied, "seconds")) * 1e3);
 }
 
 static void print_denied(json_t *denied)

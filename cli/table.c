@@ -67,7 +67,7 @@ static int terminal_width(void)
 	struct winsize size;
 
 	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col :
-										      0;
+										       0;
 }
 
 static int sum_of(const int *widths, size_t columns)

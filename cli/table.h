@@ -11,6 +11,6 @@ struct table;
 /* NULL without memory, which the other calls pass on. heads are borrowed. */
 struct table *table_new(size_t columns, const char *const *heads);
 void table_cell(struct table *table, const char *text); /* row by row */
-int table_print(struct table *table); /* to stdout; frees; the exit status */
+int table_print(struct table *table);			/* to stdout; frees; the exit status */
 
 #endif

@@ -33,7 +33,8 @@ static int knock_at(struct sockaddr_in *address, unsigned port)
 	if (door < 0)
 		return -1;
 	address->sin_port = htons((uint16_t)port);
-	if (connect(door, (struct sockaddr *)address, sizeof(*address)) < 0 && errno != EINPROGRESS) {
+	if (connect(door, (struct sockaddr *)address, sizeof(*address)) < 0 &&
+		errno != EINPROGRESS) {
 		refused(errno);
 		close(door);
 		return -2;

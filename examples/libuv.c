@@ -65,7 +65,8 @@ int main(int argc, char **argv)
 	if (argc != 2 || neti_context_new(&context) < 0)
 		return 2;
 	if (neti_settings_new(&settings, context) == 0 &&
-		neti_settings_load(settings, argv[1]) == 0 && neti_agent_new(&agent, settings) == 0) {
+		neti_settings_load(settings, argv[1]) == 0 &&
+		neti_agent_new(&agent, settings) == 0) {
 		neti_agent_set_rules(agent, false);
 		neti_agent_set_callback(agent, tell, stdout);
 	}

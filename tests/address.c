@@ -25,7 +25,8 @@ static struct address address(const char *text)
 
 START_TEST(text_goes_both_ways)
 {
-	static const char *const texts[] = { "0.0.0.0", "10.1.2.3", "255.255.255.255", "::", "2001:db8::1" };
+	static const char *const texts[] = { "0.0.0.0", "10.1.2.3", "255.255.255.255",
+		"::", "2001:db8::1" };
 	char text[ADDRESS_TEXT_MAX];
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
@@ -38,7 +39,8 @@ END_TEST
 
 START_TEST(bad_text_is_refused)
 {
-	static const char *const texts[] = { "", "10.1.2", "10.1.2.256", "10.1.2.3 ", "010.1.2.3x", "host", "1::2::3" };
+	static const char *const texts[] = { "", "10.1.2", "10.1.2.256", "10.1.2.3 ", "010.1.2.3x",
+		"host", "1::2::3" };
 	struct address a = { .family = 77 };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -85,7 +87,8 @@ END_TEST
 
 START_TEST(containment)
 {
-	struct prefix p = prefix("192.168.0.0/18"), q = prefix("192.168.32.0/20"), r = prefix("192.168.64.0/18");
+	struct prefix p = prefix("192.168.0.0/18"), q = prefix("192.168.32.0/20"),
+		      r = prefix("192.168.64.0/18");
 	struct prefix all = prefix("0.0.0.0/0"), all6 = prefix("::/0");
 	struct address a = address("192.168.63.255"), b = address("192.168.64.0");
 

@@ -102,7 +102,8 @@ static void start(struct host *host)
 	netns_enter(&host->netns);
 	ck_assert_int_eq(neti_agent_new(&host->agent, settings), 0);
 	neti_agent_set_callback(host->agent, see, host);
-	ck_assert_msg(neti_agent_start(host->agent) == 0, "%s", neti_context_message(host->context));
+	ck_assert_msg(neti_agent_start(host->agent) == 0, "%s",
+		neti_context_message(host->context));
 	neti_settings_unref(settings);
 	netns_enter(&outside);
 }
@@ -178,7 +179,10 @@ static void fleet_set(const char *key, const char *value)
 /* hudson, sierra and the stranger on one bridge. */
 static bool begin(void)
 {
-	static const struct { struct netns_host *host; const char *name, *address; } hosts[] = {
+	static const struct {
+		struct netns_host *host;
+		const char *name, *address;
+	} hosts[] = {
 		{ &hudson.netns, "hudson", HUDSON "/24" },
 		{ &sierra.netns, "sierra", SIERRA "/24" },
 		{ &stranger, "stranger", STRANGER "/24" },
@@ -190,9 +194,11 @@ static bool begin(void)
 	for (size_t i = 0; i < 3; i++) {
 		netns_host(hosts[i].host, hosts[i].name);
 		netns_do("ip link add port%zu type veth peer name eth0 netns /proc/self/fd/%d && "
-			 "ip link set port%zu master bridge up", i, hosts[i].host->fd, i);
+			 "ip link set port%zu master bridge up",
+			i, hosts[i].host->fd, i);
 		netns_enter(hosts[i].host);
-		netns_do("ip link set eth0 up && ip addr add %s dev eth0 && ip route add default dev eth0",
+		netns_do(
+			"ip link set eth0 up && ip addr add %s dev eth0 && ip route add default dev eth0",
 			hosts[i].address);
 		netns_enter(&outside);
 	}
@@ -214,7 +220,8 @@ static void start_both(void)
 	start(&sierra);
 	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 20));
 	ck_assert(becomes(&sierra, "ipset test neti-peers " HUDSON, 20));
-	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'", 20));
+	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'",
+		20));
 }
 
 START_TEST(members_reach_each_other_and_nobody_else)
@@ -275,9 +282,11 @@ START_TEST(drift_is_repaired)
 		return;
 	start_both();
 	netns_enter(&hudson.netns);
-	netns_do("iptables-legacy -F INPUT; iptables-legacy -t nat -F NETI-OVERLAY; ipset flush neti-peers");
+	netns_do(
+		"iptables-legacy -F INPUT; iptables-legacy -t nat -F NETI-OVERLAY; ipset flush neti-peers");
 	netns_enter(&outside);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA " && iptables-legacy -C INPUT -j NETI-INPUT", 15));
+	ck_assert(becomes(&hudson,
+		"ipset test neti-peers " SIERRA " && iptables-legacy -C INPUT -j NETI-INPUT", 15));
 	DISPATCH_UNTIL(hudson.drift > 0);
 	ck_assert_int_eq(hudson.drift, 1);
 	end();
@@ -364,7 +373,8 @@ START_TEST(full_tables_are_told)
 	ck_assert_int_eq(hudson.troubles, 2); /* each once */
 	ck_assert(becomes(&hudson,
 		"jq -e '.tables | .overlay.max == 2 and .[\"neti-denied\"].entries == 60000 and "
-		".[\"neti-peers\"].max > 60000 and .conntrack.max > 0' $status", 5));
+		".[\"neti-peers\"].max > 60000 and .conntrack.max > 0' $status",
+		5));
 	end();
 }
 END_TEST
@@ -375,12 +385,14 @@ START_TEST(full_table_of_connections_is_told)
 	if (!begin())
 		return;
 	netns_enter(&hudson.netns);
-	netns_do("cd %s && echo 4000000 > count && echo 4194304 > max && mount --make-rprivate / &&"
-		 "for n in count max; do mount --bind $n /proc/sys/net/netfilter/nf_conntrack_$n; done",
+	netns_do(
+		"cd %s && echo 4000000 > count && echo 4194304 > max && mount --make-rprivate / &&"
+		"for n in count max; do mount --bind $n /proc/sys/net/netfilter/nf_conntrack_$n; done",
 		netns_directory());
 	start(&hudson);
 	DISPATCH_UNTIL(hudson.troubles > 0);
-	ck_assert_msg(strstr(hudson.trouble, "table of connections is 95 % full, 4000000 of 4194304"),
+	ck_assert_msg(strstr(hudson.trouble,
+			      "table of connections is 95 % full, 4000000 of 4194304"),
 		"%s", hudson.trouble);
 	end();
 }

@@ -30,20 +30,20 @@
 #include "registry/registry.h"
 #include "test.h"
 
-#define WIDTH 24      /* trials at once */
-#define QUIET_MS 80   /* without a request: all was asked for */
-#define TOLD_MS 30    /* from the bad answer to the good server */
-#define ALIVE_MS 100  /* from there on, where nobody waits for more */
-#define LASTS_MS 3000 /* who asks on and on never comes to the last of the bad answers */
+#define WIDTH 24	/* trials at once */
+#define QUIET_MS 80	/* without a request: all was asked for */
+#define TOLD_MS 30	/* from the bad answer to the good server */
+#define ALIVE_MS 100	/* from there on, where nobody waits for more */
+#define LASTS_MS 3000	/* who asks on and on never comes to the last of the bad answers */
 #define HEALED_MS 60000 /* on a busy machine too */
-#define HEALS_EACH 30 /* one in so many is waited for, in a short run */
-#define SHARE 8      /* of the values of a field, one in so many in a short run, and the first */
+#define HEALS_EACH 30	/* one in so many is waited for, in a short run */
+#define SHARE 8		/* of the values of a field, one in so many in a short run, and the first */
 #define RANDOM_SHORT 60
 #define RANDOM_DEEP 5000
-#define FAILS_MS 7000 /* so long every answer is the same error, */
-#define RESTS_MS 3000 /* and at the end of it pauses are long: */
+#define FAILS_MS 7000	   /* so long every answer is the same error, */
+#define RESTS_MS 3000	   /* and at the end of it pauses are long: */
 #define REQUESTS_MOST 1000 /* all shards once, what is made over and over; changes without end */
-#define READS_MOST 1500 /* a reader is told, and asks for everything anew three times a second */
+#define READS_MOST 1500	   /* a reader is told, and asks for everything anew three times a second */
 
 enum who { AGENT, FIRST, READER, WHO };
 
@@ -55,14 +55,35 @@ static const struct failure {
 	int error;
 	unsigned kinds;
 } failures[] = {
-	{ -1, FAKE_ALL }, { -1, FAKE_GET }, { -1, FAKE_CHILDREN }, { -1, FAKE_MULTI },
-	{ -4, FAKE_ALL }, { -4, FAKE_GET }, { -4, FAKE_CHILDREN }, { -4, FAKE_MULTI },
-	{ -7, FAKE_ALL }, { -8, FAKE_ALL }, { -9, FAKE_ALL }, { -100, FAKE_ALL },
-	{ -101, FAKE_ALL }, { -101, FAKE_GET }, { -101, FAKE_CHILDREN }, { -101, FAKE_MULTI },
-	{ -102, FAKE_ALL }, { -103, FAKE_ALL }, { -103, FAKE_MULTI },
-	{ -110, FAKE_ALL }, { -110, FAKE_MULTI }, { -111, FAKE_ALL },
-	{ -112, FAKE_ALL }, { -112, FAKE_GET }, { -112, FAKE_CHILDREN }, { -112, FAKE_MULTI },
-	{ -116, FAKE_ALL }, { -118, FAKE_ALL }, { 0, FAKE_ALL },
+	{ -1, FAKE_ALL },
+	{ -1, FAKE_GET },
+	{ -1, FAKE_CHILDREN },
+	{ -1, FAKE_MULTI },
+	{ -4, FAKE_ALL },
+	{ -4, FAKE_GET },
+	{ -4, FAKE_CHILDREN },
+	{ -4, FAKE_MULTI },
+	{ -7, FAKE_ALL },
+	{ -8, FAKE_ALL },
+	{ -9, FAKE_ALL },
+	{ -100, FAKE_ALL },
+	{ -101, FAKE_ALL },
+	{ -101, FAKE_GET },
+	{ -101, FAKE_CHILDREN },
+	{ -101, FAKE_MULTI },
+	{ -102, FAKE_ALL },
+	{ -103, FAKE_ALL },
+	{ -103, FAKE_MULTI },
+	{ -110, FAKE_ALL },
+	{ -110, FAKE_MULTI },
+	{ -111, FAKE_ALL },
+	{ -112, FAKE_ALL },
+	{ -112, FAKE_GET },
+	{ -112, FAKE_CHILDREN },
+	{ -112, FAKE_MULTI },
+	{ -116, FAKE_ALL },
+	{ -118, FAKE_ALL },
+	{ 0, FAKE_ALL },
 };
 
 struct trial {
@@ -71,7 +92,7 @@ struct trial {
 	enum who who;
 	struct mutation mutations[FAKE_MUTATIONS];
 	size_t n;
-	int extra; /* -1: none */
+	int extra;  /* -1: none */
 	bool waits; /* until it is well again */
 	bool drops; /* the good server begins with new connections */
 	const struct failure *failure;
@@ -273,16 +294,17 @@ static void advance_failing(struct trial *trial)
 	unsigned most = trial->who == READER ? READS_MOST : REQUESTS_MOST;
 	int64_t now = clock_now();
 
-	if (!trial->told_at && (trial->who != AGENT || (fake_requests(trial->fake) &&
-						      now - trial->active_at > 4 * QUIET_MS))) {
+	if (!trial->told_at &&
+		(trial->who != AGENT ||
+			(fake_requests(trial->fake) && now - trial->active_at > 4 * QUIET_MS))) {
 		trial->told_at = now;
 		fake_fail(trial->fake, trial->failure->error, trial->failure->kinds);
-	} else if (trial->told_at && !trial->failing && now - trial->told_at > FAILS_MS - RESTS_MS) {
+	} else if (trial->told_at && !trial->failing &&
+		   now - trial->told_at > FAILS_MS - RESTS_MS) {
 		trial->failing = true;
 		trial->requests = fake_requests(trial->fake);
 	} else if (trial->failing && !trial->healed_at && now - trial->told_at > FAILS_MS) {
-		if (fake_requests(trial->fake) - trial->requests > most &&
-			n_failed++ < 20) {
+		if (fake_requests(trial->fake) - trial->requests > most && n_failed++ < 20) {
 			printf("asks at the speed of the answers: ");
 			print_trial(trial);
 		}
@@ -328,7 +350,8 @@ static void see_end(struct trial *trial)
 		(trial->waits || !trial->healed_at ? HEALED_MS : ALIVE_MS))
 		return;
 	kill_process(trial);
-	end_trial(trial, trial->waits ? "is not well again after seconds:" : NULL, HEALED_MS / 1000);
+	end_trial(trial, trial->waits ? "is not well again after seconds:" : NULL,
+		HEALED_MS / 1000);
 }
 
 static void serve(void)
@@ -361,7 +384,8 @@ static struct trial *free_trial(void)
 				return &trials[i];
 }
 
-static struct trial *start_trial(enum who who, const struct mutation *mutations, size_t n, int extra)
+static struct trial *start_trial(enum who who, const struct mutation *mutations, size_t n,
+	int extra)
 {
 	struct trial *trial = free_trial();
 

@@ -59,9 +59,15 @@ static struct neti_members *three_members(void)
 	struct neti_members *members;
 
 	ck_assert_int_eq(neti_members_new(&members, context), 0);
-	ck_assert_int_eq(neti_members_add(members, "walden", "vpc", "192.168.0.3", "10.0.0.11", "203.0.113.11"), 0);
-	ck_assert_int_eq(neti_members_add(members, "hudson", "ec2", "192.168.0.1", "10.0.0.11", "198.51.100.11"), 0);
-	ck_assert_int_eq(neti_members_add(members, "sierra", "ec2", "192.168.0.2", "10.0.0.12", NULL), 0);
+	ck_assert_int_eq(neti_members_add(members, "walden", "vpc", "192.168.0.3", "10.0.0.11",
+				 "203.0.113.11"),
+		0);
+	ck_assert_int_eq(neti_members_add(members, "hudson", "ec2", "192.168.0.1", "10.0.0.11",
+				 "198.51.100.11"),
+		0);
+	ck_assert_int_eq(neti_members_add(members, "sierra", "ec2", "192.168.0.2", "10.0.0.12",
+				 NULL),
+		0);
 	return members;
 }
 
@@ -74,7 +80,8 @@ START_TEST(members_are_sorted_and_found)
 	ck_assert_str_eq(neti_member_id(neti_members_get(members, 0)), "hudson");
 	ck_assert_ptr_null(neti_members_get(members, 3));
 	ck_assert_str_eq(neti_member_id(neti_members_find(members, "203.0.113.11")), "walden");
-	ck_assert_str_eq(neti_member_overlay(neti_members_find(members, "sierra"), text), "192.168.0.2");
+	ck_assert_str_eq(neti_member_overlay(neti_members_find(members, "sierra"), text),
+		"192.168.0.2");
 	ck_assert_str_eq(neti_member_public(neti_members_find(members, "sierra"), text), "");
 	ck_assert_ptr_null(neti_members_find(members, "nobody"));
 	neti_members_unref(members);
@@ -86,9 +93,12 @@ START_TEST(bad_members_are_named)
 	struct neti_members *members;
 
 	ck_assert_int_eq(neti_members_new(&members, context), 0);
-	ck_assert_int_eq(neti_members_add(members, "", "ec2", "192.168.0.1", "10.0.0.1", NULL), -EINVAL);
-	ck_assert_int_eq(neti_members_add(members, "a", "e c", "192.168.0.1", "10.0.0.1", NULL), -EINVAL);
-	ck_assert_int_eq(neti_members_add(members, "a", "ec2", "192.168.0.1", "127.0.0.1", NULL), -EINVAL);
+	ck_assert_int_eq(neti_members_add(members, "", "ec2", "192.168.0.1", "10.0.0.1", NULL),
+		-EINVAL);
+	ck_assert_int_eq(neti_members_add(members, "a", "e c", "192.168.0.1", "10.0.0.1", NULL),
+		-EINVAL);
+	ck_assert_int_eq(neti_members_add(members, "a", "ec2", "192.168.0.1", "127.0.0.1", NULL),
+		-EINVAL);
 	ck_assert_str_eq(neti_context_message(context),
 		"private address \"127.0.0.1\" is not an address of a host");
 	ck_assert_int_eq(neti_context_reason(context), NETI_REASON_SETTINGS);
@@ -105,11 +115,14 @@ START_TEST(ruleset_without_registry_or_root)
 
 	ck_assert_int_eq(neti_ruleset_build(&ruleset, settings, members), 0);
 	ck_assert_int_eq(neti_ruleset_print(ruleset, &text), 0);
-	ck_assert_ptr_nonnull(strstr(text, "-d 192.168.0.3/32 -j DNAT --to-destination 203.0.113.11"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"-d 192.168.0.3/32 -j DNAT --to-destination 203.0.113.11"));
 	ck_assert_ptr_nonnull(strstr(text, "-d 192.168.0.2/32 -j DNAT --to-destination 10.0.0.12"));
 	ck_assert_ptr_nonnull(strstr(text, "add neti-peers 203.0.113.11"));
 	free(text);
-	ck_assert_int_eq(neti_members_add(members, "newton", "ec2", "192.168.0.4", "10.0.0.14", NULL), 0);
+	ck_assert_int_eq(neti_members_add(members, "newton", "ec2", "192.168.0.4", "10.0.0.14",
+				 NULL),
+		0);
 	ck_assert_int_eq(neti_ruleset_build(&again, settings, members), 0);
 	ck_assert_int_eq(neti_ruleset_diff(ruleset, again, &text), 1);
 	ck_assert_str_eq(text, "+ peer 10.0.0.14\n+ path 192.168.0.4 to 10.0.0.14\n");
@@ -250,8 +263,9 @@ START_TEST(fleet_begins_as_chosen)
 	ck_assert_int_eq(neti_registry_set_initial(other, "shards", "64"), 0);
 	ck_assert_int_eq(neti_registry_fleet_init(other), -EEXIST);
 	ck_assert_int_eq(neti_context_reason(context), NETI_REASON_CONFLICT);
-	ck_assert_str_eq(neti_context_message(context), "the fleet was there already, with shards 1024, "
-							"which is fixed when a fleet is made");
+	ck_assert_str_eq(neti_context_message(context),
+		"the fleet was there already, with shards 1024, "
+		"which is fixed when a fleet is made");
 	neti_registry_unref(registry);
 	neti_registry_unref(other);
 }
@@ -407,7 +421,8 @@ START_TEST(one_agent_a_host)
 	ck_assert_int_eq(neti_agent_new(&second, settings), 0);
 	neti_agent_set_rules(second, false);
 	ck_assert_int_eq(neti_agent_start(second), -EBUSY);
-	snprintf(expected, sizeof(expected), "an agent runs already: process %d holds %s/lock", getpid(), folder);
+	snprintf(expected, sizeof(expected), "an agent runs already: process %d holds %s/lock",
+		getpid(), folder);
 	ck_assert_str_eq(neti_context_message(context), expected);
 	neti_agent_unref(second);
 	neti_agent_unref(first);

@@ -39,9 +39,14 @@ int chaos_settings(struct neti_settings **ret, struct neti_context *context)
 {
 	char registry[96], state[96];
 	const char *const pairs[][2] = {
-		{ "registry", registry }, { "state_dir", state }, { "id", "hudson" },
-		{ "network", "ec2" }, { "private_ip", "10.0.0.11" }, { "public_ip", "198.51.100.11" },
-		{ "session_timeout", "4s" }, { "open_ports", "[80, 53/udp]" },
+		{ "registry", registry },
+		{ "state_dir", state },
+		{ "id", "hudson" },
+		{ "network", "ec2" },
+		{ "private_ip", "10.0.0.11" },
+		{ "public_ip", "198.51.100.11" },
+		{ "session_timeout", "4s" },
+		{ "open_ports", "[80, 53/udp]" },
 	};
 	struct neti_settings *settings;
 	int result = neti_settings_new(&settings, context);
@@ -137,7 +142,8 @@ static bool sees(struct neti_agent *agent, size_t members)
 }
 
 /* Whatever failed: a started agent comes to its end by itself. */
-static void arrive(struct neti_agent *agent, const struct chaos_agent *plan, const struct seen *seen)
+static void arrive(struct neti_agent *agent, const struct chaos_agent *plan,
+	const struct seen *seen)
 {
 	struct pollfd fd = { .fd = neti_agent_fd(agent), .events = POLLIN };
 	bool saw = false;
@@ -223,14 +229,15 @@ static void assert_given_back(const struct fault_holdings *before, const char *w
 	}
 	ck_assert_msg(now.descriptors == before->descriptors, "%s: %d descriptors, %d before", what,
 		now.descriptors, before->descriptors);
-	ck_assert_msg(now.threads == before->threads, "%s: %d threads, %d before", what, now.threads,
-		before->threads);
+	ck_assert_msg(now.threads == before->threads, "%s: %d threads, %d before", what,
+		now.threads, before->threads);
 	ck_assert_msg(now.allocations == before->allocations, "%s: %ld allocations, %ld before",
 		what, now.allocations, before->allocations);
 }
 
 /* True when the fault struck. */
-static bool live_with(chaos_life life, enum fault fault, long n, const struct fault_holdings *before)
+static bool live_with(chaos_life life, enum fault fault, long n,
+	const struct fault_holdings *before)
 {
 	struct neti_context *context = clean_context();
 	const char *what;
@@ -241,7 +248,8 @@ static bool live_with(chaos_life life, enum fault fault, long n, const struct fa
 	result = life(context);
 	what = faults_disarm();
 	if (!what) {
-		ck_assert_msg(result == 0, "nothing failed, but: %s", neti_context_message(context));
+		ck_assert_msg(result == 0, "nothing failed, but: %s",
+			neti_context_message(context));
 	} else if (result < 0) {
 		ck_assert_msg(*neti_context_message(context), "%s: no sentence", what);
 		ck_assert_int_ne(neti_context_reason(context), NETI_REASON_NONE);
@@ -278,4 +286,3 @@ void chaos_each(chaos_life life, enum fault fault, long step, long at_least)
 		n += everything() ? 1 : step;
 	ck_assert_int_gt(n, at_least);
 }
-

@@ -38,7 +38,7 @@ static const struct {
 	{ NULL, "/libtsan" },
 	{ NULL, "/libubsan" },
 	{ "malloc", "/libjansson" }, /* 2.14's parser overruns a token that it could not grow */
-	{ "fcntl64", "/libip4tc" }, /* abort()s when FD_CLOEXEC cannot be set */
+	{ "fcntl64", "/libip4tc" },  /* abort()s when FD_CLOEXEC cannot be set */
 	{ "fcntl64", "/libip6tc" },
 };
 

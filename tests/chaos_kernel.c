@@ -13,8 +13,10 @@
 
 /* Each table and set is one part of what the kernel holds. */
 static const char *const parts[] = {
-	"iptables-legacy-save -t filter", "iptables-legacy-save -t nat",
-	"ip6tables-legacy-save -t filter", "ipset save neti-peers | sort",
+	"iptables-legacy-save -t filter",
+	"iptables-legacy-save -t nat",
+	"ip6tables-legacy-save -t filter",
+	"ipset save neti-peers | sort",
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))
 
@@ -238,8 +240,9 @@ static bool prepare(int (*first)(struct neti_context *), int (*then)(struct neti
 	if (!netns_start(&self))
 		return false;
 	/* So that the agent has an address and a way out. */
-	netns_do("ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up && "
-		 "ip addr add 10.0.0.11/24 dev eth0");
+	netns_do(
+		"ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up && "
+		"ip addr add 10.0.0.11/24 dev eth0");
 	ck_assert_int_eq(neti_context_new(&context), 0);
 	register_once(context);
 	ck_assert_msg(first(context) == 0, "%s", neti_context_message(context));

@@ -51,7 +51,8 @@ FAILING(ssize_t, read, EIO, -1, (int fd, void *to, size_t n), (fd, to, n))
 FAILING(ssize_t, pread, EIO, -1, (int fd, void *to, size_t n, off_t at), (fd, to, n, at))
 FAILING(ssize_t, pread64, EIO, -1, (int fd, void *to, size_t n, off_t at), (fd, to, n, at))
 FAILING(ssize_t, write, ENOSPC, -1, (int fd, const void *from, size_t n), (fd, from, n))
-FAILING(ssize_t, pwrite, ENOSPC, -1, (int fd, const void *from, size_t n, off_t at), (fd, from, n, at))
+FAILING(ssize_t, pwrite, ENOSPC, -1, (int fd, const void *from, size_t n, off_t at),
+	(fd, from, n, at))
 FAILING(ssize_t, pwrite64, ENOSPC, -1, (int fd, const void *from, size_t n, off_t at),
 	(fd, from, n, at))
 FAILING(int, fsync, EIO, -1, (int fd), (fd))
@@ -79,8 +80,8 @@ FAILING(int, inotify_init1, EMFILE, -1, (int flags), (flags))
 FAILING(int, inotify_add_watch, ENOSPC, -1, (int fd, const char *path, uint32_t mask),
 	(fd, path, mask))
 FAILING(int, socket, EMFILE, -1, (int domain, int type, int protocol), (domain, type, protocol))
-FAILING(int, getsockopt, ENOMEM, -1,
-	(int fd, int level, int option, void *to, socklen_t *size), (fd, level, option, to, size))
+FAILING(int, getsockopt, ENOMEM, -1, (int fd, int level, int option, void *to, socklen_t *size),
+	(fd, level, option, to, size))
 FAILING(int, setsockopt, ENOMEM, -1,
 	(int fd, int level, int option, const void *value, socklen_t size),
 	(fd, level, option, value, size))
@@ -89,7 +90,7 @@ FAILING(ssize_t, send, ENOBUFS, -1, (int fd, const void *from, size_t n, int fla
 FAILING(ssize_t, sendmsg, ENOBUFS, -1, (int fd, const struct msghdr *message, int flags),
 	(fd, message, flags))
 FAILING(ssize_t, recv, ENOBUFS, -1, (int fd, void *to, size_t n, int flags), (fd, to, n, flags))
-FAILING(ssize_t, recvmsg, ENOBUFS, -1, (int fd, struct msghdr * message, int flags),
+FAILING(ssize_t, recvmsg, ENOBUFS, -1, (int fd, struct msghdr *message, int flags),
 	(fd, message, flags))
 FAILING(int, getifaddrs, ENOBUFS, -1, (struct ifaddrs * *to), (to))
 FAILING(int, pthread_create, EAGAIN, EAGAIN,
@@ -144,7 +145,8 @@ static bool gives_back(int command, const void *argument)
 FAILING_FCNTL(fcntl)
 FAILING_FCNTL(fcntl64)
 
-ssize_t sendto(int fd, const void *from, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t size)
+ssize_t sendto(int fd, const void *from, size_t n, int flags, __CONST_SOCKADDR_ARG to,
+	socklen_t size)
 {
 	static ssize_t (*next)(int, const void *, size_t, int, const void *, socklen_t);
 

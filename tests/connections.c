@@ -112,8 +112,9 @@ bool connections_carry(int from, int to, int milliseconds)
 {
 	char byte = 0;
 
-	return send(from, "x", 1, MSG_NOSIGNAL) == 1 && connections_wait(to, POLLIN, milliseconds) &&
-	       recv(to, &byte, 1, 0) == 1 && byte == 'x';
+	return send(from, "x", 1, MSG_NOSIGNAL) == 1 &&
+	       connections_wait(to, POLLIN, milliseconds) && recv(to, &byte, 1, 0) == 1 &&
+	       byte == 'x';
 }
 
 unsigned connections_retransmitted(int fd)
@@ -134,6 +135,6 @@ void connections_assert_lives(const struct pair *pair, bool called_first, const 
 		ck_assert_msg(connections_carry(first, second, 5000), "%s: cut off", what);
 		ck_assert_msg(connections_carry(second, first, 5000), "%s: cut off, answer", what);
 	}
-	ck_assert_msg(connections_retransmitted(first) + connections_retransmitted(second) == 0, "%s: a packet was lost",
-		what);
+	ck_assert_msg(connections_retransmitted(first) + connections_retransmitted(second) == 0,
+		"%s: a packet was lost", what);
 }

@@ -138,7 +138,8 @@ START_TEST(test_update_random)
 		for (int i = rand() % 6; i >= 0; i--) {
 			snprintf(overlay, sizeof(overlay), "192.168.%d.%d", rand() % 4 * 8,
 				rand() % 3 * 16 + rand() % 4 + 1);
-			snprintf(target, sizeof(target), "10.%d.0.%d", rand() % 3, rand() % 250 + 1);
+			snprintf(target, sizeof(target), "10.%d.0.%d", rand() % 3,
+				rand() % 250 + 1);
 			if (rand() % 3)
 				rules_member(to, overlay, target);
 			else

@@ -9,8 +9,9 @@
 #include "registry/entry.h"
 #include "test.h"
 
-static const char long_id[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-			      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static const char long_id[] =
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 static struct address address(const char *text)
 {
@@ -37,10 +38,12 @@ START_TEST(names_go_both_ways)
 	} table[] = {
 		{ "192.168.0.65", "10.0.0.1", "54.1.2.3", "ec2", "i-0abc",
 			"192.168.0.65|10.0.0.1|54.1.2.3|ec2|i-0abc" },
-		{ "192.168.0.65", "10.0.0.1", "", "vpc", "web.1", "192.168.0.65|10.0.0.1||vpc|web.1" },
+		{ "192.168.0.65", "10.0.0.1", "", "vpc", "web.1",
+			"192.168.0.65|10.0.0.1||vpc|web.1" },
 		{ "192.168.0.65", "fd00::1", "2001:db8::1", "vpc", "a|b/c%",
 			"192.168.0.65|fd00::1|2001:db8::1|vpc|a%7Cb%2Fc%25" },
-		{ "192.168.0.65", "10.0.0.1", "", "vpc", "..", "192.168.0.65|10.0.0.1||vpc|%2E%2E" },
+		{ "192.168.0.65", "10.0.0.1", "", "vpc", "..",
+			"192.168.0.65|10.0.0.1||vpc|%2E%2E" },
 		{ "192.168.0.65", "10.0.0.1", "", "vpc", "...", "192.168.0.65|10.0.0.1||vpc|..." },
 	};
 	struct fleet_settings settings = fleet();
@@ -83,7 +86,8 @@ START_TEST(longest_name_fits)
 }
 END_TEST
 
-#define LONG250 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define LONG250                                                                                    \
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
 START_TEST(bad_names_are_refused)
 {
@@ -144,7 +148,8 @@ START_TEST(bad_names_are_refused)
 
 		ck_assert_msg(entry_parse(&member, table[i].name, &settings, 1, &error) == -EINVAL,
 			"%s was taken", table[i].name);
-		ck_assert_msg(strstr(error.text, table[i].says), "%s: %s", table[i].name, error.text);
+		ck_assert_msg(strstr(error.text, table[i].says), "%s: %s", table[i].name,
+			error.text);
 		ck_assert_ptr_null(member);
 		for (const char *c = error.text; *c; c++)
 			ck_assert_msg(*c >= ' ' && *c < 0x7f, "raw byte %#x", (unsigned char)*c);
@@ -187,8 +192,9 @@ END_TEST
 
 START_TEST(data_goes_both_ways)
 {
-	struct member fields = { .id = "a", .network = "b", .version = "0.1.0", .since = 1700000000,
-		.revision = 42 };
+	struct member fields = {
+		.id = "a", .network = "b", .version = "0.1.0", .since = 1700000000, .revision = 42
+	};
 	struct member bare = { .id = "a", .network = "b" }, *member;
 	struct buffer json = { 0 };
 
@@ -226,7 +232,8 @@ static bool read_mark(struct entry_mark *ret, const char *json)
 
 START_TEST(marks_go_both_ways)
 {
-	static const char *const before[] = { "", "nonsense", "[1]", "{\"version\":\"9.9\",\"later\":[1]}",
+	static const char *const before[] = { "", "nonsense", "[1]",
+		"{\"version\":\"9.9\",\"later\":[1]}",
 		"{\"twin\":{\"host\":\"old\",\"number\":3}}" };
 	struct entry_mark mark = { .host = "web-1.example.com", .number = INT64_MAX }, again;
 

@@ -8,9 +8,9 @@
 
 #include "fake_tree.h"
 
-static const char fleet[] = "{\"layout\":1,\"overlay_subnet\":\"192.168.0.0/18\",\"shards\":2,"
+static const char fleet[] =
+	"{\"layout\":1,\"overlay_subnet\":\"192.168.0.0/18\",\"shards\":2,"
 	"\"max_removals\":10,\"max_removals_percent\":10,\"removal_delay\":\"1s\",\"peered\":[]}";
-
 
 struct node *tree_find(struct tree *tree, const char *path)
 {
@@ -59,7 +59,7 @@ static int create(struct tree *tree, const char *path, const char *data, size_t 
 	return 0;
 }
 
-static void delete(struct tree *tree, struct node *node)
+static void delete (struct tree *tree, struct node *node)
 {
 	struct node *parent = parent_of(tree, node->path);
 
@@ -113,7 +113,6 @@ void tree_make_fleet(struct tree *tree)
 	make(tree, "", "/ip-map/01/192.168.1.3|10.0.0.4||ec2|thoreau");
 }
 
-
 static int make_change(struct tree *tree, const struct change *change, int64_t session)
 {
 	struct node *node = tree_find(tree, change->path);
@@ -126,7 +125,7 @@ static int make_change(struct tree *tree, const struct change *change, int64_t s
 	if (change->version != -1 && change->version != node->version)
 		return -103;
 	if (change->kind == OP_DELETE)
-		delete(tree, node);
+		delete (tree, node);
 	if (change->kind != OP_SET)
 		return 0;
 	memcpy(node->data, change->data, change->size);
@@ -159,5 +158,5 @@ void tree_end_session(struct tree *tree, int64_t session)
 {
 	for (size_t i = 0; i < tree->n_nodes; i++)
 		if (tree->nodes[i].owner == session)
-			delete(tree, &tree->nodes[i--]);
+			delete (tree, &tree->nodes[i--]);
 }

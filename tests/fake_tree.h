@@ -10,8 +10,20 @@
 
 #define TREE_NODES 256
 
-enum operation { OP_CREATE = 1, OP_DELETE, OP_GET = 4, OP_SET, OP_PING = 11, OP_CHILDREN = 12, OP_CHECK,
-	OP_MULTI, OP_AUTH = 100, OP_WATCHES, OP_CLOSE = -11, OP_ERROR = -1 };
+enum operation {
+	OP_CREATE = 1,
+	OP_DELETE,
+	OP_GET = 4,
+	OP_SET,
+	OP_PING = 11,
+	OP_CHILDREN = 12,
+	OP_CHECK,
+	OP_MULTI,
+	OP_AUTH = 100,
+	OP_WATCHES,
+	OP_CLOSE = -11,
+	OP_ERROR = -1
+};
 struct node {
 	char path[400], data[600];
 	size_t size;

@@ -16,8 +16,8 @@ static const int32_t numbers[] = { 0, -1, 1, 77, INT_MAX, INT_MIN };
 static const int64_t longs[] = { 0, -1, 1, INT64_MAX, INT64_MIN };
 /* -1 and -4 are among what the client cannot bear: see tests/answers.c. */
 static const int32_t xids[] = { 0, -2, -8, 77, INT_MAX, INT_MIN };
-static const int32_t errors[] = { -1, -4, -5, -7, -8, -9, -13, -101, -102, -103, -108, -110, -111, -112, -113,
-	-115, -116, -118, -119, -124, -1000, 1, 77, INT_MIN };
+static const int32_t errors[] = { -1, -4, -5, -7, -8, -9, -13, -101, -102, -103, -108, -110, -111,
+	-112, -113, -115, -116, -118, -119, -124, -1000, 1, 77, INT_MIN };
 static const int32_t timeouts[] = { 0, -1, 1, 99, INT_MAX, INT_MIN, 3600001 };
 /* How many more than there are, or how many. */
 static const int32_t counts[] = { -1, 1, 2 };
@@ -29,11 +29,24 @@ static const struct text {
 	const char *bytes;
 	int32_t size, told; /* told: the length that is written, when it is not that of the bytes */
 } texts[] = {
-	{ NULL, 0, -1 }, { NULL, 0, -2 }, { NULL, 0, INT_MIN }, { "", 0, 0 }, { "/", 1, 1 }, { "a/b", 3, 3 },
-	{ "..", 2, 2 }, { "\x01\x1b[2J\n", 6, 6 }, { "\xff\xfe\xc3", 3, 3 }, { "00\0001", 4, 4 },
-	{ "192.168.1.1|10.0.0.9||ec2|x", 27, 27 }, { "||||", 4, 4 }, { "{\"shards\":0}", 12, 12 },
-	{ "{\"since\":-9223372036854775808,\"revision\":1e99}", 46, 46 }, { "255.255.255.255", 15, 15 },
-	{ "%ZZ%", 4, 4 }, { NULL, 2000, 2000 }, { NULL, 60000, 60000 },
+	{ NULL, 0, -1 },
+	{ NULL, 0, -2 },
+	{ NULL, 0, INT_MIN },
+	{ "", 0, 0 },
+	{ "/", 1, 1 },
+	{ "a/b", 3, 3 },
+	{ "..", 2, 2 },
+	{ "\x01\x1b[2J\n", 6, 6 },
+	{ "\xff\xfe\xc3", 3, 3 },
+	{ "00\0001", 4, 4 },
+	{ "192.168.1.1|10.0.0.9||ec2|x", 27, 27 },
+	{ "||||", 4, 4 },
+	{ "{\"shards\":0}", 12, 12 },
+	{ "{\"since\":-9223372036854775808,\"revision\":1e99}", 46, 46 },
+	{ "255.255.255.255", 15, 15 },
+	{ "%ZZ%", 4, 4 },
+	{ NULL, 2000, 2000 },
+	{ NULL, 60000, 60000 },
 };
 /* Longer than all the rest is too much for the client where a buffer stands. */
 static const struct text beyond = { NULL, 0, 1 << 20 };
@@ -83,7 +96,8 @@ static int instead(struct writer *writer, enum field kind)
 	script->told[writer->answer].fields[field] = kind;
 	script->told[writer->answer].n = field + 1;
 	for (size_t i = 0; i < script->n_mutations; i++)
-		if (script->mutations[i].answer == writer->answer && script->mutations[i].field == field) {
+		if (script->mutations[i].answer == writer->answer &&
+			script->mutations[i].field == field) {
 			script->n_made++;
 			return (int)(script->mutations[i].value % fields[kind].values);
 		}
@@ -103,12 +117,16 @@ void writer_put(struct writer *writer, const void *bytes, size_t size)
 
 void writer_put_int(struct writer *writer, enum field kind, int32_t number)
 {
-	static const int32_t *const values[FIELD_KINDS] = { [FIELD_XID] = xids, [FIELD_ERROR] = errors,
-		[FIELD_TIMEOUT] = timeouts, [FIELD_INT] = numbers, [FIELD_KIND] = kinds };
+	static const int32_t *const values[FIELD_KINDS] = { [FIELD_XID] = xids,
+		[FIELD_ERROR] = errors,
+		[FIELD_TIMEOUT] = timeouts,
+		[FIELD_INT] = numbers,
+		[FIELD_KIND] = kinds };
 	int value = instead(writer, kind);
 
 	if (value >= 0 && kind == FIELD_COUNT)
-		number = value < (int)N(counts) ? number + counts[value] : counts_set[value - (int)N(counts)];
+		number = value < (int)N(counts) ? number + counts[value] :
+						  counts_set[value - (int)N(counts)];
 	else if (value >= 0)
 		number = values[kind][value];
 	number = (int32_t)htonl((uint32_t)number);

@@ -10,21 +10,21 @@
 #include <stdint.h>
 
 enum field {
-	FIELD_FRAME,	/* the length of the whole */
-	FIELD_CUT,	/* no field: the answer ends here */
+	FIELD_FRAME, /* the length of the whole */
+	FIELD_CUT,   /* no field: the answer ends here */
 	FIELD_XID,
 	FIELD_ZXID,
-	FIELD_ERROR,	/* in the header, of an operation */
+	FIELD_ERROR, /* in the header, of an operation */
 	FIELD_TIMEOUT,
 	FIELD_SESSION,
 	FIELD_INT,
 	FIELD_LONG,
-	FIELD_COUNT,	/* of a list */
-	FIELD_NAME,	/* in a list */
-	FIELD_PATH,	/* of what was made */
+	FIELD_COUNT, /* of a list */
+	FIELD_NAME,  /* in a list */
+	FIELD_PATH,  /* of what was made */
 	FIELD_DATA,
-	FIELD_KIND,	/* of an operation's answer */
-	FIELD_DONE,	/* whether more operations follow */
+	FIELD_KIND, /* of an operation's answer */
+	FIELD_DONE, /* whether more operations follow */
 	FIELD_KINDS
 };
 

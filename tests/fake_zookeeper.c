@@ -206,8 +206,9 @@ static size_t read_changes(struct reader *reader, struct change changes[CHANGES]
 
 static void tell_change(struct fake *fake, const struct change *change)
 {
-	static const enum event events[] = { [OP_CREATE] = EVENT_CREATED, [OP_DELETE] = EVENT_DELETED,
-		[OP_SET] = EVENT_CHANGED };
+	static const enum event events[] = {
+		[OP_CREATE] = EVENT_CREATED, [OP_DELETE] = EVENT_DELETED, [OP_SET] = EVENT_CHANGED
+	};
 	char parent[400];
 
 	if (change->kind == OP_CHECK)
@@ -237,7 +238,8 @@ static void put_kind(struct writer *writer, int32_t kind, bool done)
 	writer_put_int(writer, FIELD_ERROR, done ? -1 : 0);
 }
 
-static void answer_multi(struct fake *fake, struct connection *to, int32_t xid, struct reader *reader)
+static void answer_multi(struct fake *fake, struct connection *to, int32_t xid,
+	struct reader *reader)
 {
 	static struct change changes[CHANGES];
 	size_t n = read_changes(reader, changes), failed;
@@ -257,7 +259,8 @@ static void answer_multi(struct fake *fake, struct connection *to, int32_t xid, 
 		if (error)
 			writer_put_int(writer, FIELD_ERROR, i < failed ? 0 : told);
 		else if (changes[i].kind == OP_CREATE)
-			writer_put_text(writer, FIELD_PATH, changes[i].path, strlen(changes[i].path));
+			writer_put_text(writer, FIELD_PATH, changes[i].path,
+				strlen(changes[i].path));
 		else if (changes[i].kind == OP_SET && node)
 			put_stat(writer, node, false);
 	}
@@ -327,8 +330,10 @@ static void all_went_off(struct fake *fake)
 
 static bool answer_error(struct fake *fake, struct connection *to, int32_t xid, int32_t kind)
 {
-	unsigned of = kind == OP_GET ? FAKE_GET : kind == OP_CHILDREN ? FAKE_CHILDREN :
-		      kind == OP_MULTI ? FAKE_MULTI : 0;
+	unsigned of = kind == OP_GET	  ? FAKE_GET :
+		      kind == OP_CHILDREN ? FAKE_CHILDREN :
+		      kind == OP_MULTI	  ? FAKE_MULTI :
+					    0;
 
 	fake->requests += of != 0;
 	if (!fake->error || !(fake->failing & of))
@@ -413,7 +418,8 @@ static void come_late(struct fake *fake)
 
 static void receive(struct fake *fake, struct connection *from)
 {
-	ssize_t got = recv(from->fd, from->in + from->length, FAKE_FRAME - from->length, MSG_DONTWAIT);
+	ssize_t got =
+		recv(from->fd, from->in + from->length, FAKE_FRAME - from->length, MSG_DONTWAIT);
 	uint32_t length;
 
 	if (got <= 0) {
@@ -479,11 +485,13 @@ void fake_drop(struct fake *fake)
 struct fake *fake_new(const char *root, bool with_fleet)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(name);
 
 	fake->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(fake->listener, (struct sockaddr *)&name, size) < 0 || listen(fake->listener, 8) < 0 ||
+	if (bind(fake->listener, (struct sockaddr *)&name, size) < 0 ||
+		listen(fake->listener, 8) < 0 ||
 		getsockname(fake->listener, (struct sockaddr *)&name, &size) < 0)
 		abort();
 	fake->port = ntohs(name.sin_port);
@@ -555,7 +563,8 @@ const char *fake_extra(size_t which)
 	return which < N(extras) ? extras[which].name : NULL;
 }
 
-static void send_one(struct fake *fake, struct connection *to, const struct extra *extra, const char *path)
+static void send_one(struct fake *fake, struct connection *to, const struct extra *extra,
+	const char *path)
 {
 	struct writer *writer = begin(fake, NULL);
 
@@ -576,7 +585,8 @@ void fake_send_extra(struct fake *fake, size_t which)
 		for (unsigned n = 0; n < extra->times; n++)
 			send_one(fake, &fake->connections[i], extra,
 				extra->watched && fake->n_watches ?
-					fake->watches[n % fake->n_watches].path : extra->path);
+					fake->watches[n % fake->n_watches].path :
+					extra->path);
 	}
 }
 

@@ -74,7 +74,8 @@ END_TEST
  * believe an empty registry: the fleet, its addresses and the kernel are as they were. */
 START_TEST(data_folder_is_emptied_before_the_boot)
 {
-	static const char subnet[] = "iptables-legacy-save -t nat | grep -q 'OUTPUT -d 192.168.0.0/17'";
+	static const char subnet[] =
+		"iptables-legacy-save -t nat | grep -q 'OUTPUT -d 192.168.0.0/17'";
 
 	if (!world_begin(servers, 1))
 		return;
@@ -94,7 +95,8 @@ START_TEST(data_folder_is_emptied_before_the_boot)
 	world_start_agent(sierra);
 	world_check_kernels();
 	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
-		ck_assert(world_becomes(hudson, 10, "iptables-legacy-save -t nat | grep -- '-d %s/32 '",
+		ck_assert(world_becomes(hudson, 10,
+			"iptables-legacy-save -t nat | grep -- '-d %s/32 '",
 			world_hosts[i].overlay));
 		ck_assert(world_becomes(&world_hosts[i], 10, subnet));
 	}
@@ -130,7 +132,8 @@ END_TEST
 /* An agent that is killed now knows the other host also without the registry. */
 static void wait_for_state(const struct world_host *host, const struct world_host *other)
 {
-	ck_assert_msg(world_becomes(host, 30, "cd %s/%s && grep -q '|%s$' fleet && grep -q %s ruleset",
+	ck_assert_msg(world_becomes(host, 30,
+			      "cd %s/%s && grep -q '|%s$' fleet && grep -q %s ruleset",
 			      netns_directory(), host->id, other->id, other->address),
 		"what %s holds is not on its disk", host->id);
 }

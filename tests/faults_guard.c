@@ -14,7 +14,7 @@
 #include "world.h"
 
 #define SESSION_MS 1000
-#define FIRST 60  /* members that are always seen */
+#define FIRST 60 /* members that are always seen */
 #define ALL 100
 #define STEP 10
 
@@ -51,7 +51,9 @@ static void peers_stay(unsigned n, int ms)
 {
 	const char *folder = netns_directory();
 
-	ck_assert_msg(world_becomes(hudson, 1, "test ! -e %s/removed && for i in $(seq %d); do "
+	ck_assert_msg(
+		world_becomes(hudson, 1,
+			"test ! -e %s/removed && for i in $(seq %d); do "
 			"test $(ipset list neti-peers | grep -c '^10\\.128\\.') = %u || "
 			"{ touch %s/removed; false; break; }; sleep 0.02; done && test ! -e %s/removed",
 			folder, ms / 25, n, folder, folder),
@@ -60,12 +62,14 @@ static void peers_stay(unsigned n, int ms)
 
 static bool peers_become(unsigned n)
 {
-	return world_becomes(hudson, 20, "test $(ipset list neti-peers | grep -c '^10\\.128\\.') = %u", n);
+	return world_becomes(hudson, 20,
+		"test $(ipset list neti-peers | grep -c '^10\\.128\\.') = %u", n);
 }
 
 static bool holds(unsigned n)
 {
-	return world_becomes(hudson, 20, "jq -e '.held == %u' %s/hudson/status", n, netns_directory());
+	return world_becomes(hudson, 20, "jq -e '.held == %u' %s/hudson/status", n,
+		netns_directory());
 }
 
 START_TEST(partition_heals_in_steps)

@@ -86,17 +86,20 @@ START_TEST(no_file_of_ours_is_read)
 	char *text = NULL;
 
 	ck_assert_int_eq(mkdir(below("it"), 0700), 0);
-	names(file_read(folder, "it", &text, &length, &error), -EINVAL, "/it is not a file of Neti");
+	names(file_read(folder, "it", &text, &length, &error), -EINVAL,
+		"/it is not a file of Neti");
 	ck_assert_int_eq(rmdir(path), 0);
 	ck_assert_int_eq(mkfifo(path, 0600), 0); /* nobody writes to it, and nobody waits */
-	names(file_read(folder, "it", &text, &length, &error), -EINVAL, "/it is not a file of Neti");
+	names(file_read(folder, "it", &text, &length, &error), -EINVAL,
+		"/it is not a file of Neti");
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	names(file_read(folder, "it", &text, &length, &error), -ELOOP, "/it");
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(file_replace(folder, "it", "", 0, &error), 0);
 	ck_assert_int_eq(truncate(path, 1L << 30), 0);
-	names(file_read(folder, "it", &text, &length, &error), -EINVAL, "/it is not a file of Neti");
+	names(file_read(folder, "it", &text, &length, &error), -EINVAL,
+		"/it is not a file of Neti");
 	ck_assert_ptr_null(text);
 	ck_assert_uint_eq(length, 7);
 }
@@ -200,7 +203,8 @@ START_TEST(private_is_private)
 		ck_assert_int_eq(mode_of("all"), 0644);
 	}
 	umask(022);
-	ck_assert_int_eq(chmod(below("it"), 0666), 0); /* as an earlier release, or somebody, had it */
+	ck_assert_int_eq(chmod(below("it"), 0666),
+		0); /* as an earlier release, or somebody, had it */
 	ck_assert_int_eq(file_read(folder, "it", &text, &length, &error), 0);
 	free(text);
 	ck_assert_int_eq(mode_of("it"), 0600);
@@ -324,7 +328,8 @@ START_TEST(long_paths_are_refused)
 	ck_assert_int_eq(file_replace(folder, name, "", 0, &error), -ENAMETOOLONG);
 	ck_assert_int_eq(file_remove(folder, name, &error), -ENAMETOOLONG);
 	ck_assert_int_eq(file_make_folder(name, &error), -ENAMETOOLONG);
-	name[PATH_MAX - strlen(folder) - 3] = '\0'; /* itself it fits, with its ending it does not */
+	name[PATH_MAX - strlen(folder) - 3] =
+		'\0'; /* itself it fits, with its ending it does not */
 	ck_assert_int_eq(file_replace(folder, name, "", 0, &error), -ENAMETOOLONG);
 }
 END_TEST
@@ -335,11 +340,9 @@ Suite *test_suite(void)
 	const struct test_frame frame = { 0, setup, teardown };
 
 	test_case(suite, &frame, "reading");
-	test_add(written_is_read, no_file_of_ours_is_read, only_files_are_opened,
-		reading_ends);
+	test_add(written_is_read, no_file_of_ours_is_read, only_files_are_opened, reading_ends);
 	test_case(suite, &frame, "writing");
-	test_add(what_cannot_be_written_is_named, private_is_private,
-		nobody_waits_when_writing);
+	test_add(what_cannot_be_written_is_named, private_is_private, nobody_waits_when_writing);
 	test_case(suite, &frame, "leftovers");
 	test_add(leftovers_are_swept, living_writers_stay);
 	test_case(suite, &frame, "folders");

@@ -14,7 +14,8 @@ START_TEST(nothing_before_the_whole_list)
 	for (unsigned shard = 0; shard < SHARDS; shard++) {
 		ck_assert(!fleet_ready(fleet));
 		ck_assert_int_eq(step(0), -ENODATA);
-		ck_assert_int_eq(read_shard(0, &none, 0), 0); /* the same one again does not count */
+		ck_assert_int_eq(read_shard(0, &none, 0),
+			0); /* the same one again does not count */
 		ck_assert_int_eq(read_shard(shard, &none, 0), 0);
 	}
 	ck_assert(fleet_ready(fleet));

@@ -36,7 +36,9 @@ int step(int64_t now)
 
 int read_shard(unsigned shard, const struct member_list *list, int64_t now)
 {
-	struct fleet_reading reading = { .shard = shard, .members = list, .revision = (uint64_t)now };
+	struct fleet_reading reading = {
+		.shard = shard, .members = list, .revision = (uint64_t)now
+	};
 
 	return fleet_shard(fleet, &reading, now);
 }

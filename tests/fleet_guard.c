@@ -138,7 +138,8 @@ START_TEST(doubted_members_stay)
 	ck_assert_int_eq(step(60000), 0);
 	ck_assert_uint_eq(members(), 10);
 	ck_assert_uint_eq(fleet_held(fleet), 2);
-	registry_has(0, 9, 61000); /* one came back; when it has stayed, it may leave like any other */
+	registry_has(0, 9,
+		61000); /* one came back; when it has stayed, it may leave like any other */
 	ck_assert_int_eq(step(61000), 0);
 	ck_assert_uint_eq(fleet_held(fleet), 1);
 	registry_has(0, 8, 61000 + PROOF);
@@ -155,8 +156,7 @@ END_TEST
 /* The counter of a registry that was made again says nothing. */
 START_TEST(smaller_counter_accepts_nothing)
 {
-	struct fleet_settings older = fleet_fixture_settings,
-			      newer = fleet_fixture_settings;
+	struct fleet_settings older = fleet_fixture_settings, newer = fleet_fixture_settings;
 
 	newer.accepted = 5;
 	fleet_configure(fleet, &newer);
@@ -499,8 +499,7 @@ Suite *test_suite(void)
 	test_add(operator_accepts, smaller_counter_accepts_nothing, accept_is_for_what_is_held,
 		accept_before_the_reading);
 	test_case(suite, &frame, "seed");
-	test_add(seed_is_kept_while_it_is_told, seed_counts_for_the_guard,
-		doubted_members_stay);
+	test_add(seed_is_kept_while_it_is_told, seed_counts_for_the_guard, doubted_members_stay);
 	test_case(suite, &frame, "partition");
 	test_add(partition_heals_in_steps, partition_heals_between_two_steps,
 		more_vanish_while_some_are_held, held_member_comes_back_elsewhere);

@@ -15,8 +15,8 @@
 
 /* One host each, in the plainest words. */
 static struct {
-	bool here;   /* in the registry */
-	bool read;   /* there when its shard was read last */
+	bool here; /* in the registry */
+	bool read; /* there when its shard was read last */
 	bool shown;
 	bool missed; /* shown, and not there when its shard was read last */
 	bool held, accepted, doubted;
@@ -34,8 +34,7 @@ static bool is_too_many(void)
 		shown += host[i].shown;
 		missing += host[i].missed && !host[i].accepted;
 	}
-	return missing > limits.max_removals &&
-	       missing > shown * limits.max_removals_percent / 100;
+	return missing > limits.max_removals && missing > shown * limits.max_removals_percent / 100;
 }
 
 static void oracle_reads(unsigned shard, int64_t now)

@@ -105,7 +105,8 @@ START_TEST(bad_json_is_refused)
 		{ "{" BASE ",\"peered\":\"ec2\"}", "peered" },
 		{ "{" BASE ",\"peered\":[[\"ec2\"]]}", "peered" },
 		{ "{" BASE ",\"peered\":[[\"ec2\",\"v/c\"]]}", "peered: item 1" },
-		{ "{" BASE ",\"peered\":[[\"a\",\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]]}", "peered" },
+		{ "{" BASE ",\"peered\":[[\"a\",\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]]}",
+			"peered" },
 		{ "{" BASE ",\"accepted\":-1}", "accepted" },
 	};
 
@@ -114,7 +115,8 @@ START_TEST(bad_json_is_refused)
 		struct error error = { 0 };
 
 		ck_assert_int_eq(parse(&settings, table[i].json, &error), -EINVAL);
-		ck_assert_msg(strstr(error.text, table[i].names), "%s: %s", table[i].json, error.text);
+		ck_assert_msg(strstr(error.text, table[i].names), "%s: %s", table[i].json,
+			error.text);
 		ck_assert_uint_eq(settings.shards, 4711);
 	}
 }
@@ -142,7 +144,8 @@ START_TEST(set)
 	ck_assert(!fleet_settings_peered(&settings, "ec2", "lab"));
 	ck_assert_int_eq(fleet_settings_set(&settings, "peered", "", &error), 0);
 	ck_assert_uint_eq(settings.n_peered, 0);
-	ck_assert_int_eq(fleet_settings_set(&settings, "overlay_subnet", "192.168.0.0/16", &error), 0);
+	ck_assert_int_eq(fleet_settings_set(&settings, "overlay_subnet", "192.168.0.0/16", &error),
+		0);
 	ck_assert_uint_eq(settings.overlay_subnet.length, 16);
 }
 END_TEST
@@ -170,7 +173,8 @@ START_TEST(bad_set_is_refused)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct error error = { 0 };
 
-		ck_assert_int_eq(fleet_settings_set(&settings, table[i].key, table[i].value, &error),
+		ck_assert_int_eq(fleet_settings_set(&settings, table[i].key, table[i].value,
+					 &error),
 			-EINVAL);
 		ck_assert_msg(strstr(error.text, table[i].says), "%s", error.text);
 	}
@@ -196,14 +200,16 @@ START_TEST(choose)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, table[i].key,
-					 table[i].value, &error), -EINVAL);
+					 table[i].value, &error),
+			-EINVAL);
 		ck_assert_msg(strstr(error.text, table[i].says), "%s", error.text);
 	}
 	ck_assert_uint_eq(chosen, 0);
 	ck_assert_mem_eq(&initial, &before, sizeof(before));
 	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "shards", "256", &error), 0);
-	ck_assert_int_eq(
-		fleet_settings_choose(&initial, &chosen, "overlay_subnet", "10.64.0.0/15", &error), 0);
+	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "overlay_subnet", "10.64.0.0/15",
+				 &error),
+		0);
 	ck_assert_uint_eq(initial.shards, 256);
 	ck_assert_uint_eq(initial.overlay_subnet.length, 15);
 }
@@ -217,7 +223,8 @@ START_TEST(chosen_is_compared)
 	unsigned chosen = 0;
 
 	fleet.max_removals = 7;
-	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "removal_delay", "1m", &error), 0);
+	ck_assert_int_eq(fleet_settings_choose(&initial, &chosen, "removal_delay", "1m", &error),
+		0);
 	ck_assert_int_eq(fleet_settings_check_chosen(&fleet, &initial, chosen, &error), -EEXIST);
 	ck_assert_ptr_nonnull(strstr(error.text, "removal_delay \"5s\", which netictl fleet set"));
 	ck_assert_int_eq(error.reason, NETI_REASON_CONFLICT);
@@ -234,8 +241,7 @@ Suite *test_suite(void)
 	Suite *suite = suite_create("fleet_settings");
 
 	test_case(suite, NULL, "json");
-	test_add(defaults, goes_both_ways, times, bad_json_is_refused,
-		unknown_keys_are_ignored);
+	test_add(defaults, goes_both_ways, times, bad_json_is_refused, unknown_keys_are_ignored);
 	test_case(suite, NULL, "set");
 	test_add(set, bad_set_is_refused);
 	test_case(suite, NULL, "choose");

@@ -22,7 +22,8 @@ static bool rules_lead(const struct world_host *host, const char *prefix)
 {
 	return world_becomes(host, 20,
 		"{ iptables-legacy-save | grep -e '-A OUTPUT -d %s -j NETI-OUTPUT' && "
-		"iptables-legacy-save | grep -e '-A OUTPUT -d %s -j NETI-OVERLAY'; }", prefix, prefix);
+		"iptables-legacy-save | grep -e '-A OUTPUT -d %s -j NETI-OVERLAY'; }",
+		prefix, prefix);
 }
 
 static bool both_lead(const char *prefix)

@@ -438,8 +438,10 @@ START_TEST(what_needs_no_kernel_needs_no_root)
 		if (neti_settings_new(&settings, context) < 0 ||
 			neti_engine_open(&engine, settings) == 0)
 			_exit(2);
-		_exit(neti_context_reason(context) == NETI_REASON_PRIVILEGE && *neti_context_message(context) ?
-				0 : 3);
+		_exit(neti_context_reason(context) == NETI_REASON_PRIVILEGE &&
+					*neti_context_message(context) ?
+				0 :
+				3);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);

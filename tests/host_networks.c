@@ -49,8 +49,8 @@ END_TEST
 static const struct {
 	const char *command, *sentence, *prefix;
 } taken[] = {
-	{ "ip addr add 192.168.5.1/24 dev eth0", "interface eth0 has 192.168.5.1 in 192.168.5.0/24;",
-		"192.168.5.0/24" },
+	{ "ip addr add 192.168.5.1/24 dev eth0",
+		"interface eth0 has 192.168.5.1 in 192.168.5.0/24;", "192.168.5.0/24" },
 	{ "ip addr add 192.168.63.254/32 dev lo",
 		"interface lo has 192.168.63.254 in 192.168.63.254/32;", "192.168.63.254/32" },
 	{ "ip addr add 192.168.200.1/16 dev eth0",
@@ -75,9 +75,11 @@ START_TEST(taken_overlay)
 		return;
 	netns_do("%s", taken[_i].command);
 	ck_assert_int_eq(host_networks_overlapping(&overlay, &own, &error), 1);
-	ck_assert_msg(strstr(error.text, "overlay_subnet 192.168.0.0/18 overlaps a network of this host: ") ==
-				      error.text && strstr(error.text, taken[_i].sentence), "%s",
-		error.text);
+	ck_assert_msg(strstr(error.text,
+			      "overlay_subnet 192.168.0.0/18 overlaps a network of this host: ") ==
+				      error.text &&
+			      strstr(error.text, taken[_i].sentence),
+		"%s", error.text);
 	ck_assert_uint_eq(own.length, 1);
 	ck_assert_str_eq(prefix_format(&own.items[0], text), taken[_i].prefix);
 	prefix_list_clear(&own);

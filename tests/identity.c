@@ -98,8 +98,10 @@ static void add_address(const char *interface, const char *address, const char *
 static void add_default_route(void)
 {
 	char device[] = "lo";
-	struct rtentry route = { .rt_dst = inet("0.0.0.0"), .rt_genmask = inet("0.0.0.0"),
-		.rt_flags = RTF_UP, .rt_dev = device };
+	struct rtentry route = { .rt_dst = inet("0.0.0.0"),
+		.rt_genmask = inet("0.0.0.0"),
+		.rt_flags = RTF_UP,
+		.rt_dev = device };
 
 	control(SIOCADDRT, &route);
 }
@@ -131,8 +133,9 @@ START_TEST(no_default_route)
 	ck_assert_int_eq(settings_set(settings, "network", "vpc", &error), 0);
 	if (!own_network())
 		test_skip("no network namespace can be made: %s", strerror(errno));
-	expect_trouble(NETI_REASON_SYSTEM, "private_ip is not set, and this host has no default route (Network is "
-	       "unreachable): set private_ip in the settings",
+	expect_trouble(NETI_REASON_SYSTEM,
+		"private_ip is not set, and this host has no default route (Network is "
+		"unreachable): set private_ip in the settings",
 		identity_complete(settings, &error), -ENETUNREACH);
 	ck_assert_ptr_null(settings->id);
 	ck_assert(!address_is_set(&settings->private_ip));
@@ -162,7 +165,8 @@ START_TEST(loopback_is_no_source)
 		test_skip("no network namespace can be made: %s", strerror(errno));
 	add_address("lo", "127.0.0.1", "255.0.0.0");
 	add_default_route();
-	expect_trouble(NETI_REASON_SYSTEM, "private_ip is not set, and the default route has no "
+	expect_trouble(NETI_REASON_SYSTEM,
+		"private_ip is not set, and the default route has no "
 		"source address: set private_ip in the settings",
 		identity_source_address(&address, &error), -EADDRNOTAVAIL);
 	ck_assert_uint_eq(address.family, 77);
@@ -217,7 +221,8 @@ START_TEST(address_changes_in_ec2)
 	add_address("lo:1", "169.254.169.254", "255.255.255.255");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	for (size_t i = 0; i < COUNT(files); i++) {
-		snprintf(command, sizeof(command), "printf %s >%s/%s", files[i][1], folder, files[i][0]);
+		snprintf(command, sizeof(command), "printf %s >%s/%s", files[i][1], folder,
+			files[i][0]);
 		ck_assert_int_eq(system(command), 0);
 	}
 	snprintf(command, sizeof(command), "exec tests/metadata_server %s", folder);
@@ -259,22 +264,19 @@ START_TEST(machine_id)
 {
 	char path[64], *id = NULL;
 
-	ck_assert_int_eq(
-		read_machine_id("0123456789abcdef0123456789abcdef\n", &id, path), 0);
+	ck_assert_int_eq(read_machine_id("0123456789abcdef0123456789abcdef\n", &id, path), 0);
 	ck_assert_str_eq(id, "0123456789abcdef0123456789abcdef");
 	free(id);
-	ck_assert_int_eq(
-		read_machine_id("0123456789abcdef0123456789abcdef", &id, path), 0);
+	ck_assert_int_eq(read_machine_id("0123456789abcdef0123456789abcdef", &id, path), 0);
 	free(id);
 }
 END_TEST
 
 START_TEST(bad_machine_id)
 {
-	static const char *const bad[] = {"", "\n", "uninitialized\n",
-		"0123456789abcdef\n", "0123456789abcdef0123456789abcdef0\n",
-		"0123456789abcdef0123456789abcdeg\n",
-		"00000000000000000000000000000000\n"};
+	static const char *const bad[] = { "", "\n", "uninitialized\n", "0123456789abcdef\n",
+		"0123456789abcdef0123456789abcdef0\n", "0123456789abcdef0123456789abcdeg\n",
+		"00000000000000000000000000000000\n" };
 	char path[64], sentence[256], *id = NULL;
 	int result;
 

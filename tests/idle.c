@@ -147,8 +147,8 @@ static int be_agent(const struct task *task)
 struct state {
 	const char *name;
 	const char *sign; /* the line that says it is there */
-	const char *id; /* shared with the state before it, and the registry; NULL: the name */
-	unsigned last;	/* of the private address */
+	const char *id;	  /* shared with the state before it, and the registry; NULL: the name */
+	unsigned last;	  /* of the private address */
 	bool no_member, no_rules;
 	const char *registry;		  /* NULL: one of its own, where the suite has them */
 	struct zookeeper_server **server; /* NULL: the suite's */
@@ -174,17 +174,18 @@ static unsigned port_of(const struct state *state)
 static void use_registry(const struct state *state)
 {
 	if (on_zookeeper)
-		snprintf(uri, sizeof(uri), "zookeeper://127.0.0.1:%u/idle/%s",
-			port_of(state), id_of(state));
-	else
-		snprintf(uri, sizeof(uri), "sqlite:%s/%s.db", netns_directory(),
+		snprintf(uri, sizeof(uri), "zookeeper://127.0.0.1:%u/idle/%s", port_of(state),
 			id_of(state));
+	else
+		snprintf(uri, sizeof(uri), "sqlite:%s/%s.db", netns_directory(), id_of(state));
 }
 
 static void make_fleet_of(const struct fleet_settings *settings, const char *credentials)
 {
-	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
-		.initial = settings, .credentials = credentials };
+	struct registry_config config = { .uri = uri,
+		.session_timeout_ms = TIMEOUT_MS,
+		.initial = settings,
+		.credentials = credentials };
 	struct fleet_settings none;
 	struct error error = { 0 };
 	struct host host;
@@ -308,7 +309,8 @@ static void remove_member(void)
 static void fill_disk(const char *at)
 {
 	netns_do("mount --make-rprivate / && mount -t tmpfs -o size=64k tmpfs %s/state && "
-		 "{ dd if=/dev/zero of=%s/state/full bs=4k || true; }", at, at);
+		 "{ dd if=/dev/zero of=%s/state/full bs=4k || true; }",
+		at, at);
 }
 
 static void hold_lock(const char *at)
@@ -406,7 +408,8 @@ static void make_host(struct run *run, unsigned number)
 		number, run->netns.fd, number, number, number);
 	netns_enter(&run->netns);
 	netns_do("ip link set eth0 up && ip addr add 10.9.0.%u/32 dev eth0 && "
-		 "ip route add default dev eth0", number);
+		 "ip route add default dev eth0",
+		number);
 }
 
 static void write_settings(const struct run *run)
@@ -470,8 +473,8 @@ static void start_agent(struct run *run, unsigned number)
 static void await(const struct run *run, const char *name)
 {
 	for (int64_t end = now_ms() + 2 * PATIENCE_MS; !has_file(run, name);) {
-		ck_assert_msg(now_ms() < end && waitpid(run->pid, NULL, WNOHANG) == 0,
-			"%s: no %s", run->state->name, name);
+		ck_assert_msg(now_ms() < end && waitpid(run->pid, NULL, WNOHANG) == 0, "%s: no %s",
+			run->state->name, name);
 		poll(NULL, 0, 20);
 	}
 }
@@ -508,8 +511,9 @@ static void judge(const struct run *run, char wrong[700])
 		lines * 1e3 / MEASURE_MS, last);
 	wrong[0] = '\0';
 	if (!there || cpu > CPU_MOST_MS || lines > LINES_MOST)
-		snprintf(wrong, 700, "%s: %s, %.1f ms and %u lines in %d ms; %s\n", run->state->name,
-			there ? "is there" : "never got there", cpu, lines, MEASURE_MS, last);
+		snprintf(wrong, 700, "%s: %s, %.1f ms and %u lines in %d ms; %s\n",
+			run->state->name, there ? "is there" : "never got there", cpu, lines,
+			MEASURE_MS, last);
 }
 
 static unsigned add_runs(struct run *runs, unsigned n, const struct state *from, size_t n_from)

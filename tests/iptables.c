@@ -22,7 +22,8 @@ START_TEST(test_jump_goes_first)
 		return;
 	engine = check_open();
 	check_apply(engine, rules);
-	netns_do("iptables-legacy -I INPUT -s 1.2.3.4 -j DROP; iptables-legacy -A INPUT -j NETI-INPUT");
+	netns_do(
+		"iptables-legacy -I INPUT -s 1.2.3.4 -j DROP; iptables-legacy -A INPUT -j NETI-INPUT");
 	check_difference(engine, rules, "- -A INPUT -j NETI-INPUT # rule 2\n");
 	check_difference(engine, rules, "- -A INPUT -j NETI-INPUT # rule 3\n");
 	check_difference(engine, rules, "+ -A INPUT -j NETI-INPUT # rule 1\n");
@@ -52,10 +53,12 @@ START_TEST(test_wrong_set_type)
 	check_apply(engine, rules);
 	check_equal(engine, rules);
 
-	netns_do("iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
-		 "ipset create neti-peers hash:ip timeout 60 maxelem 2000000; ipset add neti-peers 1.2.3.4;"
-		 "iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT");
-	check_difference(engine, rules, "- create neti-peers hash:ip family inet hashsize 1024 maxelem 2000000 timeout 60\n");
+	netns_do(
+		"iptables-legacy -F NETI-INPUT; ipset destroy neti-peers;"
+		"ipset create neti-peers hash:ip timeout 60 maxelem 2000000; ipset add neti-peers 1.2.3.4;"
+		"iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT");
+	check_difference(engine, rules,
+		"- create neti-peers hash:ip family inet hashsize 1024 maxelem 2000000 timeout 60\n");
 	check_apply(engine, rules);
 	check_equal(engine, rules);
 	witness->golden(rules);
@@ -65,7 +68,8 @@ START_TEST(test_wrong_set_type)
 		 "iptables-legacy -A INPUT -m set --match-set neti-peers src -j ACCEPT");
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(check_error.text, "neti-peers"));
-	netns_do("iptables-legacy -S NETI-INPUT | grep neti-peers-new"); /* members go on being let in */
+	netns_do(
+		"iptables-legacy -S NETI-INPUT | grep neti-peers-new"); /* members go on being let in */
 	rules_member(rules, "192.168.17.9", "10.9.0.99");
 	rules_remove(rules, "192.168.17.3");
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -EBUSY);
@@ -196,14 +200,16 @@ START_TEST(test_wrong_set_shape)
 		return;
 	engine = check_open();
 	check_apply(engine, rules);
-	netns_do("ipset create old hash:ip maxelem 65536; ipset add old 6.6.6.6; ipset swap old neti-peers;"
-		 "ipset destroy old; ipset create neti-peers-new hash:ip family inet6;"
-		 "iptables-legacy -A FORWARD -m set --match-set neti-peers src;"
-		 "ipset create others list:set; ipset add others neti-peers");
+	netns_do(
+		"ipset create old hash:ip maxelem 65536; ipset add old 6.6.6.6; ipset swap old neti-peers;"
+		"ipset destroy old; ipset create neti-peers-new hash:ip family inet6;"
+		"iptables-legacy -A FORWARD -m set --match-set neti-peers src;"
+		"ipset create others list:set; ipset add others neti-peers");
 	check_apply(engine, rules);
 	check_equal(engine, rules);
-	netns_do("iptables-legacy -S FORWARD | grep neti-peers && ipset list others | grep neti-peers;"
-		 "iptables-legacy -D FORWARD -m set --match-set neti-peers src; ipset destroy others");
+	netns_do(
+		"iptables-legacy -S FORWARD | grep neti-peers && ipset list others | grep neti-peers;"
+		"iptables-legacy -D FORWARD -m set --match-set neti-peers src; ipset destroy others");
 	witness->golden(rules);
 	engine_close(engine);
 	rules_free(rules);
@@ -240,7 +246,8 @@ START_TEST(test_without_ip6tables)
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -ENOENT);
 	ck_assert_str_eq(check_error.text,
 		"the kernel has no ip6tables table filter: modprobe ip6table_filter");
-	netns_do("iptables-legacy -S NETI-INPUT | tail -1 | grep DROP && ipset test neti-peers 10.9.0.1");
+	netns_do(
+		"iptables-legacy -S NETI-INPUT | tail -1 | grep DROP && ipset test neti-peers 10.9.0.1");
 	rules_remove(rules, "192.168.17.3");
 	ck_assert_int_eq(engine_apply(engine, rules, &check_report, &check_error), -ENOENT);
 	netns_do("! ipset test neti-peers 10.9.0.1");

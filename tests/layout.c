@@ -191,8 +191,9 @@ static void wait_inside(void *data, const struct fleet_settings *settings)
 START_TEST(waiting_in_a_handler_is_refused)
 {
 	struct fleet_settings settings = initial("192.168.0.0/18");
-	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
-		.initial = &settings };
+	struct registry_config config = {
+		.uri = uri, .session_timeout_ms = TIMEOUT_MS, .initial = &settings
+	};
 	struct registry_handler handler = { .fleet = wait_inside };
 	struct host host = { 0 };
 	struct error error;
@@ -212,8 +213,9 @@ END_TEST
 START_TEST(fleet_with_other_shards)
 {
 	struct fleet_settings settings = initial("10.64.0.0/15");
-	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
-		.initial = &settings };
+	struct registry_config config = {
+		.uri = uri, .session_timeout_ms = TIMEOUT_MS, .initial = &settings
+	};
 	struct host maker, host;
 
 	NEED_STORE();
@@ -235,9 +237,9 @@ END_TEST
 
 static void add_tests(void)
 {
-	test_add(no_fleet, settings_are_watched, settings_are_not_overwritten,
-		many_make_one_fleet, emptied_registry_recovers,
-		waiting_in_a_handler_is_refused, fleet_with_other_shards);
+	test_add(no_fleet, settings_are_watched, settings_are_not_overwritten, many_make_one_fleet,
+		emptied_registry_recovers, waiting_in_a_handler_is_refused,
+		fleet_with_other_shards);
 }
 
 Suite *test_suite(void)

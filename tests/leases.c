@@ -21,7 +21,8 @@ START_TEST(lease_lasts)
 
 	NEED_STORE();
 	host_open(&host, "192.168.0.0/18");
-	ck_assert_int_eq(registry_lease_find(host.registry, "web-1", &found, WAIT_MS, &error), -ENOENT);
+	ck_assert_int_eq(registry_lease_find(host.registry, "web-1", &found, WAIT_MS, &error),
+		-ENOENT);
 	ck_assert_int_eq(error.reason, NETI_REASON_NOT_FOUND);
 	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &first, WAIT_MS, &error), 1);
 	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &second, WAIT_MS, &error), 0);
@@ -35,10 +36,13 @@ START_TEST(lease_lasts)
 	ck_assert_int_eq(registry_lease_holder(host.registry, &first, &holder, WAIT_MS, &error), 0);
 	ck_assert_str_eq(holder, "web-1");
 	free(holder);
-	address_parse(strcmp(address_format(&first, text), "192.168.0.9") ? "192.168.0.9" : "192.168.0.8",
+	address_parse(strcmp(address_format(&first, text), "192.168.0.9") ? "192.168.0.9" :
+									    "192.168.0.8",
 		&other);
-	ck_assert_int_eq(registry_lease_holder(host.registry, &other, &holder, WAIT_MS, &error), -ENOENT);
-	ck_assert_int_eq(registry_lease_take(host.registry, "a b", &second, WAIT_MS, &error), -EINVAL);
+	ck_assert_int_eq(registry_lease_holder(host.registry, &other, &holder, WAIT_MS, &error),
+		-ENOENT);
+	ck_assert_int_eq(registry_lease_take(host.registry, "a b", &second, WAIT_MS, &error),
+		-EINVAL);
 	host_close(&host);
 }
 END_TEST
@@ -153,7 +157,8 @@ START_TEST(full_subnet)
 		used[last] = true;
 	}
 	address.family = 77;
-	ck_assert_int_eq(registry_lease_take(host.registry, "late", &address, WAIT_MS, &error), -ENOSPC);
+	ck_assert_int_eq(registry_lease_take(host.registry, "late", &address, WAIT_MS, &error),
+		-ENOSPC);
 	ck_assert_int_eq(error.reason, NETI_REASON_EXHAUSTED);
 	ck_assert_ptr_nonnull(strstr(error.text, "10.9.0.0/28"));
 	ck_assert_int_eq(address.family, 77);
@@ -193,8 +198,12 @@ START_TEST(filling_subnet_is_spoken_of)
 	struct fleet_settings settings = initial(_i ? "10.9.0.0/25" : "10.9.0.0/26"), grown;
 	struct log log = { NETI_LOG_WARNING, count_fill, NULL };
 	struct prefix exclude;
-	struct registry_config config = { .uri = uri, .session_timeout_ms = TIMEOUT_MS,
-		.initial = &settings, .log = &log, .exclude = &exclude, .n_exclude = _i ? 1 : 0 };
+	struct registry_config config = { .uri = uri,
+		.session_timeout_ms = TIMEOUT_MS,
+		.initial = &settings,
+		.log = &log,
+		.exclude = &exclude,
+		.n_exclude = _i ? 1 : 0 };
 	unsigned before;
 	struct error error;
 	struct host host;
@@ -251,7 +260,8 @@ START_TEST(excluded_addresses_are_not_given)
 		ck_assert_uint_gt(address.bytes[3], 1);
 		ck_assert_uint_lt(address.bytes[3], 8);
 	}
-	ck_assert_int_eq(registry_lease_take(host.registry, "late", &address, WAIT_MS, &error), -ENOSPC);
+	ck_assert_int_eq(registry_lease_take(host.registry, "late", &address, WAIT_MS, &error),
+		-ENOSPC);
 	host_close(&host);
 }
 END_TEST
@@ -273,7 +283,8 @@ START_TEST(live_lease_is_not_released)
 	UNTIL(!sees(&other, "web-1"), &other);
 	ck_assert_int_eq(registry_lease_release(other.registry, "web-1", WAIT_MS, &error), 0);
 	ck_assert_int_eq(registry_lease_release(other.registry, "web-1", WAIT_MS, &error), -ENOENT);
-	ck_assert_int_eq(registry_lease_find(other.registry, "web-1", &address, WAIT_MS, &error), -ENOENT);
+	ck_assert_int_eq(registry_lease_find(other.registry, "web-1", &address, WAIT_MS, &error),
+		-ENOENT);
 	host_close(&other);
 }
 END_TEST

@@ -34,7 +34,8 @@ static void choose_comma(void)
 	file = fopen(path, "we");
 	ck_assert_ptr_nonnull(file);
 	fputs("comment_char %\nescape_char /\nLC_NUMERIC\ndecimal_point \",\"\n"
-	      "thousands_sep \".\"\ngrouping 3;3\nEND LC_NUMERIC\n", file);
+	      "thousands_sep \".\"\ngrouping 3;3\nEND LC_NUMERIC\n",
+		file);
 	fclose(file);
 	/* It complains of all that is not said, and makes the rest. */
 	snprintf(command, sizeof(command), "localedef -c -i %s %s/xx_XX 2>/dev/null", path, folder);
@@ -62,8 +63,12 @@ static void has(const char *text, const char *wanted)
 
 START_TEST(metrics_and_status)
 {
-	struct status status = { .id = "a", .network = "b", .commit_seconds = 0.0125,
-		.applied_seconds = 0.0625, .commits = 1234567, .applied_at = 1234567890 };
+	struct status status = { .id = "a",
+		.network = "b",
+		.commit_seconds = 0.0125,
+		.applied_seconds = 0.0625,
+		.commits = 1234567,
+		.applied_at = 1234567890 };
 	struct buffer text = { 0 };
 	struct error error;
 	char path[100], content[8192] = "";
@@ -116,7 +121,8 @@ START_TEST(numbers_are_read)
 	struct buffer json = { 0 };
 	struct error error;
 
-	ck_assert_msg(fleet_settings_parse(&fleet, text, strlen(text), &error) == 0, "%s", error.text);
+	ck_assert_msg(fleet_settings_parse(&fleet, text, strlen(text), &error) == 0, "%s",
+		error.text);
 	fleet_settings_print(&fleet, &json);
 	has(json.text, "\"shards\":64");
 	buffer_clear(&json);

@@ -204,7 +204,8 @@ START_TEST(anothers_file_is_exchanged)
 	ck_assert_msg(strstr(error.text, "remove /tmp") != NULL, "%s", error.text);
 	make("lock.new", 0600, "");
 	make("lock", 0600, "");
-	if (geteuid() == 0 && chown(path, 65534, 65534) == 0) /* only root has another user to give it */
+	if (geteuid() == 0 &&
+		chown(path, 65534, 65534) == 0) /* only root has another user to give it */
 		is_free();
 }
 END_TEST

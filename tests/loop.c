@@ -261,7 +261,9 @@ static void count_kinds(void *data, const struct neti_event *event)
 static struct simulator *make_fleet(const char *uri)
 {
 	struct fleet_settings fleet;
-	struct registry_config config = { .uri = uri, .session_timeout_ms = 20000, .initial = &fleet };
+	struct registry_config config = {
+		.uri = uri, .session_timeout_ms = 20000, .initial = &fleet
+	};
 	struct registry *made;
 	struct prefix subnet;
 	struct error error;

@@ -14,7 +14,8 @@ struct member *test_member(const char *text)
 	struct member fields = { .id = id, .network = network, .live = true }, *member;
 
 	ck_assert_int_eq(sscanf(text, "%63s %63s %63s %63s %63s", id, network, overlay,
-				 private_address, public_address), 5);
+				 private_address, public_address),
+		5);
 	ck_assert_int_eq(address_parse(overlay, &fields.overlay), 0);
 	ck_assert_int_eq(address_parse(private_address, &fields.private_address), 0);
 	if (strcmp(public_address, "-") != 0)

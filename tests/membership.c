@@ -134,7 +134,8 @@ START_TEST(moving_keeps_the_overlay_address)
 	join(&host, "web-1", "10.0.0.2", false);
 	UNTIL(host.joins == 2, &host);
 	ck_assert(address_equal(&overlay, &host.overlay));
-	UNTIL(strcmp(address_format(&sees(&watcher, "web-1")->private_address, text), "10.0.0.2") == 0,
+	UNTIL(strcmp(address_format(&sees(&watcher, "web-1")->private_address, text), "10.0.0.2") ==
+			0,
 		&watcher, &host);
 	ck_assert_uint_eq(seen(&watcher), 1);
 	ck_assert_int_eq(registry_join(host.registry, &other, false, &error), -EINVAL);
@@ -161,8 +162,9 @@ END_TEST
 
 START_TEST(bad_entries_are_skipped_and_counted)
 {
-	static const char *const bad[] = { "nonsense", "1|2|3|4|5", "192.168.0.65|10.0.0.1||vpc|%61",
-		"192.168.0.66|10.0.0.9||vpc|elsewhere", "10.0.0.1|10.0.0.1||vpc|outside" };
+	static const char *const bad[] = { "nonsense", "1|2|3|4|5",
+		"192.168.0.65|10.0.0.1||vpc|%61", "192.168.0.66|10.0.0.9||vpc|elsewhere",
+		"10.0.0.1|10.0.0.1||vpc|outside" };
 	struct member_list members = { 0 };
 	struct host watcher;
 	struct error error;
@@ -176,7 +178,9 @@ START_TEST(bad_entries_are_skipped_and_counted)
 		snprintf(path, sizeof(path), "/ip-map/01/%s", bad[i]);
 		ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, path), 0);
 	}
-	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|10.0.0.1||vpc|good"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE,
+				 "/ip-map/01/192.168.0.65|10.0.0.1||vpc|good"),
+		0);
 	UNTIL(sees(&watcher, "good"), &watcher);
 	ck_assert_uint_eq(seen(&watcher), 1);
 	ck_assert_uint_ge(watcher.skipped, N(bad));
@@ -250,9 +254,12 @@ START_TEST(strange_nodes_are_named)
 	ck_assert(skips(&watcher, "ip-map/zz") && skips(&watcher, "ip-map/40"));
 	memset(path + strlen(path), 'x', 200);
 	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, path), 0);
-	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|\xc3\xa4||vpc|a"), 0);
-	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|224.0.0.1||vpc|a"), 0);
-	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|0.0.0.0||vpc|a"), 0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|\xc3\xa4||vpc|a"),
+		0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|224.0.0.1||vpc|a"),
+		0);
+	ck_assert_int_eq(raw_multi(&raw, STORE_CREATE, "/ip-map/01/192.168.0.65|0.0.0.0||vpc|a"),
+		0);
 	UNTIL(skips(&watcher, "0.0.0.0") && skips(&watcher, "224.0.0.1"), &watcher);
 	ck_assert(skips(&watcher, "xxx") && skips(&watcher, "192.168.0.65|??|"));
 	ck_assert_uint_eq(seen(&watcher), 0);

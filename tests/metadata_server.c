@@ -57,8 +57,10 @@ static const char *header(const char *request, const char *name)
 
 static void answer(int fd, int status, const char *text)
 {
-	dprintf(fd, "HTTP/1.1 %d status\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
-		    "Server: EC2ws\r\n\r\n%s", status, strlen(text), text);
+	dprintf(fd,
+		"HTTP/1.1 %d status\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+		"Server: EC2ws\r\n\r\n%s",
+		status, strlen(text), text);
 }
 
 static void answer_file(int fd, const char *name)
@@ -152,8 +154,9 @@ static void serve(int fd)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80),
-		.sin_addr.s_addr = htonl(0xa9fea9fe) };
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0xa9fea9fe)
+	};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	if (argc != 2)

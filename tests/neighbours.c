@@ -68,9 +68,11 @@ static const char *const neighbours[] = {
  */
 static void snapshot(const char *name)
 {
-	netns_do("{ for p in iptables-legacy ip6tables-legacy iptables-nft; do echo $p; $p-save -c; done;"
-		 "nft list ruleset; ipset save; } 2>&1 | grep -v '^#' | %s |"
-		 "sed '/^add /s/ timeout [0-9]*//; s/ initval [^ ]*//' > %s/%s", witness->drop_own, netns_directory(), name);
+	netns_do(
+		"{ for p in iptables-legacy ip6tables-legacy iptables-nft; do echo $p; $p-save -c; done;"
+		"nft list ruleset; ipset save; } 2>&1 | grep -v '^#' | %s |"
+		"sed '/^add /s/ timeout [0-9]*//; s/ initval [^ ]*//' > %s/%s",
+		witness->drop_own, netns_directory(), name);
 }
 
 static struct netns_host self, remote, container;
@@ -132,13 +134,14 @@ static void send_packets(void)
 	netns_enter(&self);
 	netns_listen("0.0.0.0", 22);
 	netns_listen("::1", 22);
-	knock(&remote, HERE, 8080, 0);		    /* published port of the container */
-	knock(&container, REMOTE, 7000, 0);	    /* masqueraded */
+	knock(&remote, HERE, 8080, 0);		   /* published port of the container */
+	knock(&container, REMOTE, 7000, 0);	   /* masqueraded */
 	knock(&remote, CONTAINER, 81, -ETIMEDOUT); /* the policy of FORWARD */
 	knock(&remote, HERE, 22, 0);
 	knock(&self, REMOTE, 7000, 0);
 	knock(&self, "::1", 22, 0);
-	netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/127.0.0.1/99; done' 2> /dev/null || true");
+	netns_do(
+		"bash -c 'for i in 1 2 3; do echo x > /dev/udp/127.0.0.1/99; done' 2> /dev/null || true");
 	netns_enter(&remote);
 	netns_do("ip route replace " HERE " dev self src " BANNED);
 	knock(&remote, HERE, 22, -ECONNREFUSED);
@@ -149,13 +152,21 @@ static void send_packets(void)
 static void check_packets_counted(void)
 {
 	static const char *const unmoved[] = {
-		"[0:0] -A DOCKER ! -i docker0", "[0:0] -A POSTROUTING -s 172.17.0.0/16",
-		"[0:0] -A f2b-sshd", "[0:0] -A accounting", "[0:0] -A DOCKER-USER",
-		"[0:0] -A nft-accounting", "[0:0] -A INPUT -i lo", "counter packets 0",
-		":FORWARD DROP [0:0]", "add f2b-sshd " BANNED " packets 0",
+		"[0:0] -A DOCKER ! -i docker0",
+		"[0:0] -A POSTROUTING -s 172.17.0.0/16",
+		"[0:0] -A f2b-sshd",
+		"[0:0] -A accounting",
+		"[0:0] -A DOCKER-USER",
+		"[0:0] -A nft-accounting",
+		"[0:0] -A INPUT -i lo",
+		"counter packets 0",
+		":FORWARD DROP [0:0]",
+		"add f2b-sshd " BANNED " packets 0",
 	};
 	static const char *const there[] = {
-		"^\\[1500:90000\\] -A SITE", "^table inet site", "^:PREROUTING ACCEPT \\[[1-9]",
+		"^\\[1500:90000\\] -A SITE",
+		"^table inet site",
+		"^:PREROUTING ACCEPT \\[[1-9]",
 		"^:POSTROUTING ACCEPT \\[[1-9]",
 	};
 
@@ -208,7 +219,8 @@ static void send_from(uint16_t port, const struct sockaddr_in *to)
 
 static unsigned send_until(int end)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(999),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(999),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	unsigned n = 0;
@@ -225,7 +237,8 @@ static pid_t start_sender(int ends[2])
 	unsigned n;
 	pid_t pid;
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
+		0);
 	pid = fork();
 	if (pid)
 		return pid;
@@ -279,15 +292,18 @@ START_TEST(test_place_is_taken_back)
 			 "iptables-legacy -I FORWARD -s 1.2.3.%u -j DROP;"
 			 "iptables-legacy -t nat -I OUTPUT -d 1.2.3.%u -j ACCEPT;"
 			 "iptables-legacy -t nat -I PREROUTING -d 1.2.3.%u -j ACCEPT;"
-			 "ip6tables-legacy -I INPUT -s fd01::%u -j DROP", round, round, round, round, round);
+			 "ip6tables-legacy -I INPUT -s fd01::%u -j DROP",
+			round, round, round, round, round);
 		check_difference(engine, rules, "+ -A INPUT -j NETI-INPUT # rule 1\n");
-		check_difference(engine, rules, "+ -A FORWARD -d 192.168.0.0/18 -j NETI-OUTPUT # rule 1\n");
+		check_difference(engine, rules,
+			"+ -A FORWARD -d 192.168.0.0/18 -j NETI-OUTPUT # rule 1\n");
 		check_difference(engine, rules, "+ -A PREROUTING -j NETI-OVERRIDES # rule 1\n");
 		check_apply(engine, rules);
 		check_equal(engine, rules);
 	}
-	netns_do("iptables-legacy -S INPUT | sed -n '2,4p' | tr '\\n' ' ' | grep -x -- "
-		 "'-A INPUT -j NETI-INPUT -A INPUT -s 1.2.3.2/32 -j DROP -A INPUT -s 1.2.3.1/32 -j DROP '");
+	netns_do(
+		"iptables-legacy -S INPUT | sed -n '2,4p' | tr '\\n' ' ' | grep -x -- "
+		"'-A INPUT -j NETI-INPUT -A INPUT -s 1.2.3.2/32 -j DROP -A INPUT -s 1.2.3.1/32 -j DROP '");
 	check_flush(engine);
 	netns_do("[ $(iptables-legacy-save | grep -c ' 1\\.2\\.3\\.') = 12 ]");
 	stop();

@@ -74,8 +74,7 @@ static bool leave(void)
 		return true;
 	/* The network comes after the map: its /proc files belong to who is root at that moment. */
 	return unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny") &&
-	       write_file("/proc/self/uid_map", user) &&
-	       write_file("/proc/self/gid_map", group) &&
+	       write_file("/proc/self/uid_map", user) && write_file("/proc/self/gid_map", group) &&
 	       unshare(CLONE_NEWNET | CLONE_NEWNS) == 0;
 }
 
@@ -262,7 +261,8 @@ int netns_seen(int listener, const char *address, uint16_t port, char *ret_sourc
 		ck_assert_int_ge(peer, 0);
 		close(peer);
 		if (name.ss_family == AF_INET)
-			inet_ntop(AF_INET, &((struct sockaddr_in *)&name)->sin_addr, ret_source, 46);
+			inet_ntop(AF_INET, &((struct sockaddr_in *)&name)->sin_addr, ret_source,
+				46);
 		else
 			inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&name)->sin6_addr, ret_source,
 				46);

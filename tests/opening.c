@@ -19,7 +19,8 @@
 #include "connections.h"
 
 static const struct end here_member = { &self, HERE_MEMBER }, at_member = { &member, MEMBER },
-			here_stranger = { &self, HERE_STRANGER }, at_stranger = { &stranger, STRANGER },
+			here_stranger = { &self, HERE_STRANGER },
+			at_stranger = { &stranger, STRANGER },
 			here_stranger6 = { &self, HERE_STRANGER6 },
 			at_stranger6 = { &stranger, STRANGER6 };
 
@@ -53,8 +54,8 @@ static void keep_busy(struct busy *busy, struct pair pairs[N_KINDS])
 		atomic_fetch_add(&busy->rounds, 1);
 	}
 	for (size_t i = 0; i < N_KINDS; i++)
-		atomic_fetch_add(&busy->lost,
-			connections_retransmitted(pairs[i].caller) + connections_retransmitted(pairs[i].called));
+		atomic_fetch_add(&busy->lost, connections_retransmitted(pairs[i].caller) +
+						      connections_retransmitted(pairs[i].called));
 	_exit(0);
 }
 
@@ -211,8 +212,9 @@ END_TEST
 static void hold_back(const struct netns_host *host, const char *device, const char *address)
 {
 	netns_enter(host);
-	netns_do("ip neigh flush all; echo 60 > /proc/sys/net/ipv4/neigh/%s/ucast_solicit;"
-		 "echo 60 > /proc/sys/net/ipv4/neigh/%s/mcast_solicit; ip neigh del %s dev %s; true",
+	netns_do(
+		"ip neigh flush all; echo 60 > /proc/sys/net/ipv4/neigh/%s/ucast_solicit;"
+		"echo 60 > /proc/sys/net/ipv4/neigh/%s/mcast_solicit; ip neigh del %s dev %s; true",
 		device, device, address, device);
 	netns_enter(&self);
 }
@@ -238,8 +240,8 @@ static void link_of(const struct netns_host *host, const char *device, char ret[
 	ck_assert_msg(ioctl(fd, SIOCGIFHWADDR, &request) == 0, "%s: %s", device, strerror(errno));
 	close(fd);
 	netns_enter(&self);
-	snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", link[0], link[1], link[2], link[3], link[4],
-		link[5]);
+	snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", link[0], link[1], link[2], link[3],
+		link[4], link[5]);
 }
 
 START_TEST(test_half_open_connections_survive)

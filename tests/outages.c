@@ -50,7 +50,8 @@ START_TEST(server_comes_later)
 	NEED_STORE();
 	zookeeper_server_kill(server);
 	host_open(&host, "192.168.0.0/18");
-	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &address, 300, &error), -ETIMEDOUT);
+	ck_assert_int_eq(registry_lease_take(host.registry, "web-1", &address, 300, &error),
+		-ETIMEDOUT);
 	ck_assert_int_eq(host.state, STORE_CONNECTING);
 	zookeeper_server_restart(server);
 	ck_assert_int_ge(registry_lease_take(host.registry, "web-1", &address, WAIT_MS, &error), 0);
@@ -133,7 +134,8 @@ START_TEST(older_copy_is_restored)
 		host_close(&hosts[i]);
 		UNTIL(!sees(&watcher, id), &hosts[0], &watcher);
 		restore_copy();
-		UNTIL(watcher.replaced > before && watcher.state == STORE_CONNECTED, &hosts[0], &watcher);
+		UNTIL(watcher.replaced > before && watcher.state == STORE_CONNECTED, &hosts[0],
+			&watcher);
 	}
 	host_close(&hosts[0]);
 	host_close(&watcher);

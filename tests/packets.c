@@ -114,11 +114,14 @@ START_TEST(test_denied_is_counted)
 		rules->policy.reject_all = closed;
 		apply();
 		netns_enter(&stranger);
-		netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/" HERE_STRANGER "/99; done'");
+		netns_do("bash -c 'for i in 1 2 3; do echo x > /dev/udp/" HERE_STRANGER
+			 "/99; done'");
 		netns_enter(&self);
 		/* The last packet may still be on its way through a busy kernel. */
-		netns_do("for i in $(seq 50); do { %s; } | grep -x '" STRANGER " udp 99 %d' && exit; "
-			 "sleep 0.1; done; exit 1", witness->denied, 3 * (closed + 1));
+		netns_do("for i in $(seq 50); do { %s; } | grep -x '" STRANGER
+			 " udp 99 %d' && exit; "
+			 "sleep 0.1; done; exit 1",
+			witness->denied, 3 * (closed + 1));
 	}
 	netns_do("! { %s; } | grep '" MEMBER "'", witness->denied);
 	stop();

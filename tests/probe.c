@@ -19,8 +19,8 @@
 
 #define PROBERS_MAX 16
 #define PERIOD_MS 3
-#define LOST_MS 900   /* a first packet that is lost is sent again after a second */
-#define STRANGERS 64  /* connections of a stranger under way at once */
+#define LOST_MS 900  /* a first packet that is lost is sent again after a second */
+#define STRANGERS 64 /* connections of a stranger under way at once */
 
 struct shared {
 	atomic_uint members, refused, strangers, let_in;
@@ -161,7 +161,7 @@ struct probe_counts probe_end(void)
 		waitpid(probers[n_probers], NULL, 0);
 	}
 	if (shared)
-		counts = (struct probe_counts){ shared->members, shared->refused,
-			shared->strangers, shared->let_in };
+		counts = (struct probe_counts){ shared->members, shared->refused, shared->strangers,
+			shared->let_in };
 	return counts;
 }

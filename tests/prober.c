@@ -44,10 +44,10 @@ static char netictl[4096];
 static struct shared {
 	atomic_bool end;
 	atomic_bool crowd_stands;
-	atomic_uint changes;	   /* of the crowd */
+	atomic_uint changes;	       /* of the crowd */
 	char roamer[NETI_ADDRESS_MAX]; /* its overlay address */
 	atomic_uint sent_member, sent_stranger, came_member, came_stranger;
-} *shared;
+} * shared;
 
 static bool deep(void)
 {
@@ -85,8 +85,12 @@ static struct neti_settings *settings_of(const char *id, const char *address)
 	char registry[128], folder[128];
 	struct neti_settings *settings;
 	const char *const values[][2] = {
-		{ "registry", registry }, { "state_dir", folder }, { "id", id },
-		{ "network", "ec2" }, { "private_ip", address }, { "session_timeout", "2s" },
+		{ "registry", registry },
+		{ "state_dir", folder },
+		{ "id", id },
+		{ "network", "ec2" },
+		{ "private_ip", address },
+		{ "session_timeout", "2s" },
 	};
 
 	snprintf(registry, sizeof(registry), "sqlite:%s/registry.db", netns_directory());
@@ -217,7 +221,8 @@ static void count_datagrams(void)
 
 		if (recvfrom(fd, &byte, 1, 0, (void *)&from, &length) == 1)
 			atomic_fetch_add(from.sin_addr.s_addr == unwanted ? &shared->came_stranger :
-									    &shared->came_member, 1);
+									    &shared->came_member,
+				1);
 	}
 }
 
@@ -318,19 +323,22 @@ static bool begin(void)
 	for (size_t i = 0; i < 3; i++) {
 		netns_host(hosts[i].host, hosts[i].name);
 		netns_do("ip link add port%zu type veth peer name eth0 netns /proc/self/fd/%d && "
-			 "ip link set port%zu master bridge up", i, hosts[i].host->fd, i);
+			 "ip link set port%zu master bridge up",
+			i, hosts[i].host->fd, i);
 		netns_enter(hosts[i].host);
 		netns_do("ip link set eth0 up && ip addr add %s/24 dev eth0 && "
-			 "ip route add default dev eth0", hosts[i].address);
+			 "ip route add default dev eth0",
+			hosts[i].address);
 		netns_enter(&outside);
 	}
 	netns_enter(&sierra);
 	netns_do("ip addr add " SIERRA_TOO "/24 dev eth0");
 	netns_enter(&outside);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		0);
 	write_settings();
-	netns_do("%s -c neti.yml fleet init && %s -c neti.yml fleet set removal_delay 100ms", netictl,
-		netictl);
+	netns_do("%s -c neti.yml fleet init && %s -c neti.yml fleet set removal_delay 100ms",
+		netictl, netictl);
 	return true;
 }
 
@@ -388,8 +396,10 @@ START_TEST(killed_at_any_moment)
 	srand(seed);
 	crowd = start_crowd();
 	agent = start_agent();
-	ck_assert(becomes("iptables-legacy -C NETI-INPUT -j DROP && ipset test neti-peers " SIERRA, 10));
-	ck_assert(becomes("iptables-legacy-save -t nat | grep -qe '--to-destination " SIERRA "'", 10));
+	ck_assert(becomes("iptables-legacy -C NETI-INPUT -j DROP && ipset test neti-peers " SIERRA,
+		10));
+	ck_assert(becomes("iptables-legacy-save -t nat | grep -qe '--to-destination " SIERRA "'",
+		10));
 	start_probers(probers);
 	before = atomic_load(&shared->changes);
 	/* On a busy machine more lives are too short to change anything. */

@@ -33,7 +33,8 @@ static size_t reclaims(struct host *host, int64_t older_than, bool dry)
 	size_t n;
 
 	ck_assert_msg(registry_lease_reclaim(host->registry, older_than, dry, &given, WAIT_MS,
-			      &error) == 0, "%s", error.text);
+			      &error) == 0,
+		"%s", error.text);
 	n = given.length;
 	member_list_clear(&given);
 	return n;
@@ -58,7 +59,8 @@ START_TEST(young_stays_and_old_goes)
 	sleep(3);
 	ck_assert_uint_eq(reclaims(&host, 1, true), 1);
 	ck_assert_uint_eq(reclaims(&host, 1, false), 1);
-	ck_assert_int_eq(registry_lease_find(host.registry, "web-1", &after, WAIT_MS, &error), -ENOENT);
+	ck_assert_int_eq(registry_lease_find(host.registry, "web-1", &after, WAIT_MS, &error),
+		-ENOENT);
 	host_close(&host);
 }
 END_TEST
@@ -103,10 +105,14 @@ START_TEST(joined_meanwhile_stays)
 	UNTIL(host.joins == 1, &host);
 	host_close(&host);
 	UNTIL(!sees(&other, "web-1"), &other);
-	ck_assert_int_eq(lease_release(other.registry, "web-1", looked / 1000, &deadline, &error), -EBUSY);
+	ck_assert_int_eq(lease_release(other.registry, "web-1", looked / 1000, &deadline, &error),
+		-EBUSY);
 	ck_assert_ptr_nonnull(strstr(error.text, "web-1"));
-	ck_assert_int_eq(registry_lease_find(other.registry, "web-1", &address, WAIT_MS, &error), 0);
-	ck_assert_int_eq(lease_release(other.registry, "web-1", looked / 1000 + 60, &deadline, &error), 0);
+	ck_assert_int_eq(registry_lease_find(other.registry, "web-1", &address, WAIT_MS, &error),
+		0);
+	ck_assert_int_eq(lease_release(other.registry, "web-1", looked / 1000 + 60, &deadline,
+				 &error),
+		0);
 	host_close(&other);
 }
 END_TEST

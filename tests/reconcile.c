@@ -69,7 +69,8 @@ static int peers(__attribute__((unused)) struct engine *engine, struct address *
 	struct error *why)
 {
 	if (kernel.failure)
-		return error_set(why, kernel.failure, NETI_REASON_KERNEL, "the kernel says nothing");
+		return error_set(why, kernel.failure, NETI_REASON_KERNEL,
+			"the kernel says nothing");
 	*ret = calloc(1, sizeof(**ret));
 	ck_assert_int_eq(address_parse("10.0.0.9", *ret), 0);
 	*ret_n = 1;
@@ -95,9 +96,15 @@ static void levels(__attribute__((unused)) struct engine *engine,
 {
 }
 
-static const struct engine_filter filter = { .peers_in = nothing, .observe = nothing,
-	.enforce = enforce, .peers_out = nothing, .compare = compare, .peers = peers,
-	.denied = denied, .enforces = enforces, .levels = levels };
+static const struct engine_filter filter = { .peers_in = nothing,
+	.observe = nothing,
+	.enforce = enforce,
+	.peers_out = nothing,
+	.compare = compare,
+	.peers = peers,
+	.denied = denied,
+	.enforces = enforces,
+	.levels = levels };
 static const struct engine_paths paths = { .write = nothing, .compare = compare_paths };
 static const struct engine_kind made_up = { .name = "made-up", .filter = &filter, .paths = &paths };
 
@@ -238,7 +245,8 @@ START_TEST(what_is_in_force_stays_while_the_first_apply_is_held)
 {
 	struct ruleset *kept;
 
-	ck_assert_int_eq(ruleset_build_policy(&kept, &settings->policy, &settings->overlay_subnet), 0);
+	ck_assert_int_eq(ruleset_build_policy(&kept, &settings->policy, &settings->overlay_subnet),
+		0);
 	ck_assert_int_eq(ruleset_file_save(folder, kept, &error), 0);
 	ruleset_free(kept);
 	agent.policy_due = now + 3600 * SECOND; /* the registry is read before */

@@ -142,13 +142,18 @@ struct fleet_settings initial(const char *subnet)
 
 void try_open(struct host *host, const struct registry_config *config)
 {
-	struct registry_handler handler = { .state = on_state, .fleet = on_fleet,
-		.shard = on_shard, .joined = on_joined, .trouble = on_trouble,
-		.replaced = on_replaced, .data = host };
+	struct registry_handler handler = { .state = on_state,
+		.fleet = on_fleet,
+		.shard = on_shard,
+		.joined = on_joined,
+		.trouble = on_trouble,
+		.replaced = on_replaced,
+		.data = host };
 	struct error error = { 0 };
 
 	memset(host, 0, sizeof(*host));
-	ck_assert_msg(registry_open(&host->registry, config, &handler, &error) == 0, "%s", error.text);
+	ck_assert_msg(registry_open(&host->registry, config, &handler, &error) == 0, "%s",
+		error.text);
 }
 
 void host_open(struct host *host, const char *subnet)
@@ -222,7 +227,8 @@ void join(struct host *host, const char *id, const char *private, bool takeover)
 	struct member member = self(id, private);
 	struct error error = { 0 };
 
-	ck_assert_msg(registry_join(host->registry, &member, takeover, &error) == 0, "%s", error.text);
+	ck_assert_msg(registry_join(host->registry, &member, takeover, &error) == 0, "%s",
+		error.text);
 }
 
 struct address take(struct host *host, const char *id)
@@ -313,8 +319,9 @@ void end_process(pid_t pid, int signal)
 struct registry *child_open(const char *subnet)
 {
 	struct fleet_settings settings;
-	struct registry_config config = { .uri = uri, .session_timeout_ms = 5 * TIMEOUT_MS,
-		.initial = &settings };
+	struct registry_config config = {
+		.uri = uri, .session_timeout_ms = 5 * TIMEOUT_MS, .initial = &settings
+	};
 	struct registry *registry;
 	struct prefix prefix;
 	struct error error;
@@ -355,7 +362,8 @@ void raw_pump(struct raw *raw, const bool *flag)
 	int64_t deadline = now_ms() + WAIT_MS;
 
 	while (!*flag) {
-		struct pollfd fd = { .fd = raw->store->backend->descriptor(raw->store), .events = POLLIN };
+		struct pollfd fd = { .fd = raw->store->backend->descriptor(raw->store),
+			.events = POLLIN };
 
 		ck_assert(now_ms() < deadline);
 		poll(&fd, 1, 100);
@@ -366,8 +374,10 @@ void raw_pump(struct raw *raw, const bool *flag)
 void raw_open(struct raw *raw)
 {
 	const struct store_backend *backend = on_zookeeper ? &store_zookeeper : &store_sqlite;
-	struct store_config config = { .session_timeout_ms = TIMEOUT_MS, .state = raw_state,
-		.changed = raw_changed, .data = raw };
+	struct store_config config = { .session_timeout_ms = TIMEOUT_MS,
+		.state = raw_state,
+		.changed = raw_changed,
+		.data = raw };
 	char address[200];
 	struct error error;
 

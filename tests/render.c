@@ -196,10 +196,9 @@ START_TEST(test_own)
 	static const struct {
 		const char *name;
 		bool own;
-	} names[] = {
-		{ "NETI-INPUT", true }, { "NETI-192.168.0.0/28", true }, { "NETI-SOMETHING", true },
-		{ "NETI-PROXY", false }, { "NETI", false }, { "INPUT", false }, { "neti-input", false }
-	};
+	} names[] = { { "NETI-INPUT", true }, { "NETI-192.168.0.0/28", true },
+		{ "NETI-SOMETHING", true }, { "NETI-PROXY", false }, { "NETI", false },
+		{ "INPUT", false }, { "neti-input", false } };
 	struct rule rule = { .target = RULE_JUMP, .set = SET_NONE };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

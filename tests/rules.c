@@ -46,12 +46,12 @@ struct ruleset *rules_copy(const struct ruleset *rules)
 
 	copy->paths = duplicate(rules->paths, rules->n_paths, sizeof(*rules->paths));
 	copy->peers = duplicate(rules->peers, rules->n_peers, sizeof(*rules->peers));
-	copy->policy.open_ports = duplicate(policy->open_ports, policy->n_open_ports,
-		sizeof(*policy->open_ports));
+	copy->policy.open_ports =
+		duplicate(policy->open_ports, policy->n_open_ports, sizeof(*policy->open_ports));
 	copy->policy.ssh_whitelist = duplicate(policy->ssh_whitelist, policy->n_ssh_whitelist,
 		sizeof(*policy->ssh_whitelist));
-	copy->policy.trusted = duplicate(policy->trusted, policy->n_trusted,
-		sizeof(*policy->trusted));
+	copy->policy.trusted =
+		duplicate(policy->trusted, policy->n_trusted, sizeof(*policy->trusted));
 	copy->policy.nat_overrides = duplicate(policy->nat_overrides, policy->n_nat_overrides,
 		sizeof(*policy->nat_overrides));
 	return copy;

@@ -108,7 +108,8 @@ END_TEST
 
 START_TEST(policy_is_a_sorted_copy)
 {
-	struct port_range ports[] = { { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 80, 80 }, { IPPROTO_UDP, 53, 53 } };
+	struct port_range ports[] = { { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 80, 80 },
+		{ IPPROTO_UDP, 53, 53 } };
 
 	policy = (struct policy){ .open_ports = ports, .n_open_ports = 3 };
 	ruleset = build();

@@ -55,57 +55,55 @@ static int load(const char *name)
 
 static int parse(const char *text)
 {
-	return settings_parse(
-		settings, "neti.yml", text, strlen(text), &test_log, &error);
+	return settings_parse(settings, "neti.yml", text, strlen(text), &test_log, &error);
 }
 
 #define DEFAULTS_BEFORE_POLICY "identity=0\noverlay_subnet=192.168.0.0/18\n"
-#define DEFAULTS                                                                         \
-	"zk_prefix=/neti\n" DEFAULTS_BEFORE_POLICY                                       \
-	"reject_all=0\nforwarded=0\nicmp=1\nconntrack_max=0\n"                           \
+#define DEFAULTS                                                                                   \
+	"zk_prefix=/neti\n" DEFAULTS_BEFORE_POLICY                                                 \
+	"reject_all=0\nforwarded=0\nicmp=1\nconntrack_max=0\n"                                     \
 	"session_timeout=10000ms\nstate_dir=/var/lib/neti\n"
 
-static const char full[] =
-	"registry=zookeeper://zk1.example.com:2181,zk2.example.com:2181/neti\n"
-	"zk_hosts=ec2 zk1.example.com:2181,zk2.example.com:2181\n"
-	"zk_hosts=vpc 10.8.0.5:2181,[2001:db8::5]:2181\n"
-	"zk_hosts=lab 10.8.0.5:2181,[2001:db8::5]:2181\n"
-	"zk_prefix=/testing/neti\n"
-	"id=web-17\n"
-	"network=vpc\n"
-	"private_ip=10.8.1.17\n"
-	"public_ip=198.51.100.17\n"
-	"identity=0\n"
-	"overlay_subnet=192.168.64.0/18 given\n"
-	"overlay_exclude=192.168.64.1/32\n"
-	"overlay_exclude=192.168.65.0/24\n"
-	"open_ports=tcp 80-80\n"
-	"open_ports=udp 53-53\n"
-	"open_ports=tcp 8000-8100\n"
-	"open_ports=udp 9000-9100\n"
-	"open_ports=tcp 443-443\n"
-	"reject_all=1\n"
-	"ssh_whitelist=203.0.113.0/24\n"
-	"ssh_whitelist=2001:db8:7::/48\n"
-	"trusted=10.0.0.0/8\n"
-	"trusted=2001:db8::/128\n"
-	"trusted=192.0.2.7/32\n"
-	"nat_overrides=192.168.75.1 10.8.1.1\n"
-	"nat_overrides=192.168.75.2 10.8.1.2\n"
-	"forwarded=1\n"
-	"icmp=0\n"
-	"engine=iptables\n"
-	"xtables_lock=/run/neti-test/xtables.lock\n"
-	"conntrack_max=1048576\n"
-	"session_timeout=500ms\n"
-	"state_dir=/run/neti-test\n"
-	"credentials_file=/etc/neti/credentials\n"
-	"on_register=logger \"lease: $NETI_OVERLAY\"\n\n"
-	"metrics_file=/run/neti-test/neti.prom\n"
-	"listen=2181\n"
-	"to=10.8.0.5:2181\n"
-	"to=zk2.example.com:2181\n"
-	"from=10.0.0.0/8\n";
+static const char full[] = "registry=zookeeper://zk1.example.com:2181,zk2.example.com:2181/neti\n"
+			   "zk_hosts=ec2 zk1.example.com:2181,zk2.example.com:2181\n"
+			   "zk_hosts=vpc 10.8.0.5:2181,[2001:db8::5]:2181\n"
+			   "zk_hosts=lab 10.8.0.5:2181,[2001:db8::5]:2181\n"
+			   "zk_prefix=/testing/neti\n"
+			   "id=web-17\n"
+			   "network=vpc\n"
+			   "private_ip=10.8.1.17\n"
+			   "public_ip=198.51.100.17\n"
+			   "identity=0\n"
+			   "overlay_subnet=192.168.64.0/18 given\n"
+			   "overlay_exclude=192.168.64.1/32\n"
+			   "overlay_exclude=192.168.65.0/24\n"
+			   "open_ports=tcp 80-80\n"
+			   "open_ports=udp 53-53\n"
+			   "open_ports=tcp 8000-8100\n"
+			   "open_ports=udp 9000-9100\n"
+			   "open_ports=tcp 443-443\n"
+			   "reject_all=1\n"
+			   "ssh_whitelist=203.0.113.0/24\n"
+			   "ssh_whitelist=2001:db8:7::/48\n"
+			   "trusted=10.0.0.0/8\n"
+			   "trusted=2001:db8::/128\n"
+			   "trusted=192.0.2.7/32\n"
+			   "nat_overrides=192.168.75.1 10.8.1.1\n"
+			   "nat_overrides=192.168.75.2 10.8.1.2\n"
+			   "forwarded=1\n"
+			   "icmp=0\n"
+			   "engine=iptables\n"
+			   "xtables_lock=/run/neti-test/xtables.lock\n"
+			   "conntrack_max=1048576\n"
+			   "session_timeout=500ms\n"
+			   "state_dir=/run/neti-test\n"
+			   "credentials_file=/etc/neti/credentials\n"
+			   "on_register=logger \"lease: $NETI_OVERLAY\"\n\n"
+			   "metrics_file=/run/neti-test/neti.prom\n"
+			   "listen=2181\n"
+			   "to=10.8.0.5:2181\n"
+			   "to=zk2.example.com:2181\n"
+			   "from=10.0.0.0/8\n";
 
 START_TEST(defaults_are_in_place)
 {
@@ -140,8 +138,7 @@ START_TEST(corpus_has_every_key)
 	fclose(file);
 	for (size_t n = 0; settings_key(n); n++) {
 		snprintf(line, sizeof(line), "\n%s:", settings_key(n));
-		ck_assert_msg(
-			strstr(text, line), "%s is not in full.yml", settings_key(n));
+		ck_assert_msg(strstr(text, line), "%s is not in full.yml", settings_key(n));
 	}
 }
 END_TEST
@@ -150,8 +147,7 @@ START_TEST(null_means_default)
 {
 	ck_assert_int_eq(load("full"), 0);
 	for (size_t n = 0; settings_key(n); n++)
-		ck_assert_int_eq(
-			settings_set(settings, settings_key(n), n % 2 ? "~" : "", &error),
+		ck_assert_int_eq(settings_set(settings, settings_key(n), n % 2 ? "~" : "", &error),
 			0);
 	ck_assert_str_eq(settings_dump(settings), DEFAULTS);
 }
@@ -197,9 +193,8 @@ START_TEST(default_texts_are_the_defaults)
 {
 	ck_assert_int_eq(load("full"), 0);
 	for (size_t n = 0; settings_key(n); n++)
-		ck_assert_int_eq(
-			settings_set(settings, settings_key(n),
-				settings_default(n) ? settings_default(n) : "", &error),
+		ck_assert_int_eq(settings_set(settings, settings_key(n),
+					 settings_default(n) ? settings_default(n) : "", &error),
 			0);
 	settings->overlay_subnet_given = false;
 	ck_assert_str_eq(settings_dump(settings), DEFAULTS);
@@ -226,8 +221,7 @@ START_TEST(booleans)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		settings->policy.reject_all = !cases[i].value;
-		ck_assert_int_eq(
-			settings_set(settings, "reject_all", cases[i].text, &error), 0);
+		ck_assert_int_eq(settings_set(settings, "reject_all", cases[i].text, &error), 0);
 		ck_assert_int_eq(settings->policy.reject_all, cases[i].value);
 	}
 }
@@ -252,9 +246,8 @@ START_TEST(set_reads_as_the_file)
 	struct settings *fresh;
 
 	for (size_t i = 0; i < COUNT(pairs); i++)
-		ck_assert_msg(
-			settings_set(settings, pairs[i][0], pairs[i][1], &error) == 0,
-			"%s", error.text);
+		ck_assert_msg(settings_set(settings, pairs[i][0], pairs[i][1], &error) == 0, "%s",
+			error.text);
 	ck_assert_str_eq(settings_dump(settings),
 		"registry=sqlite:/tmp/x.db\nzk_hosts=ec2 "
 		"zk:1,[::1]:65535\nzk_prefix=/a.b/..c/d\n"

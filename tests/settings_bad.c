@@ -30,9 +30,8 @@ static void setup(void)
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	ck_assert_int_eq(settings_new(&settings), 0);
-	ck_assert_int_eq(
-		settings_load(settings, test_source_path("tests/data/settings/full.yml"),
-			NULL, &error),
+	ck_assert_int_eq(settings_load(settings, test_source_path("tests/data/settings/full.yml"),
+				 NULL, &error),
 		0);
 	strcpy(before, settings_dump(settings));
 	memset(&error, 0, sizeof(error));
@@ -58,10 +57,8 @@ struct bad {
 };
 
 static const struct bad structure[] = {
-	{ "# x\n\nopen_port: [80]",
-		"3: unknown key \"open_port\": did you mean \"open_ports\"?" },
-	{ "open-ports: [80]",
-		"1: unknown key \"open-ports\": did you mean \"open_ports\"?" },
+	{ "# x\n\nopen_port: [80]", "3: unknown key \"open_port\": did you mean \"open_ports\"?" },
+	{ "open-ports: [80]", "1: unknown key \"open-ports\": did you mean \"open_ports\"?" },
 	{ "ip: 10.0.0.1", "1: unknown key \"ip\": did you mean \"id\"?" },
 	{ "colour: red", "1: unknown key \"colour\"" },
 	{ "\"\": red", "1: unknown key \"\"" },
@@ -82,13 +79,10 @@ static const struct bad structure[] = {
 	{ "open_ports: 80", "1: open_ports: a list is expected, this is a single value" },
 	{ "open_ports: [80,\n  [81]]",
 		"2: open_ports: a single value is expected, this is a list" },
-	{ "open_ports:\n  -\n",
-		"2: open_ports: a single value is expected, this is empty" },
-	{ "nat_overrides: [a]",
-		"1: nat_overrides: a mapping is expected, this is a list" },
+	{ "open_ports:\n  -\n", "2: open_ports: a single value is expected, this is empty" },
+	{ "nat_overrides: [a]", "1: nat_overrides: a mapping is expected, this is a list" },
 	{ "zk_hosts: [h:1]", "1: zk_hosts: a mapping is expected, this is a list" },
-	{ "zk_hosts:\n  a: h:1",
-		"2: zk_hosts: a list is expected, this is a single value" },
+	{ "zk_hosts:\n  a: h:1", "2: zk_hosts: a list is expected, this is a single value" },
 	{ "zk_hosts:\n  a: []", "2: zk_hosts: the list of \"a\" is empty" },
 	{ "zk_hosts: {a: }", "1: zk_hosts: a list is expected, this is empty" },
 	{ "id: [x]", "1: id: a single value is expected, this is a list" },
@@ -105,14 +99,11 @@ static const struct bad structure[] = {
 	{ "open_ports: [80\nid: x\nnetwork: y\n",
 		"2: not YAML: did not find expected ',' or ']' while parsing a flow "
 		"sequence that begins on line 1" },
-	{ "id: \"x",
-		"1: not YAML: found unexpected end of stream while scanning a quoted "
-		"scalar" },
+	{ "id: \"x", "1: not YAML: found unexpected end of stream while scanning a quoted "
+		     "scalar" },
 	{ "id: *nobody", "1: not YAML: found undefined alias" },
-	{ "trusted: [2001:db8::]",
-		"1: not YAML: a text that ends in a colon needs quotes" },
-	{ "id: x\nnetwork: \xe9t\xe9\n",
-		"2: not plain UTF-8 text: invalid trailing UTF-8 octet" },
+	{ "trusted: [2001:db8::]", "1: not YAML: a text that ends in a colon needs quotes" },
+	{ "id: x\nnetwork: \xe9t\xe9\n", "2: not plain UTF-8 text: invalid trailing UTF-8 octet" },
 	{ "\xff\xfei\n", "1: not plain UTF-8 text: invalid leading UTF-8 octet" },
 	{ "id: x\n\x01", "2: not plain UTF-8 text: control characters are not allowed" },
 };
@@ -120,18 +111,15 @@ static const struct bad structure[] = {
 static const struct bad values[] = {
 	{ "registry: ''", "1: registry: an empty text is no value" },
 	{ "registry: a b", "1: registry: \"a b\" holds a space or a control character" },
-	{ "zk_prefix: neti",
-		"1: zk_prefix: \"neti\" is not a ZooKeeper path, such as /neti: it "
-		"begins with a slash and ends without one" },
+	{ "zk_prefix: neti", "1: zk_prefix: \"neti\" is not a ZooKeeper path, such as /neti: it "
+			     "begins with a slash and ends without one" },
 	{ "zk_prefix: /neti/",
 		"1: zk_prefix: \"/neti/\" is not a ZooKeeper path, such as /neti: it "
 		"begins with a slash and ends without one" },
-	{ "zk_prefix: /a//b",
-		"1: zk_prefix: \"/a//b\" is not a ZooKeeper path: a part of it is "
-		"empty or dots" },
-	{ "zk_prefix: /a/..",
-		"1: zk_prefix: \"/a/..\" is not a ZooKeeper path: a part of it is "
-		"empty or dots" },
+	{ "zk_prefix: /a//b", "1: zk_prefix: \"/a//b\" is not a ZooKeeper path: a part of it is "
+			      "empty or dots" },
+	{ "zk_prefix: /a/..", "1: zk_prefix: \"/a/..\" is not a ZooKeeper path: a part of it is "
+			      "empty or dots" },
 	{ "zk_hosts: {a: [localhost]}",
 		"1: zk_hosts: \"localhost\" is not a host and a port, such as "
 		"zk1.example.com:2181" },
@@ -146,18 +134,13 @@ static const struct bad values[] = {
 	{ "zk_hosts: {a: ['h:1'], b c: ['h:1']}",
 		"1: zk_hosts: \"b c\" is not a network name: 1 to 32 letters, digits, "
 		"\"-\", \"_\" and \".\"" },
-	{ "id: two words",
-		"1: id: \"two words\" is not an id: 1 to 128 printable ASCII "
-		"characters without a space" },
-	{ "network: a/b",
-		"1: network: \"a/b\" is not a network name: 1 to 32 letters, digits, "
-		"\"-\", \"_\" and \".\"" },
-	{ "private_ip: 10.1.2",
-		"1: private_ip: \"10.1.2\" is not an address, such as 10.1.2.3" },
-	{ "private_ip: 127.0.0.1",
-		"1: private_ip: \"127.0.0.1\" is not the address of one host" },
-	{ "private_ip: 224.0.0.9",
-		"1: private_ip: \"224.0.0.9\" is not the address of one host" },
+	{ "id: two words", "1: id: \"two words\" is not an id: 1 to 128 printable ASCII "
+			   "characters without a space" },
+	{ "network: a/b", "1: network: \"a/b\" is not a network name: 1 to 32 letters, digits, "
+			  "\"-\", \"_\" and \".\"" },
+	{ "private_ip: 10.1.2", "1: private_ip: \"10.1.2\" is not an address, such as 10.1.2.3" },
+	{ "private_ip: 127.0.0.1", "1: private_ip: \"127.0.0.1\" is not the address of one host" },
+	{ "private_ip: 224.0.0.9", "1: private_ip: \"224.0.0.9\" is not the address of one host" },
 	{ "public_ip: 2001:db8::1",
 		"1: public_ip: \"2001:db8::1\" is an IPv6 address: only IPv4 is "
 		"supported here yet" },
@@ -192,13 +175,11 @@ static const struct bad values[] = {
 		"1: open_ports: \"http\" is not a port, such as 80, 53/udp or 8000-8100" },
 	{ "open_ports: [80-]",
 		"1: open_ports: \"80-\" is not a port, such as 80, 53/udp or 8000-8100" },
-	{ "open_ports: ['80:90']",
-		"1: open_ports: \"80:90\" is not a port, such as 80, 53/udp or "
-		"8000-8100" },
+	{ "open_ports: ['80:90']", "1: open_ports: \"80:90\" is not a port, such as 80, 53/udp or "
+				   "8000-8100" },
 	{ "open_ports:\n  - 80\n  - 65536",
 		"3: open_ports: \"65536\" is out of range: ports are 1 to 65535" },
-	{ "open_ports: [0]",
-		"1: open_ports: \"0\" is out of range: ports are 1 to 65535" },
+	{ "open_ports: [0]", "1: open_ports: \"0\" is out of range: ports are 1 to 65535" },
 	{ "open_ports: [1-18446744073709551696]",
 		"1: open_ports: \"1-18446744073709551696\" is out of range: ports are "
 		"1 to 65535" },
@@ -221,27 +202,27 @@ static const struct bad values[] = {
 	{ "session_timeout: 10 s",
 		"1: session_timeout: \"10 s\" is not a duration, such as 10s, 500ms or "
 		"5m" },
-	{ "session_timeout: 0",
-		"1: session_timeout: \"0\" is out of range: 100ms to 1h" },
-	{ "session_timeout: 61m",
-		"1: session_timeout: \"61m\" is out of range: 100ms to 1h" },
+	{ "session_timeout: 0", "1: session_timeout: \"0\" is out of range: 100ms to 1h" },
+	{ "session_timeout: 61m", "1: session_timeout: \"61m\" is out of range: 100ms to 1h" },
 	{ "session_timeout: 99999999999999999999d",
 		"1: session_timeout: \"99999999999999999999d\" is out of range: 100ms "
 		"to 1h" },
 	{ "state_dir: run/neti", "1: state_dir: \"run/neti\" is not an absolute path" },
-	{ "on_register: sh -c 'x", "1: on_register: \"sh -c 'x\" has a quotation mark without its other one" },
+	{ "on_register: sh -c 'x",
+		"1: on_register: \"sh -c 'x\" has a quotation mark without its other one" },
 	{ "on_register: '\"\" x'", "1: on_register: \"\"\" x\" names no program" },
 	{ "listen: 0", "1: listen: \"0\" is out of range: ports are 1 to 65535" },
 	{ "listen: 80/udp", "1: listen: \"80/udp\" is not a port, such as 2181" },
-	{ "to: [10.8.0.5]", "1: to: \"10.8.0.5\" is not a host and a port, such as zk1.example.com:2181" },
+	{ "to: [10.8.0.5]",
+		"1: to: \"10.8.0.5\" is not a host and a port, such as zk1.example.com:2181" },
 	{ "on_register: ' '", "1: on_register: an empty text is no command" },
 };
 
 static void check_bad(const struct bad *bad)
 {
 	char sentence[ERROR_TEXT_MAX];
-	int result = settings_parse(
-		settings, "neti.yml", bad->text, strlen(bad->text), NULL, &error);
+	int result =
+		settings_parse(settings, "neti.yml", bad->text, strlen(bad->text), NULL, &error);
 
 	snprintf(sentence, sizeof(sentence), "neti.yml:%s", bad->sentence);
 	expect(sentence, result, strstr(sentence, "UTF-8") ? -EILSEQ : -EINVAL);
@@ -278,13 +259,11 @@ END_TEST
 START_TEST(bad_set)
 {
 	static const char *const cases[][3] = {
-		{ "open_port", "[80]",
-			"unknown key \"open_port\": did you mean \"open_ports\"?" },
+		{ "open_port", "[80]", "unknown key \"open_port\": did you mean \"open_ports\"?" },
 		{ "open_ports", "[80",
 			"open_ports: not YAML: did not find expected ',' or ']' while "
 			"parsing a flow sequence" },
-		{ "open_ports", "80",
-			"open_ports: a list is expected, this is a single value" },
+		{ "open_ports", "80", "open_ports: a list is expected, this is a single value" },
 		{ "id", "a\n---\nb", "id: a second document begins: only one is read" },
 		{ "log_file", "/x",
 			"log_file means nothing any more: messages go to standard error, "
@@ -292,8 +271,7 @@ START_TEST(bad_set)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++)
-		expect(cases[i][2],
-			settings_set(settings, cases[i][0], cases[i][1], &error),
+		expect(cases[i][2], settings_set(settings, cases[i][0], cases[i][1], &error),
 			-EINVAL);
 }
 END_TEST
@@ -316,11 +294,10 @@ START_TEST(bad_files)
 
 	expect("/nowhere/neti.yml: cannot be read: No such file or directory",
 		settings_load(settings, "/nowhere/neti.yml", NULL, &error), -ENOENT);
-	expect("/: cannot be read: Is a directory",
-		settings_load(settings, "/", NULL, &error), -EISDIR);
+	expect("/: cannot be read: Is a directory", settings_load(settings, "/", NULL, &error),
+		-EISDIR);
 	ck_assert_int_eq(truncate(path, (1 << 20) + 1), 0);
-	snprintf(sentence, sizeof(sentence), "%s: larger than 1 MiB: not a settings file",
-		path);
+	snprintf(sentence, sizeof(sentence), "%s: larger than 1 MiB: not a settings file", path);
 	expect(sentence, settings_load(settings, path, NULL, &error), -EFBIG);
 }
 END_TEST
@@ -328,7 +305,8 @@ END_TEST
 /* What would never come to its end, or never begin, as neti.yml and as the credentials. */
 START_TEST(no_files)
 {
-	static const char *const places[] = { "pipe", "link", "/dev/zero", "/dev/tty", "/dev/ptmx" };
+	static const char *const places[] = { "pipe", "link", "/dev/zero", "/dev/tty",
+		"/dev/ptmx" };
 	char at[200], sentence[ERROR_TEXT_MAX], *text = NULL;
 
 	snprintf(at, sizeof(at), "%s-pipe", path);
@@ -339,14 +317,18 @@ START_TEST(no_files)
 	for (size_t i = 0; i < COUNT(places); i++) {
 		snprintf(at, sizeof(at), "%s%s%s", *places[i] == '/' ? "" : path,
 			*places[i] == '/' ? "" : "-", places[i]);
-		snprintf(sentence, sizeof(sentence), "%s: cannot be read: "
-			"it is a pipe, a socket or a device, not a file", at);
+		snprintf(sentence, sizeof(sentence),
+			"%s: cannot be read: "
+			"it is a pipe, a socket or a device, not a file",
+			at);
 		expect(sentence, settings_load(settings, at, NULL, &error), -ENXIO);
 		free(settings->credentials_file);
 		settings->credentials_file = strdup(at);
 		strcpy(before, settings_dump(settings));
-		snprintf(sentence, sizeof(sentence), "credentials_file: %s: cannot be read: "
-			"it is a pipe, a socket or a device, not a file", at);
+		snprintf(sentence, sizeof(sentence),
+			"credentials_file: %s: cannot be read: "
+			"it is a pipe, a socket or a device, not a file",
+			at);
 		expect(sentence, settings_credentials(settings, &text, &error), -ENXIO);
 	}
 	alarm(0);
@@ -367,8 +349,8 @@ START_TEST(huge_credentials)
 	free(settings->credentials_file);
 	settings->credentials_file = strdup(path);
 	strcpy(before, settings_dump(settings));
-	snprintf(sentence, sizeof(sentence), "credentials_file: %s: cannot be read: it is too large",
-		path);
+	snprintf(sentence, sizeof(sentence),
+		"credentials_file: %s: cannot be read: it is too large", path);
 	expect(sentence, settings_credentials(settings, &text, &error), -EFBIG);
 }
 END_TEST
@@ -384,8 +366,7 @@ START_TEST(unreadable_file)
 		test_skip("root here cannot become another user");
 	result = settings_load(settings, path, NULL, &error);
 	ck_assert_int_eq(seteuid(uid), 0);
-	snprintf(sentence, sizeof(sentence), "%s: cannot be read: Permission denied",
-		path);
+	snprintf(sentence, sizeof(sentence), "%s: cannot be read: Permission denied", path);
 	expect(sentence, result, -EACCES);
 }
 END_TEST
@@ -418,8 +399,7 @@ static void write_credentials(const char *text, size_t size)
 
 START_TEST(credentials)
 {
-	static const char *const good[] = {
-		"user:pass", "user:pass\n", "user:pass\r\nmore\n"};
+	static const char *const good[] = { "user:pass", "user:pass\n", "user:pass\r\nmore\n" };
 	char *text = before;
 
 	for (size_t i = 0; i < COUNT(good); i++) {
@@ -443,8 +423,7 @@ START_TEST(bad_credentials)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		write_credentials(bad[i], strlen(bad[i]));
 		snprintf(sentence, sizeof(sentence),
-			"credentials_file: %s: the first line is not user:password",
-			path);
+			"credentials_file: %s: the first line is not user:password", path);
 		expect(sentence, settings_credentials(settings, &text, &error), -EINVAL);
 	}
 	write_credentials("user\0:pass", 10);
@@ -453,8 +432,8 @@ START_TEST(bad_credentials)
 	expect(sentence, settings_credentials(settings, &text, &error), -EINVAL);
 	memset(longest, ':', sizeof(longest));
 	write_credentials(longest, sizeof(longest));
-	snprintf(sentence, sizeof(sentence),
-		"credentials_file: %s: the first line is too long", path);
+	snprintf(sentence, sizeof(sentence), "credentials_file: %s: the first line is too long",
+		path);
 	expect(sentence, settings_credentials(settings, &text, &error), -EINVAL);
 	ck_assert_ptr_null(text);
 }

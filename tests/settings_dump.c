@@ -16,8 +16,7 @@ struct dump {
 };
 
 /* What does not fit is left out. */
-static void __attribute__((format(printf, 2, 3)))
-add(struct dump *dump, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) add(struct dump *dump, const char *format, ...)
 {
 	va_list arguments;
 
@@ -34,8 +33,7 @@ static void add_text(struct dump *dump, const char *name, const char *text)
 		add(dump, "%s=%s\n", name, text);
 }
 
-static void add_address(
-	struct dump *dump, const char *name, const struct address *address)
+static void add_address(struct dump *dump, const char *name, const struct address *address)
 {
 	char text[ADDRESS_TEXT_MAX];
 
@@ -43,8 +41,8 @@ static void add_address(
 		add(dump, "%s=%s\n", name, address_format(address, text));
 }
 
-static void add_prefixes(
-	struct dump *dump, const char *name, const struct prefix *prefixes, size_t n)
+static void add_prefixes(struct dump *dump, const char *name, const struct prefix *prefixes,
+	size_t n)
 {
 	char text[PREFIX_TEXT_MAX];
 
@@ -61,8 +59,7 @@ static void add_policy(struct dump *dump, const struct policy *policy)
 			policy->open_ports[i].protocol == IPPROTO_TCP ? "tcp" : "udp",
 			policy->open_ports[i].low, policy->open_ports[i].high);
 	add(dump, "reject_all=%d\n", policy->reject_all);
-	add_prefixes(
-		dump, "ssh_whitelist", policy->ssh_whitelist, policy->n_ssh_whitelist);
+	add_prefixes(dump, "ssh_whitelist", policy->ssh_whitelist, policy->n_ssh_whitelist);
 	add_prefixes(dump, "trusted", policy->trusted, policy->n_trusted);
 	for (size_t i = 0; i < policy->n_nat_overrides; i++)
 		add(dump, "nat_overrides=%s %s\n",

@@ -150,9 +150,9 @@ START_TEST(mutations)
 	for (unsigned i = 0; i < MUTATIONS; i++) {
 		memcpy(mutant, text, size);
 		for (unsigned k = next_random() % 4 + 1; k > 0; k--)
-			mutant[next_random() % size] =
-				next_random() % 2 ? (char)next_random()
-						  : marks[next_random() % sizeof(marks)];
+			mutant[next_random() % size] = next_random() % 2 ?
+							       (char)next_random() :
+							       marks[next_random() % sizeof(marks)];
 		good += parse_exactly(mutant, size) == 0;
 	}
 	ck_assert_uint_gt(good, 0);
@@ -179,8 +179,8 @@ START_TEST(many_pairs)
 	size_t length = (size_t)sprintf(many, "nat_overrides:\n");
 
 	for (unsigned i = 0; i < 40000; i++)
-		length += (size_t)sprintf(many + length, " 10.%u.%u.%u: 10.0.0.1\n",
-			i >> 14, i >> 7 & 127, i & 127);
+		length += (size_t)sprintf(many + length, " 10.%u.%u.%u: 10.0.0.1\n", i >> 14,
+			i >> 7 & 127, i & 127);
 	ck_assert_int_eq(parse_exactly(many, length), 0);
 	ck_assert_uint_eq(settings->policy.n_nat_overrides, 40000);
 	length += (size_t)sprintf(many + length, " 10.0.0.0: 10.0.0.2\n");
@@ -195,8 +195,8 @@ static int whole_life(struct error *error)
 	int result = settings_new(&mine);
 
 	if (result == 0)
-		result = settings_load(mine,
-			test_source_path("tests/data/settings/full.yml"), NULL, error);
+		result = settings_load(mine, test_source_path("tests/data/settings/full.yml"), NULL,
+			error);
 	if (result == 0)
 		result = settings_set(mine, "registry", "~", error);
 	if (result == 0)

@@ -30,9 +30,9 @@ static const char *standard(size_t n)
 	if (settings_default(n))
 		return settings_default(n);
 	return strncmp(settings_type(n), "list", 4) == 0 ||
-			       strncmp(settings_type(n), "map", 3) == 0
-		       ? "empty"
-		       : "none";
+			       strncmp(settings_type(n), "map", 3) == 0 ?
+		       "empty" :
+		       "none";
 }
 
 START_TEST(every_key_has_its_item)
@@ -91,8 +91,8 @@ static void check_example(const char *text, size_t size)
 	if (settings_parse(settings, "example", text, size, NULL, &error) < 0) {
 		/* Two forms of one key, one a line. */
 		for (; line < text + size; line = strchr(line, '\n') + 1)
-			ck_assert_msg(settings_parse(settings, "example", line,
-					      strcspn(line, "\n"), NULL, &error) == 0,
+			ck_assert_msg(settings_parse(settings, "example", line, strcspn(line, "\n"),
+					      NULL, &error) == 0,
 				"%s", error.text);
 	}
 	settings_free(settings);

@@ -54,7 +54,8 @@ static void pump(struct simulator *simulator)
 static const struct store_backend *backend_of(const char *uri)
 {
 	return strncmp(uri, store_sqlite.scheme, strlen(store_sqlite.scheme)) == 0 ?
-		       &store_sqlite : &store_zookeeper;
+		       &store_sqlite :
+		       &store_zookeeper;
 }
 
 struct simulator *simulator_open(const char *uri, const struct fleet_settings *fleet,
@@ -62,8 +63,10 @@ struct simulator *simulator_open(const char *uri, const struct fleet_settings *f
 {
 	struct simulator *simulator = calloc(1, sizeof(*simulator));
 	const struct store_backend *backend = backend_of(uri);
-	struct store_config config = { .session_timeout_ms = timeout_ms, .state = on_state,
-		.changed = on_changed, .data = simulator };
+	struct store_config config = { .session_timeout_ms = timeout_ms,
+		.state = on_state,
+		.changed = on_changed,
+		.data = simulator };
 	char address[200];
 	struct error error;
 	int64_t end = clock_now() + 20000;

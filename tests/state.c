@@ -246,7 +246,8 @@ static void seal_sessions(const char *sed)
 	char command[300], *text;
 	size_t length;
 
-	snprintf(command, sizeof(command), "sed 1d %s/sessions | sed '%s' >%s/body", folder, sed, folder);
+	snprintf(command, sizeof(command), "sed 1d %s/sessions | sed '%s' >%s/body", folder, sed,
+		folder);
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_int_eq(file_read(folder, "body", &text, &length, &error), 0);
 	buffer_append(&body, text, length);

@@ -139,8 +139,9 @@ START_TEST(bad_files_are_refused)
 	snprintf(bad, sizeof(bad), "sqlite:%s", folder);
 	refused(bad, "is a folder");
 	snprintf(bad, sizeof(bad), "sqlite:%s/text", folder);
-	write_file(bad + 7, "this is certainly not a database, but it is long enough to have a header\n"
-			    "this is certainly not a database, but it is long enough to have a header\n");
+	write_file(bad + 7,
+		"this is certainly not a database, but it is long enough to have a header\n"
+		"this is certainly not a database, but it is long enough to have a header\n");
 	refused(bad, "is not an SQLite database");
 	snprintf(bad, sizeof(bad), "sqlite:%s/text/below", folder);
 	refused(bad, "Not a directory");
@@ -221,7 +222,8 @@ START_TEST(credentials_close_the_fleet)
 	host_close(&stranger);
 	config.credentials = "neti:secret";
 	try_open(&stranger, &config);
-	ck_assert_int_eq(registry_lease_find(stranger.registry, "web-1", &address, WAIT_MS, &error), 0);
+	ck_assert_int_eq(registry_lease_find(stranger.registry, "web-1", &address, WAIT_MS, &error),
+		0);
 	host_close(&stranger);
 	host_close(&owner);
 }
@@ -267,8 +269,9 @@ static void count_line(void *data, enum neti_log_level level, const char *text)
 START_TEST(client_log_is_thinned_out)
 {
 	struct log log = { NETI_LOG_INFO, count_line, NULL };
-	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1/neti",
-		.session_timeout_ms = TIMEOUT_MS, .log = &log };
+	struct registry_config config = {
+		.uri = "zookeeper://127.0.0.1:1/neti", .session_timeout_ms = TIMEOUT_MS, .log = &log
+	};
 	struct error error;
 	struct host host;
 
@@ -308,7 +311,8 @@ static void note_refusing(void *data, enum neti_log_level level, const char *tex
 {
 	(void)data;
 	ck_assert_int_eq(level, NETI_LOG_WARNING);
-	refusing |= (strstr(text, " 127.0.0.1:1 ") ? 1 : 0) | (strstr(text, " 127.0.0.1:9 ") ? 2 : 0);
+	refusing |=
+		(strstr(text, " 127.0.0.1:1 ") ? 1 : 0) | (strstr(text, " 127.0.0.1:9 ") ? 2 : 0);
 }
 
 /* An even number of them: the client does not wait by itself, and would take a whole core. */
@@ -316,7 +320,8 @@ START_TEST(refusing_servers_are_named_at_rest)
 {
 	struct log log = { NETI_LOG_WARNING, note_refusing, NULL };
 	struct registry_config config = { .uri = "zookeeper://127.0.0.1:1,127.0.0.1:9/neti",
-		.session_timeout_ms = TIMEOUT_MS, .log = &log };
+		.session_timeout_ms = TIMEOUT_MS,
+		.log = &log };
 	double before = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 	struct error error;
 	struct host host;
@@ -359,7 +364,8 @@ START_TEST(shard_that_is_no_more_is_no_trouble)
 	ck_assert_ptr_nonnull(strstr(watcher.trouble.text, "shard 3f"));
 	settings.shards = SHARDS / 2;
 	write_fleet(&raw, &settings);
-	UNTIL(watcher.fleet.shards == SHARDS / 2 && !watcher.stands[REGISTRY_TROUBLE_SHARDS], &watcher);
+	UNTIL(watcher.fleet.shards == SHARDS / 2 && !watcher.stands[REGISTRY_TROUBLE_SHARDS],
+		&watcher);
 	pump_for(300, &watcher);
 	ck_assert(!watcher.stands[REGISTRY_TROUBLE_SHARDS]);
 	settings.shards = SHARDS;
@@ -402,7 +408,8 @@ START_TEST(file_of_an_earlier_release_is_read)
 	host_open(&host, "192.168.0.0/18");
 	take(&host, "web-1");
 	sql("DROP TABLE clock");
-	snprintf(command, sizeof(command), "chmod 755 %s && chmod 444 %s*", folder, uri + strlen("sqlite:"));
+	snprintf(command, sizeof(command), "chmod 755 %s && chmod 444 %s*", folder,
+		uri + strlen("sqlite:"));
 	ck_assert_int_eq(system(command), 0);
 	pid = fork();
 	if (pid == 0)
@@ -479,7 +486,8 @@ START_TEST(file_that_is_gone_is_told_and_waited_for)
 	ck_assert_ptr_nonnull(sees(&host, "web-1"));
 	ck_assert_int_ne(access(uri + strlen("sqlite:"), F_OK), 0);
 	move_file(".away", "");
-	UNTIL(!host.stands[REGISTRY_TROUBLE_FLEET] && host.joins == 2 && sees(&host, "web-1"), &host);
+	UNTIL(!host.stands[REGISTRY_TROUBLE_FLEET] && host.joins == 2 && sees(&host, "web-1"),
+		&host);
 	ck_assert_int_eq(registry_lease_find(host.registry, "kept", &overlay, WAIT_MS, &error), 0);
 	host_close(&host);
 }
@@ -505,7 +513,8 @@ START_TEST(sessions_that_are_ended_are_followed_slowly)
 	ck_assert_uint_le(host.expiries, 10);
 	ck_assert(host.stands[REGISTRY_TROUBLE_FLEET]);
 	UNTIL(host.state == STORE_CONNECTED && registry_joined(host.registry) &&
-		!host.stands[REGISTRY_TROUBLE_FLEET], &host);
+			!host.stands[REGISTRY_TROUBLE_FLEET],
+		&host);
 	host_close(&host);
 }
 END_TEST
@@ -522,8 +531,8 @@ static void add_sqlite(void)
 static void add_zookeeper(void)
 {
 	test_add(store_answers, sockets_are_not_inherited, credentials_close_the_fleet,
-		unreachable_server_is_named, client_log_is_thinned_out,
-		addresses_are_an_odd_number, refusing_servers_are_named_at_rest);
+		unreachable_server_is_named, client_log_is_thinned_out, addresses_are_an_odd_number,
+		refusing_servers_are_named_at_rest);
 }
 
 Suite *test_suite(void)

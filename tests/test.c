@@ -118,7 +118,8 @@ int main(void)
 	if (names && !any)
 		return nothing_matches();
 	runner = srunner_create(suite);
-	skipped = mmap(NULL, sizeof(*skipped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	skipped = mmap(NULL, sizeof(*skipped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		-1, 0);
 	if (skipped == MAP_FAILED)
 		return EXIT_FAILURE;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* what a test printed before it died counts too */

@@ -42,7 +42,8 @@ static uint64_t owner_of(const struct host *watcher, const char *id)
  * it, and the watcher never sees the member twice; when the old session dies, the entry stays. */
 START_TEST(quick_restart_replaces_the_old_entry)
 {
-	static const char *const addresses[] = { "10.0.0.1", "10.0.0.2" }; /* also with another one */
+	static const char *const addresses[] = { "10.0.0.1",
+		"10.0.0.2" }; /* also with another one */
 	struct host watcher, host;
 	uint64_t before[2] = { 4711 };
 	pid_t pid;
@@ -126,8 +127,9 @@ static uint64_t writes(struct raw *raw)
 
 	ck_assert_int_eq(raw_multi(raw, STORE_CREATE, "/counted"), 0);
 	ck_assert_int_eq(raw_multi(raw, STORE_DELETE, "/counted"), 0);
-	ck_assert_int_eq(raw->store->backend->children(raw->store, *raw->root ? raw->root : "/", false,
-		note_revision, &revision), 0);
+	ck_assert_int_eq(raw->store->backend->children(raw->store, *raw->root ? raw->root : "/",
+				 false, note_revision, &revision),
+		0);
 	while (revision == UINT64_MAX) {
 		raw->store->backend->process(raw->store);
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
@@ -162,8 +164,8 @@ static void check_twins(const char *first, const char *second, int ms)
 	raw_close(&raw);
 	raw_open(&raw);
 	after = writes(&raw);
-	printf("%s, %s and %s: %llu writes in %d ms\n", on_zookeeper ? "zookeeper" : "sqlite", first,
-		second, (unsigned long long)(after - before), ms);
+	printf("%s, %s and %s: %llu writes in %d ms\n", on_zookeeper ? "zookeeper" : "sqlite",
+		first, second, (unsigned long long)(after - before), ms);
 	ck_assert_uint_lt(after - before, TWINS_WRITES * ms / TWINS_MS);
 	ck_assert_uint_eq(watcher.reads, reads);
 	ck_assert_uint_eq(a.joins, 1);
@@ -268,7 +270,8 @@ START_TEST(entry_taken_over_and_over)
 	join(&host, "web-1", "10.0.0.1", false);
 	UNTIL(host.joins == 1 && sees(&watcher, "web-1"), &host, &watcher);
 	ck_assert_int_eq(entry_format(sees(&watcher, "web-1"), name, &error), 0);
-	snprintf(path, sizeof(path), "/ip-map/%02x/%s", address_modulo(&host.overlay, SHARDS), name);
+	snprintf(path, sizeof(path), "/ip-map/%02x/%s", address_modulo(&host.overlay, SHARDS),
+		name);
 	raw_open(&raw);
 	ck_assert_int_eq(raw_multi(&raw, STORE_DELETE, path), 0);
 	UNTIL(host.joins == 2, &host, &watcher);
@@ -327,8 +330,8 @@ static void add_tests(void)
 {
 	test_add(quick_restart_replaces_the_old_entry, restart_without_memory_waits,
 		sessions_are_told, twins_with_the_same_addresses, twins_with_other_addresses,
-		twin_that_gave_up_is_forgotten, two_that_join_at_once,
-		entry_taken_over_and_over, conflict_and_takeover);
+		twin_that_gave_up_is_forgotten, two_that_join_at_once, entry_taken_over_and_over,
+		conflict_and_takeover);
 }
 
 Suite *test_suite(void)

@@ -27,9 +27,8 @@ static void write_golden(const struct ruleset *rules)
 /* Chains come in another order, so rules are put in order of their chains on both sides. */
 static void check_golden(const struct ruleset *rules)
 {
-	static const char *const sides[][2] = {
-		{ "# iptables", "iptables-legacy-save" }, { "# ip6tables", "ip6tables-legacy-save" }
-	};
+	static const char *const sides[][2] = { { "# iptables", "iptables-legacy-save" },
+		{ "# ip6tables", "ip6tables-legacy-save" } };
 	const char *directory = netns_directory();
 
 	write_golden(rules);
@@ -83,13 +82,15 @@ static const struct drift drifts[] = {
 	{ "iptables-legacy -F",
 		{ "+ -A INPUT -j NETI-INPUT # rule 1\n", "+ -A NETI-INPUT -i lo -j ACCEPT\n",
 			"+ -A FORWARD -d 192.168.0.0/18 -j NETI-OUTPUT # rule 1\n" } },
-	{ "iptables-legacy -F; iptables-legacy -X", { "+ :NETI-INPUT - [0:0]\n", "+ :NETI-OUTPUT" } },
+	{ "iptables-legacy -F; iptables-legacy -X",
+		{ "+ :NETI-INPUT - [0:0]\n", "+ :NETI-OUTPUT" } },
 	{ "iptables-legacy -t nat -F",
 		{ "+ -A NETI-192.168.17.0/28 -d 192.168.17.3/32 -j DNAT --to-destination 10.9.0.1\n",
 			"+ -A PREROUTING -d 192.168.0.0/18 -j NETI-OVERLAY" } },
 	{ "iptables-legacy -t nat -F; iptables-legacy -t nat -X",
 		{ "+ :NETI-OVERLAY - [0:0]\n", "+ :NETI-192.168.17.0/28 - [0:0]\n" } },
-	{ "ip6tables-legacy -F; ip6tables-legacy -X", { "+ :NETI-INPUT - [0:0]\n", "# ip6tables\n" } },
+	{ "ip6tables-legacy -F; ip6tables-legacy -X",
+		{ "+ :NETI-INPUT - [0:0]\n", "# ip6tables\n" } },
 	/* Somebody's saved file, made before Neti was there, put back. */
 	{ SAVED "iptables-legacy-restore < iptables", { "+ :NETI-INPUT - [0:0]\n" } },
 	{ SAVED "iptables-legacy-restore < nat", { "+ :NETI-OVERLAY - [0:0]\n" } },
@@ -113,7 +114,8 @@ static const struct drift drifts[] = {
 	{ "iptables-legacy -t nat -R NETI-192.168.17.0/28 1 -d 192.168.17.3 -j DNAT "
 	  "--to-destination 6.6.6.6",
 		{ "- -A NETI-192.168.17.0/28 -d 192.168.17.3/32 -j DNAT --to-destination 6.6.6.6\n" } },
-	{ "iptables-legacy -t nat -N NETI-192.168.32.0/28", { "- :NETI-192.168.32.0/28 - [0:0]\n" } },
+	{ "iptables-legacy -t nat -N NETI-192.168.32.0/28",
+		{ "- :NETI-192.168.32.0/28 - [0:0]\n" } },
 	{ "iptables-legacy -t nat -E NETI-192.168.17.0/28 NETI-stolen",
 		{ "- :NETI-stolen - [0:0]\n", "+ :NETI-192.168.17.0/28 - [0:0]\n" } },
 	/* Jump rules: gone, moved, doubled, of another subnet. */
@@ -140,10 +142,12 @@ static const struct drift drifts[] = {
 			"+ create neti-denied hash:ip,port", "+ add neti-peers 10.0.0.5\n" } },
 	{ "iptables-legacy -F NETI-INPUT; ipset destroy neti-peers; ipset create neti-peers hash:net;"
 	  "iptables-legacy -A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT",
-		{ "- create neti-peers hash:net family inet", "+ create neti-peers hash:ip family inet",
+		{ "- create neti-peers hash:net family inet",
+			"+ create neti-peers hash:ip family inet",
 			"+ add neti-peers 10.0.0.5\n" } },
 	{ "iptables-legacy -F NETI-INPUT; ipset destroy neti-denied; ipset create neti-denied hash:ip,port",
-		{ "- create neti-denied hash:ip,port family inet", "+ create neti-denied hash:ip,port" } },
+		{ "- create neti-denied hash:ip,port family inet",
+			"+ create neti-denied hash:ip,port" } },
 	{ "ipset create other hash:ip maxelem 1048576; ipset add other 6.6.6.6; ipset swap other neti-peers;"
 	  "ipset destroy other",
 		{ "- add neti-peers 6.6.6.6\n", "+ add neti-peers 10.0.0.5\n" } },
@@ -151,13 +155,15 @@ static const struct drift drifts[] = {
 
 const struct witness witness_iptables = {
 	.engine = "iptables",
-	.missing = "for p in iptables-legacy ip6tables-legacy ipset; do command -v $p > /dev/null || "
-		   "echo $p; done",
+	.missing =
+		"for p in iptables-legacy ip6tables-legacy ipset; do command -v $p > /dev/null || "
+		"echo $p; done",
 
 	.is_peer = "ipset test neti-peers $1",
 	.is_denied = "ipset test neti-denied $1,$2:$3",
-	.denied = "text=$(ipset save neti-denied) && echo \"$text\" | sed -n '/^add/s/^add neti-denied "
-		  "\\(.*\\),\\(.*\\):\\([0-9]*\\) .*packets \\([0-9]*\\) .*/\\1 \\2 \\3 \\4/p'",
+	.denied =
+		"text=$(ipset save neti-denied) && echo \"$text\" | sed -n '/^add/s/^add neti-denied "
+		"\\(.*\\),\\(.*\\):\\([0-9]*\\) .*packets \\([0-9]*\\) .*/\\1 \\2 \\3 \\4/p'",
 	.answers_ping = "iptables-legacy-save | grep -- '--icmp-type 8 -j ACCEPT'",
 	.has_ipv6 = "ip6tables-legacy-save | grep NETI",
 	/* Without comments and what the tools make up, too. */
@@ -172,7 +178,8 @@ const struct witness witness_iptables = {
 			    "grep -v '^#' $p.saved > 1; grep -v '^#' $p.again > 2; diff 1 2; done",
 
 	.deny = "ipset add neti-denied $1,$2:$3",
-	.track = "for p in iptables ip6tables; do $p-legacy -A INPUT -m conntrack --ctstate NEW; done",
+	.track =
+		"for p in iptables ip6tables; do $p-legacy -A INPUT -m conntrack --ctstate NEW; done",
 	.cut_in = { "iptables-legacy -w -I INPUT -s 1.2.3.4 -j DROP",
 		"iptables-legacy -w -t nat -I OUTPUT -d 9.9.9.9 -j ACCEPT" },
 	.empty_filter = "iptables-legacy -F NETI-INPUT; ip6tables-legacy -F NETI-INPUT",
@@ -199,21 +206,24 @@ const struct witness witness_iptables = {
 		   "iptables-legacy -t nat -N zzz; ip6tables-legacy -A INPUT -s fd01::1 -j DROP;"
 		   "iptables-legacy -A INPUT -i lo -p udp --dport 99;"
 		   "ipset create foreign hash:net; ipset add foreign 10.0.0.0/8",
-	.foreign_works = "iptables-legacy -S INPUT | sed -n 2p | grep -x -- '-A INPUT -j NETI-INPUT' &&"
-			 "ipset test foreign 10.1.1.1",
+	.foreign_works =
+		"iptables-legacy -S INPUT | sed -n 2p | grep -x -- '-A INPUT -j NETI-INPUT' &&"
+		"ipset test foreign 10.1.1.1",
 	.count = "iptables-legacy -A OUTPUT -p udp; iptables-legacy -t nat -A OUTPUT -p udp;"
 		 "iptables-legacy -P FORWARD DROP",
 	.counted = "for t in filter nat; do iptables-legacy-save -c -t $t | "
 		   "grep -x -- \"\\[$1:$2\\] -A OUTPUT -p udp\" || exit; done",
-	.policy_counted = "iptables-legacy-save -c -t filter | grep \"^:OUTPUT ACCEPT \\[$1:$2\\]\" &&"
-			  "iptables-legacy-save -c -t filter | grep '^:FORWARD DROP'",
+	.policy_counted =
+		"iptables-legacy-save -c -t filter | grep \"^:OUTPUT ACCEPT \\[$1:$2\\]\" &&"
+		"iptables-legacy-save -c -t filter | grep '^:FORWARD DROP'",
 
 	/* Looking at a table brings it into being. Files as an administrator's stand in /etc. */
-	.prepare = "ip6tables-legacy -S; mkdir \"$XTABLES_LOCKFILE.d\"; " SAVED
-		   "printf '*filter\\n:INPUT ACCEPT\\n:FORWARD ACCEPT\\n:OUTPUT ACCEPT\\nCOMMIT\\n' "
-		   "> iptables;"
-		   "printf '*nat\\n:PREROUTING ACCEPT\\n:INPUT ACCEPT\\n:OUTPUT ACCEPT\\n"
-		   ":POSTROUTING ACCEPT\\nCOMMIT\\n' > nat",
+	.prepare =
+		"ip6tables-legacy -S; mkdir \"$XTABLES_LOCKFILE.d\"; " SAVED
+		"printf '*filter\\n:INPUT ACCEPT\\n:FORWARD ACCEPT\\n:OUTPUT ACCEPT\\nCOMMIT\\n' "
+		"> iptables;"
+		"printf '*nat\\n:PREROUTING ACCEPT\\n:INPUT ACCEPT\\n:OUTPUT ACCEPT\\n"
+		":POSTROUTING ACCEPT\\nCOMMIT\\n' > nat",
 	.drifts = drifts,
 	.n_drifts = sizeof(drifts) / sizeof(drifts[0]),
 

@@ -139,7 +139,8 @@ void world_end_agent(struct world_host *host, int signal)
 
 	if (host->agent == 0)
 		return;
-	ck_assert_int_eq(waitpid(host->agent, &status, WNOHANG), 0); /* it has not ended by itself */
+	ck_assert_int_eq(waitpid(host->agent, &status, WNOHANG),
+		0); /* it has not ended by itself */
 	kill(host->agent, signal);
 	ck_assert_int_eq(waitpid(host->agent, &status, 0), host->agent);
 	host->agent = 0;
@@ -156,9 +157,10 @@ static void write_settings(const struct world_host *host, const char *exclude)
 	settings_path(host, path);
 	file = fopen(path, "we");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "registry: %s\nid: %s\nnetwork: ec2\nprivate_ip: %s\nstate_dir: %s/%s\n"
-		      "session_timeout: 1s\nreject_all: true\n"
-		      "overlay_exclude: [%s]\n",
+	fprintf(file,
+		"registry: %s\nid: %s\nnetwork: ec2\nprivate_ip: %s\nstate_dir: %s/%s\n"
+		"session_timeout: 1s\nreject_all: true\n"
+		"overlay_exclude: [%s]\n",
 		registry, host->id, host->address, netns_directory(), host->id, exclude);
 	fclose(file);
 }
@@ -376,7 +378,8 @@ void world_check_kernel(const struct world_host *host)
 	struct neti_registry *opened = registry_of(host);
 
 	while (differs(host, opened, clock_now() >= end)) {
-		ck_assert_msg(clock_now() < end, "the kernel of %s is not the membership", host->id);
+		ck_assert_msg(clock_now() < end, "the kernel of %s is not the membership",
+			host->id);
 		world_sleep(200);
 	}
 	neti_registry_unref(opened);
@@ -439,8 +442,8 @@ void world_probe_end(void)
 {
 	struct probe_counts counts = probe_end();
 
-	printf("%u members' probes, %u refused; %u stranger's probes, %u let in\n",
-		counts.members, counts.refused, counts.strangers, counts.let_in);
+	printf("%u members' probes, %u refused; %u stranger's probes, %u let in\n", counts.members,
+		counts.refused, counts.strangers, counts.let_in);
 	ck_assert_uint_gt(counts.members, 100);
 	ck_assert_uint_gt(counts.strangers, 100);
 	ck_assert_uint_eq(counts.refused, 0);

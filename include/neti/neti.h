@@ -73,20 +73,20 @@ enum neti_log_level {
 /* What errno cannot say. Values are stable; new ones are added at the end. */
 enum neti_reason {
 	NETI_REASON_NONE = 0,
-	NETI_REASON_SYSTEM = 1,       /* memory, files, system calls */
+	NETI_REASON_SYSTEM = 1,	      /* memory, files, system calls */
 	NETI_REASON_SETTINGS = 2,     /* settings: the message names key and line */
 	NETI_REASON_REGISTRY = 3,     /* the registry cannot be reached, or answers nonsense */
-	NETI_REASON_DENIED = 4,       /* the registry refuses these credentials */
+	NETI_REASON_DENIED = 4,	      /* the registry refuses these credentials */
 	NETI_REASON_CONFLICT = 5,     /* another live member has this id or address, or another
 					* fleet is there */
 	NETI_REASON_EXHAUSTED = 6,    /* no free overlay address */
 	NETI_REASON_NOT_FOUND = 7,    /* no such member, lease or fleet */
-	NETI_REASON_HELD = 8,	       /* removals held back by the guard */
+	NETI_REASON_HELD = 8,	      /* removals held back by the guard */
 	NETI_REASON_PRIVILEGE = 9,    /* a capability is missing */
 	NETI_REASON_UNSUPPORTED = 10, /* the kernel lacks a table, set type or match */
-	NETI_REASON_BUSY = 11,	       /* somebody else holds a lock */
+	NETI_REASON_BUSY = 11,	      /* somebody else holds a lock */
 	NETI_REASON_KERNEL = 12,      /* the kernel refused a change */
-	NETI_REASON_FULL = 13	       /* a table is nearly full: connections, sets, overlay */
+	NETI_REASON_FULL = 13	      /* a table is nearly full: connections, sets, overlay */
 };
 
 /* The release of the library that is loaded, as "0.1.0". Any thread. */
@@ -119,18 +119,18 @@ enum neti_reason neti_context_reason(const struct neti_context *context) NETI_NO
  */
 struct neti_settings;
 
-int neti_settings_new(struct neti_settings **ret_settings, struct neti_context *context)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_settings_new(struct neti_settings **ret_settings,
+	struct neti_context *context) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_settings *neti_settings_ref(struct neti_settings *settings) NETI_NONNULL(1);
 void neti_settings_unref(struct neti_settings *settings);
 /* Reads a file over what is there. On failure the settings are as before: -ENOENT, -EACCES and
  * the like for the file, -EINVAL for what stands in it (NETI_REASON_SETTINGS, with the line). */
-int neti_settings_load(struct neti_settings *settings, const char *path)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_settings_load(struct neti_settings *settings, const char *path) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 /* One key; the value as it would stand in the file: "10s", "[80, 53/udp]". -EINVAL: no such key
  * or no such value, nothing was set. */
-int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+int neti_settings_set(struct neti_settings *settings, const char *key,
+	const char *value) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* The folder of lock, status and state file. Valid until the settings change. */
 const char *neti_settings_state_dir(const struct neti_settings *settings) NETI_NONNULL(1);
 /* The command that the settings want run when this host has joined, NULL for none. The library
@@ -149,11 +149,11 @@ struct neti_members;
 
 /* An empty list, and one more member for it; public_address may be NULL. -EINVAL: the message
  * names what is not an id, a network or a host's address, and the list is as before. */
-int neti_members_new(struct neti_members **ret_members, struct neti_context *context)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_members_new(struct neti_members **ret_members,
+	struct neti_context *context) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_members_add(struct neti_members *members, const char *id, const char *network,
-	const char *overlay, const char *private_address, const char *public_address)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3, 4, 5);
+	const char *overlay, const char *private_address,
+	const char *public_address) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3, 4, 5);
 struct neti_members *neti_members_ref(struct neti_members *members) NETI_NONNULL(1);
 void neti_members_unref(struct neti_members *members);
 size_t neti_members_count(const struct neti_members *members) NETI_NONNULL(1);
@@ -197,8 +197,8 @@ struct neti_registry;
 
 /* The registry that the settings name (a copy is kept). Waits for nothing: the first call opens
  * the registry, and says what is wrong with its name. */
-int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_registry_open(struct neti_registry **ret_registry,
+	struct neti_settings *settings) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_registry *neti_registry_ref(struct neti_registry *registry) NETI_NONNULL(1);
 void neti_registry_unref(struct neti_registry *registry);
 void neti_registry_set_timeout(struct neti_registry *registry, unsigned milliseconds)
@@ -225,8 +225,8 @@ int neti_registry_list(struct neti_registry *registry, unsigned flags,
 int neti_registry_lookup(struct neti_registry *registry, const char *key,
 	struct neti_members **ret_members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Gives a lease back. -EBUSY when its member is live, -ENOENT when there is none. */
-int neti_registry_release(struct neti_registry *registry, const char *id)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_registry_release(struct neti_registry *registry, const char *id) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 #define NETI_RECLAIM_DRY 1u /* change nothing */
 /* Gives back all leases that no live member has and that nobody has joined with for so many
  * milliseconds, by the registry's own clock. The list tells which: since is when each was joined
@@ -238,15 +238,15 @@ int neti_registry_reclaim(struct neti_registry *registry, uint64_t older_than, u
  * before the call that does. -EINVAL: no such key, no such value. init: 1 when made, 0 when there
  * was a fleet already; -EEXIST (NETI_REASON_CONFLICT) when that one is not as set_initial wants
  * it. */
-int neti_registry_set_initial(struct neti_registry *registry, const char *key, const char *value)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+int neti_registry_set_initial(struct neti_registry *registry, const char *key,
+	const char *value) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 int neti_registry_fleet_init(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
 /* As JSON; the caller frees. */
-int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_registry_fleet_show(struct neti_registry *registry, char **ret_json) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 /* -EINVAL: no such key, no such value, or one that is fixed when the fleet is made. */
-int neti_registry_fleet_set(struct neti_registry *registry, const char *key, const char *value)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
+int neti_registry_fleet_set(struct neti_registry *registry, const char *key,
+	const char *value) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* Confirms that the members whose removal agents hold now are gone: they are removed. */
 int neti_registry_fleet_accept(struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1);
 
@@ -261,19 +261,19 @@ int neti_ruleset_build(struct neti_ruleset **ret_ruleset, struct neti_settings *
 	const struct neti_members *members) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* The same from what a registry holds now, with the fleet's own settings. 1: the message names a
  * network of this host that overlaps the overlay; addresses there have no path. */
-int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset,
+	struct neti_registry *registry) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_ruleset *neti_ruleset_ref(struct neti_ruleset *ruleset) NETI_NONNULL(1);
 void neti_ruleset_unref(struct neti_ruleset *ruleset);
 /* All that should be in the kernel, in the words of the engine that the settings name; the caller
  * frees. */
-int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_print(const struct neti_ruleset *ruleset, char **ret_text) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 /* The last good ruleset of a host, in a folder (state_dir): written in one step and with a
  * checksum. load: -ENOENT when there is none, -EBADMSG when it is torn, foreign or newer.
  * forget: 0 also when there is none. */
-int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_save(const struct neti_ruleset *ruleset, const char *folder) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *context,
 	const char *folder) NETI_MUST_CHECK NETI_NONNULL(1, 2, 3);
 /* What a host holds until it has read its registry, with the policy and the state_dir of the
@@ -282,8 +282,8 @@ int neti_ruleset_load(struct neti_ruleset **ret_ruleset, struct neti_context *co
 #define NETI_RESTORED_WHOLE 1  /* what it held last */
 #define NETI_RESTORED_POLICY 2 /* its policy alone, without peers: nothing is kept */
 #define NETI_RESTORED_TORN 3   /* likewise: what is kept cannot be used, the message says why */
-int neti_ruleset_restore(struct neti_ruleset **ret_ruleset, struct neti_settings *settings)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_ruleset_restore(struct neti_ruleset **ret_ruleset,
+	struct neti_settings *settings) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 int neti_ruleset_forget(struct neti_context *context, const char *folder) NETI_NONNULL(1, 2);
 /* Peers and paths that differ, a line each, "+" and "-"; NULL is an empty ruleset. 1 when they
  * differ, 0 and "" when not. The caller frees. */
@@ -298,8 +298,8 @@ struct neti_engine;
 /* With the engine, xtables_lock and conntrack_max that the settings have now. -EPERM
  * (NETI_REASON_PRIVILEGE), or -EPROTONOSUPPORT (NETI_REASON_UNSUPPORTED): the message names the
  * capability or the kernel's module. -EINVAL: there is no engine of that name. */
-int neti_engine_open(struct neti_engine **ret_engine, struct neti_settings *settings)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_engine_open(struct neti_engine **ret_engine,
+	struct neti_settings *settings) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 struct neti_engine *neti_engine_ref(struct neti_engine *engine) NETI_NONNULL(1);
 void neti_engine_unref(struct neti_engine *engine);
 /* Makes the kernel match. 1 when something had to be changed, 0 when nothing. With force false,
@@ -307,8 +307,8 @@ void neti_engine_unref(struct neti_engine *engine);
  * nothing was done. -EBUSY: a lock that all who change rules take was not free for 5 s. After a
  * failure each table and each set is whole, as it was or as it should be; calling again does the
  * rest. */
-int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset, bool force)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_engine_apply(struct neti_engine *engine, const struct neti_ruleset *ruleset,
+	bool force) NETI_MUST_CHECK NETI_NONNULL(1, 2);
 /* The difference as a diff, "-" in the kernel and "+" wanted, in the engine's own words; the caller
  * frees. 0 equal, 1 different. Changes nothing. Ruleset NULL: nothing of Neti is wanted. */
 int neti_engine_verify(struct neti_engine *engine, const struct neti_ruleset *ruleset,
@@ -319,8 +319,8 @@ int neti_engine_flush(struct neti_engine *engine) NETI_MUST_CHECK NETI_NONNULL(1
 /* Who was refused, or with reject_all false would have been: the most packets first. */
 struct neti_denied;
 
-int neti_engine_denied(struct neti_engine *engine, struct neti_denied **ret_denied)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_engine_denied(struct neti_engine *engine, struct neti_denied **ret_denied) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 void neti_denied_unref(struct neti_denied *denied);
 size_t neti_denied_count(const struct neti_denied *denied) NETI_NONNULL(1);
 /* i is below the count; protocol as in netinet/in.h; seconds since the first packet. */
@@ -338,14 +338,14 @@ struct neti_agent;
 struct neti_event;
 
 enum neti_event_type {
-	NETI_EVENT_LOST = 1,	  /* events were dropped (never dispatched): read everything again */
-	NETI_EVENT_REGISTRY = 2,  /* registry state changed: text */
+	NETI_EVENT_LOST = 1,	 /* events were dropped (never dispatched): read everything again */
+	NETI_EVENT_REGISTRY = 2, /* registry state changed: text */
 	NETI_EVENT_REGISTERED = 3, /* this host's lease: member */
-	NETI_EVENT_JOINED = 4,	  /* this host's entry stands: member */
-	NETI_EVENT_MEMBERS = 5,	  /* the fleet changed: added, moved, removed */
-	NETI_EVENT_APPLIED = 6, /* the kernel holds a revision: revision, seconds */
-	NETI_EVENT_HELD = 7,	/* removals held back, or no longer: count */
-	NETI_EVENT_DRIFT = 8,	/* somebody changed our rules; they were repaired: text */
+	NETI_EVENT_JOINED = 4,	   /* this host's entry stands: member */
+	NETI_EVENT_MEMBERS = 5,	   /* the fleet changed: added, moved, removed */
+	NETI_EVENT_APPLIED = 6,	   /* the kernel holds a revision: revision, seconds */
+	NETI_EVENT_HELD = 7,	   /* removals held back, or no longer: count */
+	NETI_EVENT_DRIFT = 8,	   /* somebody changed our rules; they were repaired: text */
 	NETI_EVENT_TROUBLE = 9 /* something is not well: text, reason; or is again: text, and reason
 				* NETI_REASON_NONE */
 };
@@ -353,8 +353,8 @@ enum neti_event_type {
 typedef void (*neti_event_function)(void *data, const struct neti_event *event);
 
 /* Takes a copy of the settings. -EMFILE and the like: no descriptor is free. */
-int neti_agent_new(struct neti_agent **ret_agent, struct neti_settings *settings)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_agent_new(struct neti_agent **ret_agent, struct neti_settings *settings) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 struct neti_agent *neti_agent_ref(struct neti_agent *agent) NETI_NONNULL(1);
 /* The last one stops the agent, as neti_agent_stop() does, and frees it. */
 void neti_agent_unref(struct neti_agent *agent);
@@ -379,15 +379,15 @@ int neti_agent_start(struct neti_agent *agent) NETI_MUST_CHECK NETI_NONNULL(1);
 int neti_agent_dispatch(struct neti_agent *agent) NETI_NONNULL(1);
 /* New settings: policy and addresses take effect at once, registry and state_dir at the next
  * start. A member's id cannot change while it runs (-EINVAL). */
-int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_agent_reload(struct neti_agent *agent, struct neti_settings *settings) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 /* Leaves the fleet, keeps the rules, ends the worker. Waits for it: milliseconds, but 5 s when
  * the registry does not answer, and as long again while somebody holds the xtables lock. What
  * was not dispatched yet still can be. 0 also when it does not run. */
 int neti_agent_stop(struct neti_agent *agent) NETI_NONNULL(1);
 /* The fleet as the worker sees it now. -ENODATA before the whole list was read. */
-int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_members)
-	NETI_MUST_CHECK NETI_NONNULL(1, 2);
+int neti_agent_members(struct neti_agent *agent, struct neti_members **ret_members) NETI_MUST_CHECK
+	NETI_NONNULL(1, 2);
 /* Milliseconds since the worker last went round its loop (at least once a second). */
 unsigned neti_agent_last_turn_ms(const struct neti_agent *agent) NETI_NONNULL(1);
 

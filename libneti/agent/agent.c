@@ -6,8 +6,8 @@
 
 #include "agent.h"
 
-static void tell_trouble(struct agent *agent, enum neti_reason code,
-	const char *prefix, const char *sentence)
+static void tell_trouble(struct agent *agent, enum neti_reason code, const char *prefix,
+	const char *sentence)
 {
 	struct neti_event *event = event_new(NETI_EVENT_TROUBLE, "%s%s", prefix, sentence);
 

@@ -36,10 +36,10 @@ struct agent {
 	struct fleet_settings initial; /* what the first member of all makes the fleet with */
 	struct status status;
 	bool registered;
-	bool moving;		/* the settings have other addresses than the entry was asked for */
+	bool moving;	       /* the settings have other addresses than the entry was asked for */
 	uint64_t kept_session; /* the newest in the file of sessions */
-	bool rules_stale;	/* view, policy or subnet is not what was applied */
-	bool policy_stale;	/* what was put up before the fleet was read is by older settings */
+	bool rules_stale;      /* view, policy or subnet is not what was applied */
+	bool policy_stale;     /* what was put up before the fleet was read is by older settings */
 	bool status_stale;
 	bool state_stale;
 	bool doubts_stale;	/* who is held or doubted is not what the state says */
@@ -47,7 +47,7 @@ struct agent {
 	struct prefix_list own; /* networks of this host that overlap the overlay */
 	unsigned failures;	/* of the kernel, in a row */
 	struct pace pace;
-	int64_t fleet_due;	/* -1: none */
+	int64_t fleet_due; /* -1: none */
 	int64_t check_due;
 	int64_t networks_due, policy_due; /* -1: never */
 	int64_t status_due;

@@ -52,12 +52,13 @@ static int guard_first(struct applier *applier, const struct fleet_settings *fle
 	return guard_check(applier->engine, &limits, wanted, &applier->held, error);
 }
 
-int applier_apply(struct applier *applier, const struct fleet_settings *fleet, struct ruleset *wanted,
-	struct engine_report *ret, struct error *error)
+int applier_apply(struct applier *applier, const struct fleet_settings *fleet,
+	struct ruleset *wanted, struct engine_report *ret, struct error *error)
 {
 	int result = -ESTALE;
 
-	if ((!applier->applied || !applier->counted) && guard_first(applier, fleet, wanted, error) < 0)
+	if ((!applier->applied || !applier->counted) &&
+		guard_first(applier, fleet, wanted, error) < 0)
 		return error->result;
 	if (applier->applied && !applier->unsure)
 		result = engine_update(applier->engine, applier->applied, wanted, ret, error);

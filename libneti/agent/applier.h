@@ -11,10 +11,10 @@ struct applier {
 	struct engine *engine;
 	const struct log *log;
 	struct ruleset *applied; /* what the kernel holds; NULL: not known */
-	bool unsure; /* the next apply looks at everything */
-	bool counted; /* the guard counted the first change that the registry asked for */
-	bool accepted;		 /* an operator lets go what is held back from the first apply */
-	size_t held;		 /* removals the guard holds back from the first apply */
+	bool unsure;		 /* the next apply looks at everything */
+	bool counted;  /* the guard counted the first change that the registry asked for */
+	bool accepted; /* an operator lets go what is held back from the first apply */
+	size_t held;   /* removals the guard holds back from the first apply */
 };
 
 int applier_open(struct applier *applier, const struct settings *settings, const struct log *log,
@@ -25,8 +25,8 @@ int applier_reopen(struct applier *applier, const struct settings *settings, str
 void applier_close(struct applier *applier);
 /* Steals the ruleset on success. -EPERM (NETI_REASON_HELD): nothing was changed. After any
  * other failure the kernel's content is not known, and the next apply looks at all of it. */
-int applier_apply(struct applier *applier, const struct fleet_settings *fleet, struct ruleset *wanted,
-	struct engine_report *ret, struct error *error);
+int applier_apply(struct applier *applier, const struct fleet_settings *fleet,
+	struct ruleset *wanted, struct engine_report *ret, struct error *error);
 /* Before the registry was read: the ruleset, and whatever peers the kernel has. Steals it on
  * success. */
 int applier_start(struct applier *applier, struct ruleset *wanted, struct error *error);

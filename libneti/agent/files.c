@@ -60,8 +60,7 @@ void files_state_changed(struct agent *agent, int64_t now)
 
 static size_t count_skipped(const struct agent *agent)
 {
-	return (agent->fleet ? fleet_skipped(agent->fleet) : 0) +
-	       registry_strays(agent->registry);
+	return (agent->fleet ? fleet_skipped(agent->fleet) : 0) + registry_strays(agent->registry);
 }
 
 /* The set may be long. */
@@ -90,8 +89,8 @@ static void write_metrics(struct agent *agent, int64_t now)
 	agent->metrics_due = now + METRICS_MS;
 	count_denied(agent);
 	if (path)
-		note_result(agent, TROUBLE_METRICS,
-			metrics_write(path, &agent->status, &error), &error);
+		note_result(agent, TROUBLE_METRICS, metrics_write(path, &agent->status, &error),
+			&error);
 	else
 		agent_well(agent, TROUBLE_METRICS);
 }
@@ -132,8 +131,8 @@ static int save_doubts(struct agent *agent, int64_t now, struct error *error)
 
 	if (fleet_doubts(agent->fleet, now, &held, &doubted) < 0)
 		return error_memory(error);
-	result = state_save_doubts(agent->settings->state_dir, &agent->fleet_settings,
-		&held, &doubted, error);
+	result = state_save_doubts(agent->settings->state_dir, &agent->fleet_settings, &held,
+		&doubted, error);
 	agent->doubts_stale = result < 0;
 	member_list_clear(&held);
 	member_list_clear(&doubted);
@@ -149,8 +148,8 @@ static void write_state(struct agent *agent, int64_t now)
 	int result = save_doubts(agent, now, &error);
 
 	if (result == 0)
-		result = state_save(folder, &agent->fleet_settings,
-			fleet_members(agent->fleet), &error);
+		result = state_save(folder, &agent->fleet_settings, fleet_members(agent->fleet),
+			&error);
 	if (result == 0 && applied)
 		result = ruleset_file_save(folder, applied, &error);
 	agent->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;

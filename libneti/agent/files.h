@@ -12,7 +12,7 @@ void files_begin(const struct agent *agent);
 /* What a restart would need is not what is on the disk. */
 void files_state_changed(struct agent *agent, int64_t now);
 void files_write(struct agent *agent, int64_t now); /* those that are due */
-int64_t files_due(const struct agent *agent); /* -1: nothing to write */
+int64_t files_due(const struct agent *agent);	    /* -1: nothing to write */
 void files_write_last(struct agent *agent);
 
 #endif

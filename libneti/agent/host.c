@@ -33,8 +33,8 @@ static void look_at_networks(struct agent *agent, int64_t now)
 	struct error error;
 	int result = host_networks_overlapping(overlay, &own, &error);
 
-	agent->networks_due = now + LOOK_MS +
-		pace_debt(clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin);
+	agent->networks_due =
+		now + LOOK_MS + pace_debt(clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin);
 	if (result < 0) { /* disturbed by a change: the next look will do */
 		log_debug(agent->log, "%s", error.text);
 		return;
@@ -78,8 +78,8 @@ static int put_up(struct agent *agent, struct error *error)
 
 	if (kept == NETI_RESTORED_TORN)
 		log_warning(agent->log, "%s", error->text);
-	if ((kept == -ENOENT || kept == -EBADMSG) && ruleset_build_policy(&wanted, &settings->policy,
-				       &settings->overlay_subnet) == 0)
+	if ((kept == -ENOENT || kept == -EBADMSG) &&
+		ruleset_build_policy(&wanted, &settings->policy, &settings->overlay_subnet) == 0)
 		kept = NETI_RESTORED_POLICY;
 	if (kept < 0)
 		return kept == -ENOENT || kept == -EBADMSG ? error_memory(error) : kept;
@@ -98,8 +98,8 @@ static int put_up(struct agent *agent, struct error *error)
 	log_warning(agent->log, "%s: %s",
 		agent->status.ready ? "removals are held" : "the registry has not been read",
 		kept == NETI_RESTORED_WHOLE ? "the rules of the last run are in place" :
-		is_to_refuse(agent) ? "strangers are refused, and no members are known" :
-					    "nobody is refused, and no members are known");
+		is_to_refuse(agent)	    ? "strangers are refused, and no members are known" :
+					      "nobody is refused, and no members are known");
 	return 0;
 }
 
@@ -117,8 +117,7 @@ static bool is_to_put_up(const struct agent *agent, int enforces)
 		return false;
 	if (agent->applier.applied)
 		return agent->policy_stale;
-	return (agent->failures && !agent->status.ready) ||
-	       (enforces == 0 && is_to_refuse(agent));
+	return (agent->failures && !agent->status.ready) || (enforces == 0 && is_to_refuse(agent));
 }
 
 /* Whether the policy is in force now. What is in force already stays so when that fails. */
@@ -147,7 +146,8 @@ static void look_at_policy(struct agent *agent, int64_t now)
 	if (is_to_put_up(agent, enforces))
 		enforces = put_up_again(agent, enforces, &error);
 	if (enforces == 0)
-		error_set(&error, -EPERM, NETI_REASON_KERNEL, "the rules that refuse them are not in the kernel");
+		error_set(&error, -EPERM, NETI_REASON_KERNEL,
+			"the rules that refuse them are not in the kernel");
 	agent->status_stale |= agent->status.refusing != (enforces == 1);
 	agent->status.refusing = enforces == 1;
 	if (enforces == 1 || !is_to_refuse(agent)) {

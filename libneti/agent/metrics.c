@@ -68,7 +68,8 @@ static void print_trouble(const struct troubles *troubles, struct buffer *text)
 	for (enum trouble_cause cause = 0; cause < TROUBLE_CAUSES; cause++) {
 		bool stands = *troubles->text[cause] != '\0';
 
-		buffer_print(text, "neti_trouble_cause{cause=\"%s\"} %d\n", trouble_name(cause), stands);
+		buffer_print(text, "neti_trouble_cause{cause=\"%s\"} %d\n", trouble_name(cause),
+			stands);
 		any |= stands;
 	}
 	gauge(text, "trouble", any, "1 while any of them stands.");
@@ -144,7 +145,8 @@ static const char *split_path(const char *path, char folder[PATH_MAX])
 {
 	const char *name = strrchr(path, '/');
 
-	return snprintf(folder, PATH_MAX, "%.*s", (int)(name - path), path) < PATH_MAX ? name + 1 : NULL;
+	return snprintf(folder, PATH_MAX, "%.*s", (int)(name - path), path) < PATH_MAX ? name + 1 :
+											 NULL;
 }
 
 void metrics_sweep(const char *path)

@@ -5,7 +5,7 @@
  */
 #include "pace.h"
 
-#define SHARE 20 /* one part of so many of a core */
+#define SHARE 20       /* one part of so many of a core */
 #define CREDIT_MS 2000 /* four changes with 16,000 members */
 #define QUIET_LEAST_MS 100
 #define QUIET_MOST_MS 2000

@@ -57,8 +57,7 @@ static void remember(struct agent *agent)
 	struct fleet_settings fleet;
 	struct error error;
 
-	if (!agent->options.rules ||
-		state_load(settings->state_dir, &fleet, &members, &error) < 0)
+	if (!agent->options.rules || state_load(settings->state_dir, &fleet, &members, &error) < 0)
 		return; /* seed_fleet() says why */
 	if (!settings->overlay_subnet_given ||
 		prefix_compare(&settings->overlay_subnet, &fleet.overlay_subnet) == 0)
@@ -99,7 +98,10 @@ int reconcile_open(struct agent *agent, const struct settings *settings,
 	const struct registry_handler handler = registry_events_handler(agent);
 
 	*agent = (struct agent){
-		.options = *options, .events = events, .log = log, .fleet_due = -1,
+		.options = *options,
+		.events = events,
+		.log = log,
+		.fleet_due = -1,
 		.status = { .registry = "connecting" },
 	};
 	refresh_init(&agent->refresh, clock_now());
@@ -152,9 +154,10 @@ static void keep_places(struct agent *agent, struct settings *fresh)
 void reconcile_reload(struct agent *agent, struct settings *fresh)
 {
 	struct settings *old = agent->settings;
-	bool moves = !address_equal(&old->private_ip, &fresh->private_ip) ||
-		     !address_equal(&old->public_ip, &fresh->public_ip) ||
-		     strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
+	bool moves =
+		!address_equal(&old->private_ip, &fresh->private_ip) ||
+		!address_equal(&old->public_ip, &fresh->public_ip) ||
+		strcmp(old->network ? old->network : "", fresh->network ? fresh->network : "") != 0;
 	struct error error, moved;
 	int result = 0;
 
@@ -212,10 +215,10 @@ static int steal_list(struct neti_members **ret, struct member_list *list)
 
 static void post_delta(struct agent *agent, struct fleet_delta *delta)
 {
-	struct neti_event *event = event_new(NETI_EVENT_MEMBERS,
-		"%zu members: %zu added, %zu moved, %zu removed",
-		fleet_members(agent->fleet)->length, delta->added.length, delta->moved.length,
-		delta->removed.length);
+	struct neti_event *event =
+		event_new(NETI_EVENT_MEMBERS, "%zu members: %zu added, %zu moved, %zu removed",
+			fleet_members(agent->fleet)->length, delta->added.length,
+			delta->moved.length, delta->removed.length);
 
 	if (event && (steal_list(&event->added, &delta->added) < 0 ||
 			     steal_list(&event->moved, &delta->moved) < 0 ||
@@ -235,10 +238,12 @@ static void note_held(struct agent *agent)
 		return;
 	agent->status.held = held;
 	agent->status_stale = true;
-	event = event_new(NETI_EVENT_HELD, held ? "%zu removals are held by the guard: until the "
-						  "members are back, or \"netictl fleet accept\" "
-						  "confirms that they are gone" :
-						  "%zu removals are held by the guard", held);
+	event = event_new(NETI_EVENT_HELD,
+		held ? "%zu removals are held by the guard: until the "
+		       "members are back, or \"netictl fleet accept\" "
+		       "confirms that they are gone" :
+		       "%zu removals are held by the guard",
+		held);
 	if (event)
 		event->count = held;
 	events_post(agent->events, event);
@@ -251,8 +256,8 @@ static void note_revision(struct agent *agent)
 	struct status *status = &agent->status;
 
 	status->newest = fleet_revision(agent->fleet);
-	if (agent->applier.applied && !agent->rules_stale &&
-		agent->fleet_due < 0 && status->held == 0)
+	if (agent->applier.applied && !agent->rules_stale && agent->fleet_due < 0 &&
+		status->held == 0)
 		status->revision = status->newest;
 	if (status->newest == status->revision)
 		status->behind_since = 0;
@@ -337,14 +342,13 @@ static void apply_rules(struct agent *agent, int64_t now)
 	struct ruleset *wanted;
 	struct error error;
 
-	if (ruleset_build(&wanted, &agent->settings->policy, &agent->fleet_settings,
-		    agent->self, fleet_members(agent->fleet), &agent->own) < 0) {
+	if (ruleset_build(&wanted, &agent->settings->policy, &agent->fleet_settings, agent->self,
+		    fleet_members(agent->fleet), &agent->own) < 0) {
 		error_memory(&error);
 		kernel_failed(agent, &error, now);
 		return;
 	}
-	if (applier_apply(&agent->applier, &agent->fleet_settings, wanted, &report,
-		    &error) < 0) {
+	if (applier_apply(&agent->applier, &agent->fleet_settings, wanted, &report, &error) < 0) {
 		ruleset_free(wanted);
 		kernel_failed(agent, &error, now);
 	} else {
@@ -370,8 +374,9 @@ static void check_rules(struct agent *agent, int64_t now)
 		agent->status.repaired_at = time(NULL);
 		agent->status_stale = true;
 		log_warning(agent->log, "drift:\n%s", buffer_text(&diff));
-		events_post(agent->events, event_new(NETI_EVENT_DRIFT,
-			"another program changed Neti's rules: they have been repaired"));
+		events_post(agent->events,
+			event_new(NETI_EVENT_DRIFT,
+				"another program changed Neti's rules: they have been repaired"));
 	}
 	buffer_clear(&diff);
 }
@@ -382,7 +387,8 @@ static void ask_addresses(struct agent *agent, int64_t now)
 
 	if (refresh_turn(&agent->refresh, agent->settings, now, agent->log, &fresh) == 0)
 		return;
-	log_warning(agent->log, "this host's addresses have changed: the fleet is told the new ones");
+	log_warning(agent->log,
+		"this host's addresses have changed: the fleet is told the new ones");
 	reconcile_reload(agent, fresh);
 }
 

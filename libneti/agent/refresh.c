@@ -20,8 +20,8 @@ void refresh_clear(struct refresh *refresh)
 	refresh->ask = ec2_ask_free(refresh->ask);
 }
 
-static int ask_ec2(struct refresh *refresh, const struct settings *settings,
-	struct ec2_answer *ret, struct error *error)
+static int ask_ec2(struct refresh *refresh, const struct settings *settings, struct ec2_answer *ret,
+	struct error *error)
 {
 	const struct ec2_wanted wanted = {
 		.private_ip = settings->found & SETTINGS_FOUND_PRIVATE,
@@ -79,7 +79,8 @@ int refresh_turn(struct refresh *refresh, const struct settings *settings, int64
 	if (result == -EINPROGRESS)
 		return 0;
 	if (result < 0 && !refresh->failed)
-		log_warning(log, "this host's addresses could not be looked up again, and stay: %s", error.text);
+		log_warning(log, "this host's addresses could not be looked up again, and stay: %s",
+			error.text);
 	refresh->failed = result < 0;
 	return result < 0 ? 0 : take(settings, &answer, ret);
 }

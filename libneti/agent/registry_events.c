@@ -15,8 +15,8 @@
 static void follow(struct agent *agent, bool connected)
 {
 	if (agent->fleet && connected)
-		fleet_follow(agent->fleet,
-			2 * (int64_t)registry_timeout(agent->registry), clock_now());
+		fleet_follow(agent->fleet, 2 * (int64_t)registry_timeout(agent->registry),
+			clock_now());
 	else if (agent->fleet)
 		fleet_unfollow(agent->fleet, clock_now());
 }
@@ -39,8 +39,10 @@ static void keep_sessions(struct agent *agent)
 static void on_state(void *data, enum store_state state, const char *detail)
 {
 	static const char *const names[] = {
-		[STORE_CONNECTING] = "connecting", [STORE_CONNECTED] = "connected",
-		[STORE_SUSPENDED] = "suspended",   [STORE_EXPIRED] = "expired",
+		[STORE_CONNECTING] = "connecting",
+		[STORE_CONNECTED] = "connected",
+		[STORE_SUSPENDED] = "suspended",
+		[STORE_EXPIRED] = "expired",
 		[STORE_REFUSED] = "refused",
 	};
 	struct agent *agent = data;
@@ -56,8 +58,8 @@ static void on_state(void *data, enum store_state state, const char *detail)
 	keep_sessions(agent);
 	agent->status_stale = true;
 	follow(agent, state == STORE_CONNECTED);
-	events_post(agent->events, event_new(NETI_EVENT_REGISTRY, "registry %s%s%s",
-						 names[state], detail ? ": " : "", detail ? detail : ""));
+	events_post(agent->events, event_new(NETI_EVENT_REGISTRY, "registry %s%s%s", names[state],
+					   detail ? ": " : "", detail ? detail : ""));
 }
 
 /* That there is no file is nothing to tell. */
@@ -115,15 +117,16 @@ static void check_overlay(struct agent *agent)
 
 	agent->status.addresses = prefix_count(subnet) - 2; /* network, broadcast */
 	agent->networks_due = 0;
-	if (settings->overlay_subnet_given && prefix_compare(&settings->overlay_subnet, subnet) != 0)
+	if (settings->overlay_subnet_given &&
+		prefix_compare(&settings->overlay_subnet, subnet) != 0)
 		log_warning(agent->log,
 			"overlay_subnet: the fleet's %s is used, not this host's setting %s",
 			prefix_format(subnet, text), prefix_format(&settings->overlay_subnet, own));
 }
 
 /* What can never change in a living fleet. */
-static int check_same_fleet(const struct agent *agent,
-	const struct fleet_settings *settings, struct error *error)
+static int check_same_fleet(const struct agent *agent, const struct fleet_settings *settings,
+	struct error *error)
 {
 	const struct fleet_settings *known = &agent->fleet_settings;
 	const struct prefix *subnet = &settings->overlay_subnet;
@@ -132,14 +135,15 @@ static int check_same_fleet(const struct agent *agent,
 	if (known->shards != settings->shards)
 		return error_set(error, -EINVAL, NETI_REASON_REGISTRY,
 			"the fleet's shards changed from %u to %u: that is another fleet; the rules "
-			"stay, restart to follow it", known->shards, settings->shards);
+			"stay, restart to follow it",
+			known->shards, settings->shards);
 	if (subnet->length <= known->overlay_subnet.length &&
 		prefix_contains(subnet, &known->overlay_subnet.address))
 		return 0;
 	return error_set(error, -EINVAL, NETI_REASON_REGISTRY,
 		"the fleet's overlay_subnet changed from %s to %s: that is another fleet; the rules "
-		"stay, restart to follow it", prefix_format(&known->overlay_subnet, from),
-		prefix_format(subnet, to));
+		"stay, restart to follow it",
+		prefix_format(&known->overlay_subnet, from), prefix_format(subnet, to));
 }
 
 static int make_fleet(struct agent *agent)
@@ -167,8 +171,8 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	agent_well(agent, TROUBLE_FOREIGN);
 	if (was_foreign) /* what came meanwhile was not taken in */
 		registry_read_again(agent->registry);
-	agent->applier.accepted |= agent->fleet &&
-					settings->accepted > agent->fleet_settings.accepted;
+	agent->applier.accepted |=
+		agent->fleet && settings->accepted > agent->fleet_settings.accepted;
 	agent->fleet_settings = *settings;
 	agent->rules_stale = true;
 	check_overlay(agent);

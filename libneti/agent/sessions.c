@@ -61,7 +61,8 @@ int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, str
 	struct buffer body = { 0 };
 	int result;
 
-	buffer_print(&body, "%s %s %ju:%ju\n", place.machine, place.boot, place.device, place.inode);
+	buffer_print(&body, "%s %s %ju:%ju\n", place.machine, place.boot, place.device,
+		place.inode);
 	for (size_t i = 0; i < n; i++)
 		buffer_print(&body, "%" PRIx64 "\n", sessions[i]);
 	result = buffer_result(&body) < 0 ? error_memory(error) :
@@ -81,8 +82,8 @@ static int check_place(const char *state_dir, const char *line, struct error *er
 	if (strcmp(here.machine, there.machine) != 0)
 		return sealed_file_ignored(state_dir, NAME, "it is of another machine", error);
 	if (strcmp(here.boot, there.boot) != 0)
-		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, "%s/" NAME " is of another boot",
-			state_dir);
+		return error_set(error, -ENOENT, NETI_REASON_SYSTEM,
+			"%s/" NAME " is of another boot", state_dir);
 	if (here.device != there.device || here.inode != there.inode)
 		return sealed_file_ignored(state_dir, NAME, "it was copied from another folder",
 			error);

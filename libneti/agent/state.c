@@ -32,8 +32,8 @@ static int print_body(struct buffer *body, const struct fleet_settings *fleet,
 	return buffer_result(body) < 0 ? error_memory(error) : 0;
 }
 
-static int save_members(const char *state_dir, const char *name,
-	const struct fleet_settings *fleet, const struct member_list *members, struct error *error)
+static int save_members(const char *state_dir, const char *name, const struct fleet_settings *fleet,
+	const struct member_list *members, struct error *error)
 {
 	struct buffer body = { 0 };
 	int result = print_body(&body, fleet, members, error);
@@ -67,8 +67,8 @@ int state_save_doubts(const char *state_dir, const struct fleet_settings *fleet,
 	return result;
 }
 
-static int read_entry(const char *line, const struct fleet_settings *fleet, struct member_list *list,
-	struct error *error)
+static int read_entry(const char *line, const struct fleet_settings *fleet,
+	struct member_list *list, struct error *error)
 {
 	struct address overlay = { 0 };
 	char first[ADDRESS_TEXT_MAX] = "";
@@ -97,8 +97,8 @@ static int read_fleet(const char *state_dir, const char *name, char *body,
 	while ((line = strtok_r(NULL, "\n", &next)))
 		if (read_entry(line, fleet, members, error) < 0)
 			return error->result == -ENOMEM ? -ENOMEM :
-				sealed_file_ignored(state_dir, name, "an entry cannot be read",
-					error);
+							  sealed_file_ignored(state_dir, name,
+								  "an entry cannot be read", error);
 	member_list_sort(members);
 	return 0;
 }

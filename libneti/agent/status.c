@@ -33,8 +33,8 @@ static int lock_taken(const char *state_dir, pid_t pid, struct error *error)
 
 	if (pid > 0)
 		snprintf(who, sizeof(who), "process %d", pid);
-	return error_set(error, -EBUSY, NETI_REASON_BUSY,
-		"an agent runs already: %s holds %s/lock", who, state_dir);
+	return error_set(error, -EBUSY, NETI_REASON_BUSY, "an agent runs already: %s holds %s/lock",
+		who, state_dir);
 }
 
 int status_lock(const char *state_dir, struct error *error)
@@ -110,15 +110,16 @@ json_t *status_json(const struct status *status)
 	json_t *json;
 
 	trouble_print(&status->troubles, &trouble);
-	json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
-			 "s:s, s:o}",
+	json = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I, s:f}, s:I, "
+		"s:s, s:o}",
 		"pid", getpid(), "id", status->id, "network", status->network, "overlay",
 		status->overlay, "session", status->session, "registry", status->registry, "ready",
 		status->ready, "members", (json_int_t)status->members, "skipped",
-		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied", "revision",
-		(json_int_t)status->revision, "at", (json_int_t)status->applied_at, "seconds",
-		status->applied_seconds, "repairs", (json_int_t)status->repairs, "trouble",
-		buffer_text(&trouble), "tables", tables_of(status));
+		(json_int_t)status->skipped, "held", (json_int_t)status->held, "applied",
+		"revision", (json_int_t)status->revision, "at", (json_int_t)status->applied_at,
+		"seconds", status->applied_seconds, "repairs", (json_int_t)status->repairs,
+		"trouble", buffer_text(&trouble), "tables", tables_of(status));
 	buffer_clear(&trouble);
 	if (!json)
 		return NULL;
@@ -126,8 +127,9 @@ json_t *status_json(const struct status *status)
 	json_object_set_new(json, "joined",
 		status->member ? json_boolean(status->joined) : json_null());
 	json_object_set_new(json, "troubles", troubles_of(&status->troubles));
-	json_object_set_new(json, "denied", json_pack("{s:I, s:I}", "sources",
-		(json_int_t)status->denied_sources, "packets", (json_int_t)status->denied_packets));
+	json_object_set_new(json, "denied",
+		json_pack("{s:I, s:I}", "sources", (json_int_t)status->denied_sources, "packets",
+			(json_int_t)status->denied_packets));
 	add_number(json, "session_timeout_ms", status->session_timeout_ms);
 	json_object_set_new(json, "skipped_entries", skipped_entries_of(status));
 	add_number(json, "newest", (int64_t)status->newest);

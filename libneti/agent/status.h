@@ -19,7 +19,7 @@ struct status {
 	const char *id;
 	const char *network;
 	char overlay[NETI_ADDRESS_MAX];
-	char session[24]; /* "" when there is none */
+	char session[24];  /* "" when there is none */
 	char registry[16]; /* connecting, connected, suspended, expired, refused */
 	bool refusing;	   /* the kernel refuses strangers */
 	bool ready;	   /* the whole list was read */
@@ -31,10 +31,10 @@ struct status {
 	size_t n_skipped_entries;
 	unsigned session_timeout_ms; /* negotiated */
 	size_t held;
-	uint64_t revision; /* that the kernel holds */
-	uint64_t newest;   /* of the registry, as far as it was read */
+	uint64_t revision;    /* that the kernel holds */
+	uint64_t newest;      /* of the registry, as far as it was read */
 	int64_t behind_since; /* seconds of the epoch, 0: the kernel holds the newest */
-	int64_t applied_at; /* seconds of the epoch, 0: not yet */
+	int64_t applied_at;   /* seconds of the epoch, 0: not yet */
 	double applied_seconds;
 	uint64_t commits; /* how often something was applied, and the time of them all */
 	double commit_seconds;

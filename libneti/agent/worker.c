@@ -159,8 +159,8 @@ int worker_start(struct worker **ret, const struct settings *settings,
 	if (result == 0 && (options->member || options->rules))
 		worker->lock = result = status_lock(settings->state_dir, error);
 	if (result >= 0)
-		result = reconcile_open(&worker->agent, settings, options, events,
-			&worker->log, error);
+		result = reconcile_open(&worker->agent, settings, options, events, &worker->log,
+			error);
 	worker->agent.view_changed = publish_members;
 	worker->agent.view_data = worker;
 	if (result == 0)

@@ -119,7 +119,8 @@ NETI_EXPORT int neti_agent_start(struct neti_agent *agent)
 		return result;
 	if (agent->worker)
 		return context_fail(agent->context,
-			(error_set(&error, -EALREADY, NETI_REASON_BUSY, "the agent runs already"), &error));
+			(error_set(&error, -EALREADY, NETI_REASON_BUSY, "the agent runs already"),
+				&error));
 	if (agent->options.member || agent->options.rules)
 		result = identity_complete(agent->settings, &error);
 	agent->options.log_level = log->write ? log->level : 0;

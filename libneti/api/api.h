@@ -32,10 +32,10 @@ struct neti_registry {
 	struct settings *settings;
 	struct fleet_settings initial; /* what a fleet is made with */
 	unsigned chosen;	       /* keys of it that the caller set */
-	struct registry *registry; /* NULL before the first call */
-	bool makes;		   /* opened so that it may make the fleet */
-	unsigned calls;		   /* under way: more than one from a log callback alone */
-	struct log log;		   /* leads to the context's, whatever that is by then */
+	struct registry *registry;     /* NULL before the first call */
+	bool makes;		       /* opened so that it may make the fleet */
+	unsigned calls;		       /* under way: more than one from a log callback alone */
+	struct log log;		       /* leads to the context's, whatever that is by then */
 	int timeout_ms;
 	int process; /* pid of the process that opened it */
 };

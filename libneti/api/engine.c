@@ -8,8 +8,7 @@
 #include "api.h"
 #include "engine/guard.h"
 
-NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine,
-	struct neti_settings *settings)
+NETI_EXPORT int neti_engine_open(struct neti_engine **ret_engine, struct neti_settings *settings)
 {
 	struct neti_context *context = settings->context;
 	struct neti_engine *engine = calloc(1, sizeof(*engine));
@@ -70,7 +69,8 @@ NETI_EXPORT int neti_engine_apply(struct neti_engine *engine, const struct neti_
 
 	enter(engine, ruleset);
 	if (!force)
-		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL, &error);
+		result = guard_check(engine->engine, &ruleset->fleet, ruleset->ruleset, NULL,
+			&error);
 	if (result == 0)
 		result = engine_apply(engine->engine, ruleset->ruleset, &report, &error);
 	return leave(engine, ruleset, result < 0 ? result : report.changed, &error);

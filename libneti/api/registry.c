@@ -13,7 +13,8 @@
 
 #define TIMEOUT_DEFAULT_MS 10000
 
-NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry, struct neti_settings *settings)
+NETI_EXPORT int neti_registry_open(struct neti_registry **ret_registry,
+	struct neti_settings *settings)
 {
 	struct neti_context *context = settings->context;
 	struct neti_registry *registry = calloc(1, sizeof(*registry));
@@ -101,8 +102,8 @@ int registry_leave(struct neti_registry *registry, int result, const struct erro
 	return result;
 }
 
-static int leave_with_members(struct neti_registry *registry, int result,
-	const struct error *error, struct neti_members *members, struct neti_members **ret_members)
+static int leave_with_members(struct neti_registry *registry, int result, const struct error *error,
+	struct neti_members *members, struct neti_members **ret_members)
 {
 	if (result < 0)
 		neti_members_unref(members);
@@ -131,13 +132,15 @@ static int refuse_conflict(struct neti_registry *registry, struct error *error)
 {
 	char text[ADDRESS_TEXT_MAX];
 	struct member_list members = { 0 };
-	int result = registry_members(registry->registry, &members, false, registry->timeout_ms, error);
+	int result =
+		registry_members(registry->registry, &members, false, registry->timeout_ms, error);
 
 	for (size_t i = 0; i < members.length && result == 0; i++)
 		if (lives_elsewhere(members.items[i], registry->settings))
 			result = error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 				"%s is live at %s in network %s: give this host another id, or take "
-				"the id over", registry->settings->id,
+				"the id over",
+				registry->settings->id,
 				address_format(&members.items[i]->private_address, text),
 				members.items[i]->network);
 	member_list_clear(&members);
@@ -259,7 +262,8 @@ NETI_EXPORT int neti_registry_release(struct neti_registry *registry, const char
 	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
-		result = registry_lease_release(registry->registry, id, registry->timeout_ms, &error);
+		result = registry_lease_release(registry->registry, id, registry->timeout_ms,
+			&error);
 	return registry_leave(registry, result, &error);
 }
 
@@ -286,7 +290,8 @@ NETI_EXPORT int neti_registry_set_initial(struct neti_registry *registry, const 
 	const char *value)
 {
 	struct error error;
-	int result = fleet_settings_choose(&registry->initial, &registry->chosen, key, value, &error);
+	int result =
+		fleet_settings_choose(&registry->initial, &registry->chosen, key, value, &error);
 
 	registry->makes = false; /* the next call that may make a fleet opens anew */
 	return result < 0 ? context_fail(registry->context, &error) : result;
@@ -299,10 +304,11 @@ NETI_EXPORT int neti_registry_fleet_init(struct neti_registry *registry)
 	int result = registry_enter(registry, true, &error);
 
 	if (result == 0)
-		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+		result =
+			registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
 	if (result == 0)
-		result = fleet_settings_check_chosen(&settings, &registry->initial, registry->chosen,
-			&error);
+		result = fleet_settings_check_chosen(&settings, &registry->initial,
+			registry->chosen, &error);
 	return registry_leave(registry, result, &error);
 }
 
@@ -315,7 +321,8 @@ NETI_EXPORT int neti_registry_fleet_show(struct neti_registry *registry, char **
 	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
-		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+		result =
+			registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
 	if (result >= 0) {
 		fleet_settings_print(&settings, &json);
 		text = buffer_steal(&json);
@@ -335,13 +342,15 @@ static int change_fleet(struct neti_registry *registry, const char *key, const c
 	int result = registry_enter(registry, false, &error);
 
 	if (result == 0)
-		result = registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
+		result =
+			registry_fleet(registry->registry, &settings, registry->timeout_ms, &error);
 	if (result >= 0 && key)
 		result = fleet_settings_set(&settings, key, value, &error);
 	else if (result >= 0)
 		settings.accepted++;
 	if (result >= 0)
-		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms, &error);
+		result = registry_fleet_set(registry->registry, &settings, registry->timeout_ms,
+			&error);
 	return registry_leave(registry, result, &error);
 }
 

@@ -71,7 +71,8 @@ NETI_EXPORT int neti_ruleset_build(struct neti_ruleset **ret_ruleset,
 	return result < 0 ? context_fail(context, &error) : 0;
 }
 
-NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset, struct neti_registry *registry)
+NETI_EXPORT int neti_ruleset_fetch(struct neti_ruleset **ret_ruleset,
+	struct neti_registry *registry)
 {
 	struct member_list members = { 0 };
 	struct prefix_list own = { 0 };

@@ -49,7 +49,8 @@ NETI_EXPORT int neti_settings_load(struct neti_settings *settings, const char *p
 	return result < 0 ? result : 0;
 }
 
-NETI_EXPORT int neti_settings_set(struct neti_settings *settings, const char *key, const char *value)
+NETI_EXPORT int neti_settings_set(struct neti_settings *settings, const char *key,
+	const char *value)
 {
 	struct error error;
 

@@ -74,7 +74,8 @@ bool address_is_unicast(const struct address *address)
 	static const struct address any6 = { .family = AF_INET6 };
 
 	if (address->family == AF_INET)
-		return address->bytes[0] != 0 && address->bytes[0] != 127 && address->bytes[0] < 224;
+		return address->bytes[0] != 0 && address->bytes[0] != 127 &&
+		       address->bytes[0] < 224;
 	if (address->family == AF_INET6)
 		return address->bytes[0] != 0xff && !address_equal(address, &loopback6) &&
 		       !address_equal(address, &any6);

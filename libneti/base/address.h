@@ -12,7 +12,7 @@
 #define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4)
 
 struct address {
-	uint8_t family; /* AF_INET, AF_INET6, or AF_UNSPEC: no address */
+	uint8_t family;	   /* AF_INET, AF_INET6, or AF_UNSPEC: no address */
 	uint8_t bytes[16]; /* network order, unused bytes zero */
 };
 
@@ -58,7 +58,7 @@ struct prefix_list {
 	size_t length, size;
 };
 
-int prefix_list_add(struct prefix_list *list, const struct prefix *prefix); /* -ENOMEM */
+int prefix_list_add(struct prefix_list *list, const struct prefix *prefix);    /* -ENOMEM */
 int prefix_list_copy(struct prefix_list *ret, const struct prefix_list *list); /* -ENOMEM */
 bool prefix_list_equal(const struct prefix_list *a, const struct prefix_list *b);
 void prefix_list_clear(struct prefix_list *list);

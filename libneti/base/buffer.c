@@ -13,8 +13,8 @@
 static int reserve(struct buffer *buffer, size_t more)
 {
 	if (buffer->result == 0)
-		buffer->result = ARRAY_RESERVE(buffer->text, buffer->size,
-			buffer->length + more + 1);
+		buffer->result =
+			ARRAY_RESERVE(buffer->text, buffer->size, buffer->length + more + 1);
 	return buffer->result;
 }
 

@@ -44,8 +44,7 @@ int duration_parse(const char *text, uint64_t *ret_ms)
 		return -EINVAL;
 	for (size_t i = 0; i < digits; i++) {
 		if (__builtin_mul_overflow(number, 10, &number) ||
-			__builtin_add_overflow(
-				number, (uint64_t)(text[i] - '0'), &number))
+			__builtin_add_overflow(number, (uint64_t)(text[i] - '0'), &number))
 			return -ERANGE;
 	}
 	if (__builtin_mul_overflow(number, unit->ms, &number))

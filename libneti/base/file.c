@@ -26,8 +26,8 @@ static int path_of(const char *folder, const char *name, char path[PATH_MAX], st
 	int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
 
 	if (length < 0 || length >= PATH_MAX)
-		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM, "%s/%s: the path is too long",
-			folder, name);
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM,
+			"%s/%s: the path is too long", folder, name);
 	return 0;
 }
 
@@ -98,7 +98,9 @@ static int own(int fd)
 
 static int make_one(const char *path, struct error *error)
 {
-	return mkdir(path, 0755) < 0 && errno != EEXIST ? fail(error, "cannot make the folder", path) : 0;
+	return mkdir(path, 0755) < 0 && errno != EEXIST ?
+		       fail(error, "cannot make the folder", path) :
+		       0;
 }
 
 int file_make_parent(const char *path, struct error *error)
@@ -106,8 +108,8 @@ int file_make_parent(const char *path, struct error *error)
 	char copy[PATH_MAX];
 
 	if (strlen(path) >= sizeof(copy))
-		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM, "%s: the path is too long",
-			path);
+		return error_set(error, -ENAMETOOLONG, NETI_REASON_SYSTEM,
+			"%s: the path is too long", path);
 	strcpy(copy, path);
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
@@ -198,7 +200,8 @@ static bool is_fresh(const char *entry, const char *name)
 	if (strncmp(end, FRESH, strlen(FRESH)) != 0 ||
 		strspn(end + strlen(FRESH), "0123456789abcdef") != FRESH_DIGITS)
 		return false;
-	return !name || (strlen(name) == length - extra && strncmp(entry, name, length - extra) == 0);
+	return !name ||
+	       (strlen(name) == length - extra && strncmp(entry, name, length - extra) == 0);
 }
 
 static void sweep(int folder, const char *entry)
@@ -346,8 +349,8 @@ static int cannot_read(struct error *error, int result, const char *path)
 	if (result == -ENOMEM)
 		return error_memory(error);
 	if (result == -EISDIR || result == -ENXIO || result == -EFBIG)
-		return error_set(error, -EINVAL, NETI_REASON_SYSTEM,
-			"%s is not a file of Neti: %s", path, file_why(result));
+		return error_set(error, -EINVAL, NETI_REASON_SYSTEM, "%s is not a file of Neti: %s",
+			path, file_why(result));
 	return fail_with(error, result, "cannot read", path);
 }
 

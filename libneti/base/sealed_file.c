@@ -31,8 +31,9 @@ int sealed_file_write(const char *folder, const char *name, const struct buffer 
 	buffer_print(&text, "neti-state %d %016" PRIx64 "\n", VERSION,
 		checksum(buffer_text(body), body->length));
 	buffer_append(&text, buffer_text(body), body->length);
-	result = buffer_result(&text) < 0 ? error_memory(error) :
-					    file_replace(folder, name, text.text, text.length, error);
+	result = buffer_result(&text) < 0 ?
+			 error_memory(error) :
+			 file_replace(folder, name, text.text, text.length, error);
 	buffer_clear(&text);
 	return result;
 }
@@ -56,7 +57,8 @@ static int check_head(const char *folder, const char *name, char *text, size_t l
 		return sealed_file_ignored(folder, name, "another version of Neti wrote it", error);
 	*ret_body = newline + 1;
 	if (checksum(*ret_body, length - (size_t)(*ret_body - text)) != sum)
-		return sealed_file_ignored(folder, name, "it is torn (its checksum is wrong)", error);
+		return sealed_file_ignored(folder, name, "it is torn (its checksum is wrong)",
+			error);
 	return 0;
 }
 

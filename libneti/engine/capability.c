@@ -20,6 +20,7 @@ int capability_check(struct error *error)
 	for (size_t i = 0; i < 2; i++)
 		if (!(data[needed[i].number / 32].effective & (1u << (needed[i].number % 32))))
 			return error_set(error, -EPERM, NETI_REASON_PRIVILEGE,
-				"%s is missing: changing the kernel's rules needs it", needed[i].name);
+				"%s is missing: changing the kernel's rules needs it",
+				needed[i].name);
 	return 0;
 }

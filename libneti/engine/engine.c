@@ -75,7 +75,8 @@ static int open_first(struct engine **ret, const struct settings *settings, cons
 		}
 	if (!known)
 		r = error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-			"engine: there is no \"%s\": auto and " KINDS " are known", settings->engine);
+			"engine: there is no \"%s\": auto and " KINDS " are known",
+			settings->engine);
 	return r;
 }
 
@@ -165,7 +166,8 @@ static void import(struct engine_work *work)
 	if (r < 0)
 		log_warning(log,
 			"cannot list the open connections: those that are older than the "
-			"rules may be cut off: %s", strerrordesc_np(-r));
+			"rules may be cut off: %s",
+			strerrordesc_np(-r));
 	else if (imported.refused)
 		log_warning(log, "%zu of the %zu open connections may be cut off: %s",
 			imported.refused, imported.sockets, strerrordesc_np(-imported.result));

@@ -16,7 +16,7 @@ struct engine;
 /* What a call did; filled also when it failed, for what was done by then was done. */
 struct engine_report {
 	bool changed;
-	size_t entries; /* entries of sets, rules and chains: added and deleted */
+	size_t entries;		/* entries of sets, rules and chains: added and deleted */
 	size_t flows_forgotten; /* that led where their member no longer is */
 	size_t sockets_learned; /* before strangers were refused for the first time */
 	double seconds;
@@ -40,7 +40,8 @@ struct engine *engine_close(struct engine *engine);
 bool engine_suits(const struct engine *engine, const struct settings *settings);
 
 /* Reads the kernel and carries out the difference alone; commits nothing when equal. */
-int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret, struct error *error);
+int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret,
+	struct error *error);
 /* The same when the kernel is known to hold "from": touches only what differs between the two.
  * -ESTALE when the kernel turns out to hold something else: apply. */
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
@@ -48,7 +49,8 @@ int engine_update(struct engine *engine, const struct ruleset *from, const struc
 /* Writes the difference between kernel and ruleset as a diff ("-" in the kernel, "+" wanted), in
  * the engine's own words. 0 equal, 1 different. Changes nothing. wanted may be NULL: nothing of
  * Neti is wanted. */
-int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff, struct error *error);
+int engine_compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
+	struct error *error);
 /* How full the tables are; max 0 where that is not known. Nothing here fails. */
 enum engine_table { ENGINE_CONNTRACK, ENGINE_PEERS, ENGINE_DENIED, ENGINE_TABLES };
 struct engine_level {

@@ -35,8 +35,10 @@ struct engine_filter {
 	int (*compare)(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
 		struct error *error);
 	int (*render)(const struct ruleset *ruleset, struct buffer *text);
-	int (*peers)(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error);
-	int (*denied)(struct engine *engine, struct denied **ret, size_t *ret_n, struct error *error);
+	int (*peers)(struct engine *engine, struct address **ret, size_t *ret_n,
+		struct error *error);
+	int (*denied)(struct engine *engine, struct denied **ret, size_t *ret_n,
+		struct error *error);
 	int (*enforces)(struct engine *engine, struct error *error);
 	void (*levels)(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
 };

@@ -61,11 +61,11 @@ static bool read_sockaddr(const struct sockaddr *from, struct address *ret)
 		return false;
 	address.family = (uint8_t)from->sa_family;
 	if (address.family == AF_INET)
-		memcpy(address.bytes,
-			&((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+		memcpy(address.bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr,
+			4);
 	else
-		memcpy(address.bytes,
-			&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+			16);
 	*ret = address;
 	return true;
 }
@@ -170,8 +170,8 @@ static int look_at_routes(struct search *search)
 {
 	struct rtmsg header = { .rtm_family = search->overlay->address.family };
 	char space[256];
-	struct nlmsghdr *message = netlink_begin(space, RTM_GETROUTE, NLM_F_DUMP, &header,
-		sizeof(header));
+	struct nlmsghdr *message =
+		netlink_begin(space, RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
 
 	return netlink_request(NETLINK_ROUTE, message, on_route, search);
 }

@@ -109,8 +109,8 @@ int fleet_seed(struct fleet *fleet, const struct member_list *members)
 		shard->slots = slots;
 		if (member_list_add(&fleet->view, member) < 0)
 			return -ENOMEM;
-		slots[shard->length++] = (struct slot){ .shown = member_ref(member),
-			.seeded = true };
+		slots[shard->length++] =
+			(struct slot){ .shown = member_ref(member), .seeded = true };
 	}
 	return 0;
 }
@@ -180,8 +180,10 @@ static void merge_shard(const struct fleet *fleet, struct shard *shard,
 	while (i < shard->length || j < members->length) {
 		struct slot *old = i < shard->length ? &shard->slots[i] : NULL;
 		struct member *next = j < members->length ? members->items[j] : NULL;
-		int order = !old ? 1 : !next ? -1 :
-			member_compare_overlay(old->latest ? old->latest : old->shown, next);
+		int order = !old  ? 1 :
+			    !next ? -1 :
+				    member_compare_overlay(old->latest ? old->latest : old->shown,
+					    next);
 		size_t run = order >= 0 ? run_length(members, j) : 0;
 
 		slots[n] = order <= 0 ? *old : (struct slot){ 0 };
@@ -444,7 +446,8 @@ static int list_doubts(const struct fleet *fleet, const struct shard *shard, int
 
 		if (slot->held)
 			result = member_list_add(held, slot->shown);
-		if (slot->shown && slot->doubted && !slot_is_proved(slot, &fleet->proof, now) && result == 0)
+		if (slot->shown && slot->doubted && !slot_is_proved(slot, &fleet->proof, now) &&
+			result == 0)
 			result = member_list_add(doubted, slot->shown);
 	}
 	return result;
@@ -471,8 +474,8 @@ int fleet_doubts(const struct fleet *fleet, int64_t now, struct member_list *ret
 }
 
 /* Runs over every slot that is shown. */
-static void each_slot(struct fleet *fleet, void (*run)(struct fleet *fleet, struct slot *slot,
-	int64_t now), int64_t now)
+static void each_slot(struct fleet *fleet,
+	void (*run)(struct fleet *fleet, struct slot *slot, int64_t now), int64_t now)
 {
 	for (unsigned i = 0; i < fleet->n_shards; i++) {
 		struct shard *shard = &fleet->shards[i];

@@ -25,8 +25,8 @@ struct fleet;
 struct fleet_reading {
 	unsigned shard;
 	const struct member_list *members; /* sorted */
-	size_t bad;	   /* entries that were no members */
-	uint64_t revision; /* of the registry, when the shard changed last */
+	size_t bad;			   /* entries that were no members */
+	uint64_t revision;		   /* of the registry, when the shard changed last */
 };
 
 struct fleet_delta {

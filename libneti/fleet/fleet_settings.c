@@ -41,8 +41,7 @@ static int read_count(struct fleet_settings *settings, const struct key *key, co
 {
 	json_int_t count = json_integer_value(value);
 
-	if (!json_is_integer(value) || count < (json_int_t)key->low ||
-		(uint64_t)count > key->high)
+	if (!json_is_integer(value) || count < (json_int_t)key->low || (uint64_t)count > key->high)
 		return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 			"%s: not a whole number from %" PRIu64 " to %" PRIu64, key->name, key->low,
 			key->high);
@@ -133,7 +132,8 @@ static int read_delay(struct fleet_settings *settings, const struct key *key, co
 
 	if (json_is_number(value))
 		ms = json_number_value(value) * 1000;
-	else if (json_is_string(value) && duration_parse(json_string_value(value), &parsed) != -EINVAL)
+	else if (json_is_string(value) &&
+		 duration_parse(json_string_value(value), &parsed) != -EINVAL)
 		ms = (double)parsed;
 	if (!(ms >= 0))
 		return bad(error, key, "not a time such as \"5s\"");
@@ -214,16 +214,19 @@ static json_t *peered_from_text(const char *text)
 			json_decref(list);
 			return NULL;
 		}
-		json_array_append_new(list, json_pack("[s%, s%]", text, (size_t)(colon - text),
-			colon + 1, length - (size_t)(colon - text) - 1));
+		json_array_append_new(list,
+			json_pack("[s%, s%]", text, (size_t)(colon - text), colon + 1,
+				length - (size_t)(colon - text) - 1));
 		text += length + (text[length] == ',');
 	}
 	return list;
 }
 
 #define COUNT(field, low, high, fixed)                                                             \
-	{ #field, false, fixed, offsetof(struct fleet_settings, field), low, high, read_count,     \
-		print_count, count_from_text }
+	{                                                                                          \
+#field, false, fixed, offsetof(struct fleet_settings, field), low, high,           \
+			read_count, print_count, count_from_text                                   \
+	}
 
 static const struct key keys[] = {
 	{ "layout", true, true, offsetof(struct fleet_settings, layout), 1, INT32_MAX, read_layout,
@@ -298,7 +301,8 @@ int fleet_settings_print(const struct fleet_settings *settings, struct buffer *j
 	int failed = 0, result;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		failed |= json_object_set_new(root, keys[i].name, keys[i].print(settings, &keys[i]));
+		failed |=
+			json_object_set_new(root, keys[i].name, keys[i].print(settings, &keys[i]));
 	result = json_text(json, failed ? NULL : root, JSON_COMPACT);
 	json_decref(root);
 	return result;
@@ -319,8 +323,9 @@ static int check_growth(const struct fleet_settings *old, const struct fleet_set
 	char from[PREFIX_TEXT_MAX], to[PREFIX_TEXT_MAX];
 
 	if (!address_is_set(&old->overlay_subnet.address) ||
-		(new->overlay_subnet.length <= old->overlay_subnet.length &&
-			prefix_contains(&new->overlay_subnet, &old->overlay_subnet.address)))
+		(new->overlay_subnet.length <=
+			old->overlay_subnet.length &&prefix_contains(&new->overlay_subnet,
+				&old->overlay_subnet.address)))
 		return 0;
 	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
 		"overlay_subnet: can only grow, and %s does not contain %s",

@@ -36,8 +36,8 @@ int member_new(struct member **ret, const struct member *fields)
 	struct counted *counted;
 	char *next;
 
-	counted = malloc(sizeof(*counted) + string_size(fields->id) +
-			 string_size(fields->network) + string_size(fields->version));
+	counted = malloc(sizeof(*counted) + string_size(fields->id) + string_size(fields->network) +
+			 string_size(fields->version));
 	if (!counted)
 		return -ENOMEM;
 	counted->member = *fields;

@@ -18,10 +18,10 @@ struct member {
 	struct address overlay;
 	struct address private_address;
 	struct address public_address; /* may be unset */
-	int64_t since;	   /* seconds of the epoch, 0 when not read */
-	uint64_t revision; /* applied by the member's agent, 0 when not read */
-	uint64_t held;	   /* removals that its agent holds back, 0 when not read */
-	bool live;	   /* false: a lease without a live member */
+	int64_t since;		       /* seconds of the epoch, 0 when not read */
+	uint64_t revision;	       /* applied by the member's agent, 0 when not read */
+	uint64_t held;		       /* removals that its agent holds back, 0 when not read */
+	bool live;		       /* false: a lease without a live member */
 };
 
 /* Copies the fields and their strings. The caller owns one reference. */

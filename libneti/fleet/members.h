@@ -7,7 +7,7 @@
 #include "member.h"
 
 struct neti_members {
-	unsigned references; /* of one thread at a time */
+	unsigned references;	      /* of one thread at a time */
 	struct neti_context *context; /* NULL in an event: nothing is added there */
 	struct member_list list;
 	uint64_t revision; /* of the registry when it was read, 0: not from there */

@@ -48,7 +48,7 @@ static void settle_slot(struct slot *slot, const struct store_answer *answer)
 	bulk->done++;
 	bulk->failed = answer->failed;
 	result = bulk->operations ? answer->result :
-				      bulk->plan.take(bulk->plan.data, slot->index, answer);
+				    bulk->plan.take(bulk->plan.data, slot->index, answer);
 	if (bulk->result == 0)
 		bulk->result = result;
 }
@@ -73,7 +73,8 @@ static int launch(struct registry *registry, struct bulk *bulk, struct slot *slo
 			bulk->n_operations, slot_answered, slot);
 	path = plan->path ? plan->path(plan->data, slot->index) : *plan->node;
 	if (plan->kind == BULK_GET)
-		return registry->backend->get(registry->store, path.text, false, slot_answered, slot);
+		return registry->backend->get(registry->store, path.text, false, slot_answered,
+			slot);
 	return registry->backend->children(registry->store, path.text, false, slot_answered, slot);
 }
 
@@ -94,8 +95,8 @@ static int launch_some(struct registry *registry, struct bulk *bulk)
 	return 0;
 }
 
-static int complete(struct registry *registry, struct bulk *bulk,
-	const struct deadline *deadline, struct error *error)
+static int complete(struct registry *registry, struct bulk *bulk, const struct deadline *deadline,
+	struct error *error)
 {
 	int result = 0;
 
@@ -158,8 +159,9 @@ int bulk_read(struct registry *registry, const struct bulk_plan *plan,
 int wait_multi(struct registry *registry, const struct store_operation *operations, size_t n,
 	size_t *failed, const struct deadline *deadline, struct error *error)
 {
-	return run(registry, &(struct bulk){ .plan.n = 1, .operations = operations,
-		.n_operations = n }, failed, deadline, error);
+	return run(registry,
+		&(struct bulk){ .plan.n = 1, .operations = operations, .n_operations = n }, failed,
+		deadline, error);
 }
 
 void bulk_clear(struct registry *registry)

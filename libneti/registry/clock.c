@@ -31,8 +31,9 @@ static int reading_take(void *data, size_t i, const struct store_answer *answer)
 static int read_clock(struct registry *registry, struct reading *reading,
 	const struct deadline *deadline, struct error *error)
 {
-	struct store_operation operation = { .kind = STORE_CREATE_EPHEMERAL,
-		.path = reading->path.text, .version = -1 };
+	struct store_operation operation = {
+		.kind = STORE_CREATE_EPHEMERAL, .path = reading->path.text, .version = -1
+	};
 	struct bulk_plan plan = { BULK_GET, 1, NULL, &reading->path, reading_take, reading };
 	struct error ignored;
 	size_t failed;

@@ -15,7 +15,8 @@
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
 #define WINDOW_MS 1000
 #define QUIET_CHANGES 4 /* in a window */
-#define QUIET_MICROSECONDS 1 /* for each member: what a server needs to serve 10,000 hosts is more */
+#define QUIET_MICROSECONDS                                                                         \
+	1 /* for each member: what a server needs to serve 10,000 hosts is more */
 #define QUIET_MOST_MS 10
 #define BUSY_MICROSECONDS 20
 #define BUSY_MOST_MS 1000
@@ -89,8 +90,8 @@ struct node_path registry_path(const struct registry *registry, const char *form
 	return path;
 }
 
-int registry_create(struct registry *registry, const char *path, const char *bytes,
-	store_done done, void *data)
+int registry_create(struct registry *registry, const char *path, const char *bytes, store_done done,
+	void *data)
 {
 	struct store_operation create = {
 		.kind = STORE_CREATE,

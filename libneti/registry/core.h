@@ -47,17 +47,19 @@ struct registry {
 	struct membership membership;
 	struct twin twin;
 	struct watch watch;
-	size_t n_members; /* in all shards that are watched */
+	size_t n_members;  /* in all shards that are watched */
 	int64_t window_at; /* the second in which changes are counted */
 	unsigned changes;
-	const char *replaced; /* why: the watch tells it in its turn, and reads all again; or NULL */
+	const char
+		*replaced; /* why: the watch tells it in its turn, and reads all again; or NULL */
 	struct skipped_list skipped;
-	char told[REGISTRY_TROUBLES][ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
+	char told[REGISTRY_TROUBLES]
+		 [ERROR_TEXT_MAX]; /* of each trouble the last sentence; "" none */
 	struct duplicate *duplicates;
 	struct bulk *bulks; /* those with answers on the way */
 };
 
-int64_t registry_now(void); /* milliseconds of CLOCK_MONOTONIC */
+int64_t registry_now(void);		  /* milliseconds of CLOCK_MONOTONIC */
 uint64_t registry_random(uint64_t limit); /* below the limit */
 /* What a whole fleet would do in one millisecond is spread: a random time up to so much for each
  * member, 0 in a small fleet. */
@@ -73,8 +75,8 @@ void registry_trouble(struct registry *registry, enum registry_trouble which,
 	const struct error *error);
 struct node_path registry_path(const struct registry *registry, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-int registry_create(struct registry *registry, const char *path, const char *bytes,
-	store_done done, void *data);
+int registry_create(struct registry *registry, const char *path, const char *bytes, store_done done,
+	void *data);
 /* The sentence for an answer that nothing special is known about. */
 int registry_explain(const struct registry *registry, int result, const char *doing,
 	struct error *error);

@@ -19,8 +19,8 @@ struct duplicate {
 	unsigned shard;
 	duplicates_known known;
 	bool busy;
-	bool stands; /* in the reading at hand */
-	bool over;   /* to be let go when it is answered */
+	bool stands;		      /* in the reading at hand */
+	bool over;		      /* to be let go when it is answered */
 	char holder[NAME_ID_MAX + 1]; /* "": not known, or nobody */
 };
 
@@ -52,7 +52,8 @@ static void ask(struct registry *registry, const struct address *overlay, unsign
 {
 	struct duplicate *duplicate;
 	char text[ADDRESS_TEXT_MAX];
-	struct node_path path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text));
+	struct node_path path =
+		registry_path(registry, "/ip-to-id/%s", address_format(overlay, text));
 	size_t n = 0;
 
 	for (duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
@@ -60,9 +61,11 @@ static void ask(struct registry *registry, const struct address *overlay, unsign
 	duplicate = n < DUPLICATES_MAX ? calloc(1, sizeof(*duplicate)) : NULL;
 	if (!duplicate)
 		return;
-	*duplicate = (struct duplicate){
-		.registry = registry, .overlay = *overlay, .shard = shard, .known = known, .stands = true
-	};
+	*duplicate = (struct duplicate){ .registry = registry,
+		.overlay = *overlay,
+		.shard = shard,
+		.known = known,
+		.stands = true };
 	if (registry->backend->get(registry->store, path.text, false, answered, duplicate) < 0) {
 		free(duplicate);
 		return;
@@ -74,7 +77,8 @@ static void ask(struct registry *registry, const struct address *overlay, unsign
 
 void duplicates_begin(struct registry *registry, unsigned shard)
 {
-	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+	for (struct duplicate *duplicate = registry->duplicates; duplicate;
+		duplicate = duplicate->next)
 		if (duplicate->shard == shard)
 			duplicate->stands = false;
 }
@@ -111,13 +115,15 @@ void duplicates_end(struct registry *registry)
 /* The leases may be others in what the registry is now. */
 void duplicates_lost(struct registry *registry)
 {
-	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+	for (struct duplicate *duplicate = registry->duplicates; duplicate;
+		duplicate = duplicate->next)
 		duplicate->over = true;
 }
 
 void duplicates_clear(struct registry *registry)
 {
-	for (struct duplicate *duplicate = registry->duplicates; duplicate; duplicate = duplicate->next)
+	for (struct duplicate *duplicate = registry->duplicates; duplicate;
+		duplicate = duplicate->next)
 		duplicate->busy = duplicate->stands = false;
 	duplicates_end(registry);
 }

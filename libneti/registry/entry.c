@@ -252,9 +252,10 @@ int entry_mark_data(struct buffer *json, const char *before, size_t size,
 		json_decref(root);
 		root = json_object();
 	}
-	if (root && json_object_set_new(root, "twin", json_pack("{s:s, s:s, s:I}", "host", mark->host,
-			"private", address_format(&mark->private_address, address), "number",
-			(json_int_t)mark->number)) == 0)
+	if (root && json_object_set_new(root, "twin",
+			    json_pack("{s:s, s:s, s:I}", "host", mark->host, "private",
+				    address_format(&mark->private_address, address), "number",
+				    (json_int_t)mark->number)) == 0)
 		result = json_text(json, root, JSON_COMPACT);
 	json_decref(root);
 	return result;

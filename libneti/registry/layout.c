@@ -158,9 +158,8 @@ static int make_whole(struct registry *registry, const char *json)
 	for (size_t i = 1 + FOLDERS; i < n; i++)
 		paths[i] = layout_shard_path(registry, (unsigned)(i - 1 - FOLDERS));
 	for (size_t i = 0; i < n; i++)
-		operations[i] = (struct store_operation){
-			.kind = STORE_CREATE, .path = paths[i].text
-		};
+		operations[i] =
+			(struct store_operation){ .kind = STORE_CREATE, .path = paths[i].text };
 	operations[0].bytes = json;
 	operations[0].size = strlen(json);
 	result = registry->backend->multi(registry->store, operations, n, made_whole, registry);
@@ -263,8 +262,8 @@ static void parse(struct registry *registry, const struct store_answer *answer)
 	/* Not for good: it may have been memory that ran out. */
 	layout->dirty = true;
 	layout->retry_at = registry_now() + REGISTRY_RETRY_MS;
-	error_set(&layout->error, error.result, error.reason,
-		"registry %s, fleet settings: %.300s", registry->uri, error.text);
+	error_set(&layout->error, error.result, error.reason, "registry %s, fleet settings: %.300s",
+		registry->uri, error.text);
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &layout->error);
 }
 

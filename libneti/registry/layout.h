@@ -11,12 +11,12 @@ struct registry;
 struct layout {
 	struct fleet_settings initial, settings;
 	bool has_initial;
-	bool known;	/* settings are as last read */
-	bool dirty;	/* to be read */
+	bool known; /* settings are as last read */
+	bool dirty; /* to be read */
 	bool busy;
-	bool ours;	/* this registry made the fleet */
-	bool missing;	/* they were known, and are gone from the registry */
-	bool repair;	/* something below ROOT is missing: make what is */
+	bool ours;    /* this registry made the fleet */
+	bool missing; /* they were known, and are gone from the registry */
+	bool repair;  /* something below ROOT is missing: make what is */
 	int version;
 	size_t pending; /* answers awaited while making */
 	int made;	/* how that went: the first failure */

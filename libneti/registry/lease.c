@@ -13,13 +13,13 @@
 #include "core.h"
 #include "lease.h"
 
-#define DRAWS_NARROW 1		/* then the addresses are listed: where that is cheaper than a draw */
+#define DRAWS_NARROW 1 /* then the addresses are listed: where that is cheaper than a draw */
 #define DRAWS_WIDE 4
-#define NARROW (1u << 12)	/* addresses: 60 kB when all are leased */
-#define DRAWS_MAX 64		/* where the subnet is too wide to list */
-#define CHOSEN_MAX 64		/* of those that are free, to be tried one after the other */
-#define LISTED_MAX (1u << 20)	/* addresses of a subnet that is listed */
-#define FILL_PERCENT 80		/* a subnet as full as that is spoken of */
+#define NARROW (1u << 12)     /* addresses: 60 kB when all are leased */
+#define DRAWS_MAX 64	      /* where the subnet is too wide to list */
+#define CHOSEN_MAX 64	      /* of those that are free, to be tried one after the other */
+#define LISTED_MAX (1u << 20) /* addresses of a subnet that is listed */
+#define FILL_PERCENT 80	      /* a subnet as full as that is spoken of */
 
 /* --- which addresses --------------------------------------------------------------------- */
 
@@ -247,8 +247,8 @@ static void warn_of_fill(const struct registry *registry, size_t leases)
 	if (leases >= count / 100 * FILL_PERCENT + count % 100 * FILL_PERCENT / 100)
 		log_warning(&registry->log,
 			"%zu of the %llu overlay addresses of %s are leased: reclaim old leases, or let "
-			"overlay_subnet grow", leases, (unsigned long long)count,
-			prefix_format(subnet, text));
+			"overlay_subnet grow",
+			leases, (unsigned long long)count, prefix_format(subnet, text));
 }
 
 static void leases_counted(void *data, const struct store_answer *answer)
@@ -270,7 +270,8 @@ static void count_leases(struct lease_take *take)
 	struct address drawn = take->drawn;
 
 	take->busy = true;
-	if (registry->backend->children(registry->store, path.text, false, leases_counted, take) < 0)
+	if (registry->backend->children(registry->store, path.text, false, leases_counted, take) <
+		0)
 		finish(take, 1, &drawn, NULL);
 }
 

@@ -17,8 +17,7 @@ static int check_id(const char *id, struct error *error)
 	if (name_check_id(id) == 0)
 		return 0;
 	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-		"\"%.40s\" is no id: 1 to %d printable characters without spaces", id,
-		NAME_ID_MAX);
+		"\"%.40s\" is no id: 1 to %d printable characters without spaces", id, NAME_ID_MAX);
 }
 
 struct waiting {
@@ -114,9 +113,8 @@ static int read_id(struct registry *registry, const char *id, struct node *ret,
 
 	if (result < 0)
 		return result;
-	*ret = (struct node){
-		.path = registry_path(registry, "/id-to-ip/%s", entry_encode_id(id, text))
-	};
+	*ret = (struct node){ .path = registry_path(registry, "/id-to-ip/%s",
+				      entry_encode_id(id, text)) };
 	result = read_node(registry, ret, deadline, error);
 	if (result < 0)
 		return result;
@@ -157,9 +155,8 @@ int registry_lease_holder(struct registry *registry, const struct address *overl
 {
 	struct deadline deadline = wait_deadline(timeout_ms, "looking for a lease");
 	char text[ADDRESS_TEXT_MAX];
-	struct node node = {
-		.path = registry_path(registry, "/ip-to-id/%s", address_format(overlay, text))
-	};
+	struct node node = { .path = registry_path(registry, "/ip-to-id/%s",
+				     address_format(overlay, text)) };
 	int result = read_node(registry, &node, &deadline, error);
 
 	if (result < 0)
@@ -176,8 +173,8 @@ int registry_lease_holder(struct registry *registry, const struct address *overl
 	return 0;
 }
 
-static int check_not_live(struct registry *registry, const char *id,
-	const struct address *overlay, const struct deadline *deadline, struct error *error)
+static int check_not_live(struct registry *registry, const char *id, const struct address *overlay,
+	const struct deadline *deadline, struct error *error)
 {
 	struct member *member;
 	char name[9];

@@ -46,8 +46,8 @@ static int find_by_lease(struct lookup *lookup, struct member **ret, struct erro
 
 	if (result < 0)
 		return result;
-	result = members_live(lookup->registry, lease->id, &lease->overlay, &lookup->deadline, &live,
-		error);
+	result = members_live(lookup->registry, lease->id, &lease->overlay, &lookup->deadline,
+		&live, error);
 	if (result >= 0)
 		*ret = result ? live : member_ref(lease);
 	member_unref(lease);
@@ -97,8 +97,8 @@ static int choose(const struct lookup *lookup, const struct member_list *members
 	if (other && most <= AT_ADDRESS_HERE)
 		return error_set(error, -ENOTUNIQ, NETI_REASON_CONFLICT,
 			"%s is an address of %s in network %s and of %s in network %s: tell which by "
-			"its id or overlay address", lookup->key, best->id, best->network, other->id,
-			other->network);
+			"its id or overlay address",
+			lookup->key, best->id, best->network, other->id, other->network);
 	*ret = member_ref(best);
 	return 0;
 }
@@ -124,7 +124,9 @@ static int find_by_entry(struct lookup *lookup, struct member **ret, struct erro
 int registry_lookup(struct registry *registry, const char *key, const char *network,
 	struct member **ret, int timeout_ms, struct error *error)
 {
-	struct lookup lookup = { .registry = registry, .key = key, .network = network,
+	struct lookup lookup = { .registry = registry,
+		.key = key,
+		.network = network,
 		.deadline = wait_deadline(timeout_ms, "looking for a member") };
 	struct member *member = NULL;
 	int result;

@@ -67,7 +67,7 @@ int registry_fleet_set(struct registry *registry, const struct fleet_settings *s
 struct survey {
 	struct registry *registry;
 	struct member_list members;
-	unsigned first; /* shard of the plan's item 0 */
+	unsigned first;	  /* shard of the plan's item 0 */
 	const char *part; /* names that lack it are passed over unread; NULL: none is */
 };
 

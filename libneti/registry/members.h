@@ -7,7 +7,8 @@
 /* Live members in whose entries' names this text stands (NULL: all); not of all shards but of the
  * one where an overlay address belongs, unless that is NULL. The others cost next to nothing. */
 int members_with(struct registry *registry, const char *part, const struct address *overlay,
-	bool details, const struct deadline *deadline, struct member_list *ret, struct error *error);
+	bool details, const struct deadline *deadline, struct member_list *ret,
+	struct error *error);
 /* Exchanges a live member for one with version, since and revision; it stays when it has left. */
 int members_detail(struct registry *registry, struct member **member,
 	const struct deadline *deadline, struct error *error);

@@ -130,8 +130,7 @@ static void watched(void *data, const struct store_answer *answer)
 		membership->check = true;
 		membership->check_at = retry_at(&membership->checks, 0);
 		if (retry_is_long(&membership->checks))
-			registry_failed(registry, REGISTRY_TROUBLE_ENTRY, answer->result,
-				doing);
+			registry_failed(registry, REGISTRY_TROUBLE_ENTRY, answer->result, doing);
 	} else {
 		failed(registry, answer->result);
 	}
@@ -143,8 +142,8 @@ static void watch_entry(struct registry *registry)
 	struct node_path path = entry_path(registry, membership->held);
 
 	membership->check = false;
-	membership->busy = registry->backend->get(registry->store, path.text, true, watched,
-				   registry) == 0;
+	membership->busy =
+		registry->backend->get(registry->store, path.text, true, watched, registry) == 0;
 	membership->check = !membership->busy;
 }
 
@@ -210,9 +209,9 @@ static void enter(struct registry *registry)
 
 	for (; n < membership->n_others; n++) {
 		paths[n] = entry_path(registry, membership->others[n]);
-		operations[n] = (struct store_operation){ .kind = STORE_DELETE,
-			.path = paths[n].text,
-			.version = -1 };
+		operations[n] = (struct store_operation){
+			.kind = STORE_DELETE, .path = paths[n].text, .version = -1
+		};
 	}
 	/* Of two that join at once and see nobody, one meets the other's renewal. */
 	operations[n] = renewal(registry, &paths[n], overlay);
@@ -226,8 +225,8 @@ static void enter(struct registry *registry)
 	}
 	membership->publishing = membership->latest;
 	membership->busy = true;
-	issued(registry, registry->backend->multi(registry->store, operations, n + 2, entered,
-				 registry));
+	issued(registry,
+		registry->backend->multi(registry->store, operations, n + 2, entered, registry));
 	buffer_clear(&json);
 }
 
@@ -349,8 +348,7 @@ static int make_name(struct registry *registry, struct error *error)
 	return result;
 }
 
-static void leased(void *data, int result, const struct address *overlay,
-	const struct error *error)
+static void leased(void *data, int result, const struct address *overlay, const struct error *error)
 {
 	struct registry *registry = data;
 	struct membership *membership = &registry->membership;
@@ -437,8 +435,8 @@ static void renew(struct registry *registry)
 	struct store_operation set = renewal(registry, &path, overlay);
 
 	membership->renew_at = registry_now() + RENEW_MS;
-	membership->busy = registry->backend->multi(registry->store, &set, 1, renewed,
-				   registry) == 0;
+	membership->busy =
+		registry->backend->multi(registry->store, &set, 1, renewed, registry) == 0;
 }
 
 typedef void (*membership_step)(struct registry *registry);
@@ -491,8 +489,8 @@ void membership_lost(struct registry *registry)
 	membership->held[0] = '\0';
 	membership->told = member_unref(membership->told);
 	membership->dirty = membership->wanted != NULL;
-	membership->retry_at = registry_now() +
-			       registry_spread(registry, REJOIN_MICROSECONDS, REJOIN_MOST_MS);
+	membership->retry_at =
+		registry_now() + registry_spread(registry, REJOIN_MICROSECONDS, REJOIN_MOST_MS);
 }
 
 void membership_changed(struct registry *registry, const char *path)
@@ -568,7 +566,8 @@ int registry_publish(struct registry *registry, uint64_t revision, uint64_t held
 
 	/* Every host has it at the same moment. */
 	if (membership->latest.revision != revision && membership->publish_at <= registry_now())
-		membership->publish_at = registry_now() +
+		membership->publish_at =
+			registry_now() +
 			registry_spread(registry, PUBLISH_MICROSECONDS, PUBLISH_MOST_MS);
 	membership->latest = (struct publication){ revision, held };
 	registry_wake(registry);

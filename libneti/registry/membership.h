@@ -19,14 +19,14 @@ struct membership {
 	bool check; /* only whether the entry is still there, and ours */
 	bool busy;
 	struct address overlay;
-	bool remembered; /* "overlay" is what an earlier process had: there was a lease */
+	bool remembered;	   /* "overlay" is what an earlier process had: there was a lease */
 	char held[ENTRY_NAME_MAX]; /* our entry as last seen; "" none */
 	char name[ENTRY_NAME_MAX]; /* our entry as it should be */
 	struct member *told;	   /* as the handler knows it; NULL: not joined */
 	char others[MEMBERSHIP_OTHERS][ENTRY_NAME_MAX]; /* found with our id, in the way */
 	size_t n_others, n_checked;
-	bool own;	 /* of those, "name" is there and of this session */
-	int64_t since;	 /* of the first join, by the registry's clock; 0: not known yet */
+	bool own;      /* of those, "name" is there and of this session */
+	int64_t since; /* of the first join, by the registry's clock; 0: not known yet */
 	struct publication latest, published, publishing;
 	struct lease_take *take; /* under way */
 	int lease_version;	 /* as read before the others were looked for */

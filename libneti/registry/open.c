@@ -24,8 +24,8 @@ static void unreachable(struct registry *registry, enum store_state state)
 	struct error error;
 
 	error_set(&error, refused ? -EACCES : -ENOTCONN,
-		refused ? NETI_REASON_DENIED : NETI_REASON_REGISTRY, "registry %s: %s", registry->uri,
-		*registry->detail ? registry->detail : "access is denied");
+		refused ? NETI_REASON_DENIED : NETI_REASON_REGISTRY, "registry %s: %s",
+		registry->uri, *registry->detail ? registry->detail : "access is denied");
 	registry_trouble(registry, REGISTRY_TROUBLE_FLEET, &error);
 }
 

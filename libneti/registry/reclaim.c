@@ -40,8 +40,9 @@ static bool is_old(const struct reclaim *reclaim, struct member *lease)
 static int give_back(struct reclaim *reclaim, struct member *lease, struct error *error)
 {
 	struct deadline deadline = wait_deadline(reclaim->timeout_ms, "giving back a lease");
-	int result = reclaim->dry ? 0 : lease_release(reclaim->registry, lease->id,
-						reclaim->before, &deadline, error);
+	int result = reclaim->dry ? 0 :
+				    lease_release(reclaim->registry, lease->id, reclaim->before,
+					    &deadline, error);
 
 	if (result == -EBUSY || result == -ENOENT)
 		return 0;

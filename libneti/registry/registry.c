@@ -10,7 +10,7 @@
 #include "core.h"
 #include "lease.h"
 
-#define STARTED_MS 10	   /* what was due and did not start waits for so long */
+#define STARTED_MS 10 /* what was due and did not start waits for so long */
 
 static void arm_timer(struct registry *registry)
 {

@@ -80,7 +80,7 @@ void registry_remember(struct registry *registry, const uint64_t *sessions, size
 size_t registry_sessions(const struct registry *registry, const uint64_t **ret);
 
 /* These last: they are taken up again after every reconnect and expiry, until the close. */
-int registry_watch(struct registry *registry); /* fleet settings and every shard */
+int registry_watch(struct registry *registry);	     /* fleet settings and every shard */
 void registry_read_again(struct registry *registry); /* every shard, once more */
 /*
  * Takes the lease, then holds the entry. self->overlay may be unset; when it is set and the

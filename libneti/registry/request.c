@@ -14,7 +14,8 @@ bool store_is_name(const char *name)
 {
 	size_t length = name ? strnlen(name, STORE_NAME_MAX + 1) : 0;
 
-	if (length == 0 || length > STORE_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (length == 0 || length > STORE_NAME_MAX || strcmp(name, ".") == 0 ||
+		strcmp(name, "..") == 0)
 		return false;
 	for (; *name; name++)
 		if (*name == '/' || (unsigned char)*name < ' ' || *name == 0x7f)

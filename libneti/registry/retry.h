@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RETRY_MOST_MS 3000 /* five steps that wait for one another are over in a quarter of a minute */
+#define RETRY_MOST_MS                                                                              \
+	3000 /* five steps that wait for one another are over in a quarter of a minute */
 #define RETRY_SESSIONS "the sessions are ended one after the other: the next one waits"
 
 /* Zeroed memory is a new one. */

@@ -22,9 +22,9 @@ struct store;
 enum store_state {
 	STORE_CONNECTING, /* never had a session, or it expired and a new one is asked for */
 	STORE_CONNECTED,
-	STORE_SUSPENDED,  /* connection lost; the session may live on */
-	STORE_EXPIRED,	  /* ephemeral nodes and watches are gone; CONNECTING follows by itself */
-	STORE_REFUSED	  /* the credentials were; CONNECTED follows if they are taken later */
+	STORE_SUSPENDED, /* connection lost; the session may live on */
+	STORE_EXPIRED,	 /* ephemeral nodes and watches are gone; CONNECTING follows by itself */
+	STORE_REFUSED	 /* the credentials were; CONNECTED follows if they are taken later */
 };
 
 struct store_config {
@@ -63,15 +63,15 @@ struct store_answer {
 	 * -EBADMSG: the answer is none, and nothing in it counts; the outcome is unknown
 	 * any other: the store is in trouble (-ENOSPC, -EBUSY), nothing was done */
 	int result;
-	size_t failed; /* multi: which operation has that result */
+	size_t failed;	   /* multi: which operation has that result */
 	const char *bytes; /* get; NUL-terminated behind size */
 	size_t size;
 	const char *const *names; /* children */
 	size_t n_names;
 	uint64_t revision; /* children: of the store, when a child came or went last */
-	uint64_t owner;	 /* get: session of an ephemeral node; 0: it stays */
-	int version;	 /* get */
-	int64_t created; /* get: milliseconds of the epoch */
+	uint64_t owner;	   /* get: session of an ephemeral node; 0: it stays */
+	int version;	   /* get */
+	int64_t created;   /* get: milliseconds of the epoch */
 	int64_t modified;
 };
 
@@ -89,7 +89,7 @@ struct store_backend {
 	const char *scheme; /* with its punctuation: "zookeeper://", "sqlite:" */
 	bool rooted;	    /* behind the scheme stands ADDRESS/ROOT, many fleets share a store */
 	int (*open)(struct store **ret, const struct store_config *config, struct error *error);
-	void (*close)(struct store *store); /* closes the session: its ephemeral nodes go; no
+	void (*close)(struct store *store);	/* closes the session: its ephemeral nodes go; no
 					       answers any more */
 	int (*descriptor)(struct store *store); /* poll for reading; never changes */
 	int (*process)(struct store *store);
@@ -97,8 +97,7 @@ struct store_backend {
 	unsigned (*timeout)(struct store *store); /* negotiated, milliseconds */
 	int (*children)(struct store *store, const char *path, bool watch, store_done done,
 		void *data);
-	int (*get)(struct store *store, const char *path, bool watch, store_done done,
-		void *data);
+	int (*get)(struct store *store, const char *path, bool watch, store_done done, void *data);
 	int (*multi)(struct store *store, const struct store_operation *operations, size_t n,
 		store_done done, void *data);
 };

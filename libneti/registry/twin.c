@@ -12,7 +12,7 @@
 
 #define RETRY_LOWEST_MS 500
 #define TWIN_MOST_MS 5000
-#define MARK_MS 5000   /* between two marks */
+#define MARK_MS 5000 /* between two marks */
 #define TOOK_MS 60000
 #define FRESH_MS 15000 /* a mark that nobody renewed for so long: the other is gone */
 
@@ -48,8 +48,7 @@ void twin_connected(struct registry *registry)
 
 bool twin_is_own(struct registry *registry, const struct store_answer *answer)
 {
-	return answer->result == 0 && answer->owner &&
-	       answer->owner == registry_session(registry);
+	return answer->result == 0 && answer->owner && answer->owner == registry_session(registry);
 }
 
 bool twin_may_go(const struct registry *registry, const struct store_answer *answer, bool same)
@@ -75,7 +74,9 @@ static void write_mark(struct registry *registry, const char *path,
 		.private_address = registry->membership.wanted->private_address,
 		.number = registry_random(INT64_MAX),
 	};
-	struct store_operation set = { .kind = STORE_SET, .path = path, .version = answer->version };
+	struct store_operation set = {
+		.kind = STORE_SET, .path = path, .version = answer->version
+	};
 	struct buffer json = { 0 };
 
 	gethostname(mark.host, sizeof(mark.host) - 1);
@@ -99,7 +100,8 @@ int64_t twin_refuse(struct registry *registry, const char *other, const char *pa
 	}
 	error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 		"another live member has the id %s%s: %.200s; stop one of the two, or give it an id "
-		"of its own", membership->wanted->id,
+		"of its own",
+		membership->wanted->id,
 		strcmp(other, membership->name) == 0 ? " and the same addresses" : "", other);
 	if (retry > TWIN_MOST_MS)
 		return TWIN_MOST_MS;
@@ -124,7 +126,8 @@ void twin_look(struct registry *registry, const struct store_answer *answer)
 		return;
 	error_set(&error, -EEXIST, NETI_REASON_CONFLICT,
 		"another agent wants the id %s and is refused: host %s, private address %s; stop it, "
-		"or give it an id of its own", registry->membership.wanted->id, mark.host,
+		"or give it an id of its own",
+		registry->membership.wanted->id, mark.host,
 		address_format(&mark.private_address, address));
 	registry_trouble(registry, REGISTRY_TROUBLE_TWIN, &error);
 }
@@ -146,7 +149,8 @@ bool twin_took(struct registry *registry, struct error *error)
 	if (often)
 		error_set(error, -EEXIST, NETI_REASON_CONFLICT,
 			"the entry of %s was taken away twice within a minute: stop the other agent, "
-			"or whatever removes it", registry->membership.wanted->id);
+			"or whatever removes it",
+			registry->membership.wanted->id);
 	return often;
 }
 

@@ -20,7 +20,7 @@ bool twin_may_go(const struct registry *registry, const struct store_answer *ans
 int64_t twin_refuse(struct registry *registry, const char *other, const char *path,
 	const struct store_answer *answer, struct error *error);
 void twin_look(struct registry *registry, const struct store_answer *answer); /* at our own */
-void twin_forget(struct registry *registry); /* with the entry */
+void twin_forget(struct registry *registry);				      /* with the entry */
 /* Somebody took our entry while the session lives. Once it is made again at once: false. Whoever does
  * it over and over is not fought: true, with the sentence. */
 bool twin_took(struct registry *registry, struct error *error);

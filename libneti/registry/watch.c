@@ -30,8 +30,7 @@ static void shard_read_again(struct registry *registry, unsigned shard, int64_t 
 
 void watch_lost(struct registry *registry)
 {
-	int64_t at = registry_now() +
-		     registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
+	int64_t at = registry_now() + registry_spread(registry, LOST_MICROSECONDS, LOST_MOST_MS);
 
 	for (unsigned i = 0; i < registry->watch.n; i++) {
 		registry->watch.shards[i].dirty = true;
@@ -110,8 +109,8 @@ static size_t judge(struct registry *registry, unsigned number, size_t skipped,
 
 	duplicates_begin(registry, number);
 	for (size_t i = 0; lost && i < members->length; i++)
-		lost[i] = has_twin(members, i) &&
-			  duplicates_has_lost(registry, members->items[i], number, shard_read_again);
+		lost[i] = has_twin(members, i) && duplicates_has_lost(registry, members->items[i],
+							  number, shard_read_again);
 	duplicates_end(registry);
 	for (size_t i = 0; lost && i < members->length; i++) {
 		struct member *member = members->items[i];
@@ -144,8 +143,8 @@ static int take_in(struct registry *registry, const struct store_answer *answer,
 	shard->skipped = reading->bad;
 	registry->n_members += members->length - shard->members;
 	shard->members = members->length;
-	return registry->handler.shard ?
-		       registry->handler.shard(registry->handler.data, reading) : 0;
+	return registry->handler.shard ? registry->handler.shard(registry->handler.data, reading) :
+					 0;
 }
 
 static void tell(struct registry *registry, unsigned number, const struct store_answer *answer)

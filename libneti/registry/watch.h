@@ -8,8 +8,8 @@ struct registry;
 struct watch_shard {
 	struct registry *registry;
 	bool dirty, reading;
-	bool failed;	/* at the last read */
-	size_t skipped; /* at the last read: bad entries are logged when that changes */
+	bool failed;	   /* at the last read */
+	size_t skipped;	   /* at the last read: bad entries are logged when that changes */
 	uint64_t revision; /* at the last read; it only grows */
 	size_t members;	   /* at the last read */
 	int64_t read_at;   /* when it is dirty: not before */
@@ -20,7 +20,7 @@ struct watch {
 	bool active;
 	unsigned n;
 	struct watch_shard *shards;
-	size_t strays;	/* nodes beside the shards that are none */
+	size_t strays;		   /* nodes beside the shards that are none */
 	struct watch_shard beside; /* what is read of it: the names of the shards */
 	int64_t retry_at;
 	int64_t read_at; /* of the dirty shards, the first; 0: none waits */

@@ -128,7 +128,8 @@ static size_t alike(const void *a, size_t n_a, const void *b, size_t n_b, size_t
 	return n;
 }
 
-static int diff_peers(struct ruleset_diff *diff, const struct ruleset *from, const struct ruleset *to)
+static int diff_peers(struct ruleset_diff *diff, const struct ruleset *from,
+	const struct ruleset *to)
 {
 	size_t i = 0, j = 0, n;
 
@@ -155,7 +156,8 @@ static int diff_peers(struct ruleset_diff *diff, const struct ruleset *from, con
 	return 0;
 }
 
-static int diff_paths(struct ruleset_diff *diff, const struct ruleset *from, const struct ruleset *to)
+static int diff_paths(struct ruleset_diff *diff, const struct ruleset *from,
+	const struct ruleset *to)
 {
 	size_t i = 0, j = 0, n;
 
@@ -165,9 +167,11 @@ static int diff_paths(struct ruleset_diff *diff, const struct ruleset *from, con
 	if (!diff->paths_added || !diff->paths_removed || !diff->paths_changed)
 		return -ENOMEM;
 	while (i < from->n_paths || j < to->n_paths) {
-		int order = i == from->n_paths ? 1 :
-			    j == to->n_paths   ? -1 :
-			    address_compare(&from->paths[i].overlay, &to->paths[j].overlay);
+		int order = i == from->n_paths ?
+				    1 :
+			    j == to->n_paths ?
+				    -1 :
+				    address_compare(&from->paths[i].overlay, &to->paths[j].overlay);
 
 		if (order < 0)
 			diff->paths_removed[diff->n_paths_removed++] = from->paths[i];

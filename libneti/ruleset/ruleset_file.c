@@ -38,9 +38,10 @@ int ruleset_file_load(const char *state_dir, struct ruleset **ret, struct error 
 		result = error_set(error, -ENOENT, NETI_REASON_NOT_FOUND,
 			"%s/" NAME " is empty: the rules were flushed", state_dir);
 	if (result == 0 && ruleset_from_json(ret, body, length, error) < 0)
-		result = error->result == -ENOMEM ? -ENOMEM :
-			sealed_file_ignored(state_dir, NAME, "the ruleset in it cannot be read",
-				error);
+		result = error->result == -ENOMEM ?
+				 -ENOMEM :
+				 sealed_file_ignored(state_dir, NAME,
+					 "the ruleset in it cannot be read", error);
 	free(text);
 	return result;
 }

@@ -19,6 +19,7 @@ int ruleset_file_forget(const char *state_dir, struct error *error);
  * NETI_RESTORED_*. -ENOENT when strangers are not to be refused anyway, or the ruleset was to be
  * forgotten.
  */
-int ruleset_file_restore(const struct settings *settings, struct ruleset **ret, struct error *error);
+int ruleset_file_restore(const struct settings *settings, struct ruleset **ret,
+	struct error *error);
 
 #endif

@@ -61,12 +61,13 @@ static json_t *policy_json(const struct policy *policy)
 
 int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json)
 {
-	json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "overlay", prefix_json(&ruleset->overlay),
-		"policy", policy_json(&ruleset->policy), "peers",
+	json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "overlay",
+		prefix_json(&ruleset->overlay), "policy", policy_json(&ruleset->policy), "peers",
 		ARRAY(ruleset->peers, ruleset->n_peers, address_json(&ruleset->peers[i])), "paths",
 		ARRAY(ruleset->paths, ruleset->n_paths,
 			pair_json(&ruleset->paths[i].overlay, &ruleset->paths[i].target)),
-		"own", ARRAY(ruleset->own.items, ruleset->own.length,
+		"own",
+		ARRAY(ruleset->own.items, ruleset->own.length,
 			prefix_json(&ruleset->own.items[i])));
 	int result = json_text(json, root, JSON_COMPACT);
 
@@ -191,7 +192,7 @@ static bool is_in_order(const struct ruleset *ruleset)
 		if (!prefix_contains(&ruleset->overlay, &ruleset->paths[i].overlay) ||
 			ruleset->paths[i].target.family != family ||
 			(i && address_compare(&ruleset->paths[i - 1].overlay,
-				       &ruleset->paths[i].overlay) >= 0))
+				      &ruleset->paths[i].overlay) >= 0))
 			return false;
 	for (size_t i = 0; i < ruleset->own.length; i++)
 		if (ruleset->own.items[i].address.family != family)
@@ -205,7 +206,8 @@ static bool is_in_order(const struct ruleset *ruleset)
 
 static int read_root(json_t *root, struct ruleset *ruleset)
 {
-	int result = read_prefix(json_object_get(root, "overlay"), &ruleset->overlay) ? 0 : -EBADMSG;
+	int result =
+		read_prefix(json_object_get(root, "overlay"), &ruleset->overlay) ? 0 : -EBADMSG;
 
 	if (result == 0)
 		result = read_policy(json_object_get(root, "policy"), &ruleset->policy);

@@ -44,16 +44,15 @@ int settings_load(struct settings *settings, const char *path, const struct log 
 	return result;
 }
 
-int settings_parse(struct settings *settings, const char *path, const char *text,
-	size_t size, const struct log *log, struct error *error)
+int settings_parse(struct settings *settings, const char *path, const char *text, size_t size,
+	const struct log *log, struct error *error)
 {
 	struct settings_at at = { .path = path, .log = log, .error = error };
 
 	return settings_read(settings, NULL, text, size, &at);
 }
 
-int settings_set(struct settings *settings, const char *key, const char *value,
-	struct error *error)
+int settings_set(struct settings *settings, const char *key, const char *value, struct error *error)
 {
 	const struct settings_entry *entry = settings_find(key);
 	const struct settings_obsolete *obsolete = settings_find_obsolete(key);
@@ -62,8 +61,8 @@ int settings_set(struct settings *settings, const char *key, const char *value,
 	if (entry)
 		return settings_read(settings, entry, value, strlen(value), &at);
 	if (obsolete)
-		return settings_fail(&at, -EINVAL, "%s means nothing any more: %s",
-			obsolete->key, obsolete->why);
+		return settings_fail(&at, -EINVAL, "%s means nothing any more: %s", obsolete->key,
+			obsolete->why);
 	return settings_fail_unknown(&at, key);
 }
 
@@ -124,9 +123,9 @@ static int read_credentials(const struct settings_at *at, int fd, char **ret)
 
 int settings_credentials(const struct settings *settings, char **ret, struct error *error)
 {
-	struct settings_at at = {.path = "credentials_file",
-		.key = settings->credentials_file,
-		.error = error};
+	struct settings_at at = {
+		.path = "credentials_file", .key = settings->credentials_file, .error = error
+	};
 	int fd, result;
 
 	if (!settings->credentials_file) {

@@ -28,8 +28,7 @@ static int check_machine_id(const char *path, const char *text, struct error *er
 		strspn(text, "0") != MACHINE_ID_LENGTH)
 		return 0;
 	return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-		"id is not set, and %s holds no machine id: set id in the settings",
-		path);
+		"id is not set, and %s holds no machine id: set id in the settings", path);
 }
 
 int identity_machine_id(const char *path, char **ret, struct error *error)
@@ -62,8 +61,9 @@ int identity_machine_id(const char *path, char **ret, struct error *error)
 static int ask_source(int fd, struct address *ret, struct error *error)
 {
 	/* TEST-NET-1 (RFC 5737), discard port: only a default route leads there. */
-	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9),
-		.sin_addr.s_addr = htonl(0xc0000201) };
+	struct sockaddr_in peer = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)
+	};
 	struct sockaddr_in local = { 0 };
 	socklen_t length = sizeof(local);
 	struct address address;
@@ -87,8 +87,7 @@ int identity_source_address(struct address *ret, struct error *error)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result;
 
 	if (fd < 0)
-		return error_set(error, -errno, NETI_REASON_SYSTEM,
-			"no socket can be opened: %m");
+		return error_set(error, -errno, NETI_REASON_SYSTEM, "no socket can be opened: %m");
 	result = ask_source(fd, ret, error);
 	close(fd);
 	return result;

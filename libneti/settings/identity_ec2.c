@@ -30,7 +30,7 @@ struct ec2_ask {
 	struct ec2_wanted wanted;
 	struct ec2_answer answer;
 	enum step step;
-	bool asking; /* a request is on its way */
+	bool asking;  /* a request is on its way */
 	bool renewed; /* the token, once */
 	char mac[32];
 	char text[ANSWER_MAX + 1]; /* of the answer */
@@ -163,14 +163,15 @@ static int explain_failure(const struct ec2_ask *ask, CURLcode code, struct erro
 	if (code == CURLE_OPERATION_TIMEDOUT && ask->step == STEP_TOKEN)
 		return error_set(error, -ETIMEDOUT, NETI_REASON_SYSTEM,
 			WHO " gave no token within %d s: in a container its hop limit must be 2; "
-			"elsewhere set identity: host", TIMEOUT_MS / 1000);
+			    "elsewhere set identity: host",
+			TIMEOUT_MS / 1000);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return error_set(error, -ETIMEDOUT, NETI_REASON_SYSTEM,
 			WHO " gave no %s within %d s", names[ask->step], TIMEOUT_MS / 1000);
 	if (code == CURLE_COULDNT_CONNECT)
 		return error_set(error, -ECONNREFUSED, NETI_REASON_SYSTEM,
 			WHO " cannot be reached: this is no EC2 instance, or a firewall is in the "
-			"way; elsewhere set identity: host");
+			    "way; elsewhere set identity: host");
 	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " gave no %s: %s",
 		names[ask->step], curl_easy_strerror(code));
 }
@@ -182,12 +183,13 @@ static int explain_status(const struct ec2_ask *ask, long status, struct error *
 	if (status == 403)
 		return error_set(error, -EACCES, NETI_REASON_SYSTEM,
 			WHO " is switched off for this instance (403): switch it on, or set id, "
-			"private_ip and network");
+			    "private_ip and network");
 	if (status == 401)
 		return error_set(error, -EACCES, NETI_REASON_SYSTEM,
 			WHO " refuses its own token (401), asked for %s", name);
 	if (status == 404)
-		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, WHO " knows no %s (404)", name);
+		return error_set(error, -ENOENT, NETI_REASON_SYSTEM, WHO " knows no %s (404)",
+			name);
 	return error_set(error, -EPROTO, NETI_REASON_SYSTEM, WHO " answered %ld, asked for %s",
 		status, name);
 }
@@ -223,8 +225,11 @@ static int take_address(const struct ec2_ask *ask, struct address *ret, struct e
 static int take_text(struct ec2_ask *ask, struct error *error)
 {
 	struct ec2_answer *answer = &ask->answer;
-	size_t most[STEPS] = { [STEP_TOKEN] = ANSWER_MAX, [STEP_ID] = sizeof(answer->id) - 1,
-		[STEP_PRIVATE] = 15, [STEP_PUBLIC] = 15, [STEP_MAC] = sizeof(ask->mac) - 1,
+	size_t most[STEPS] = { [STEP_TOKEN] = ANSWER_MAX,
+		[STEP_ID] = sizeof(answer->id) - 1,
+		[STEP_PRIVATE] = 15,
+		[STEP_PUBLIC] = 15,
+		[STEP_MAC] = sizeof(ask->mac) - 1,
 		[STEP_VPC] = 64 };
 
 	if (!is_plain(ask->text, most[ask->step]))

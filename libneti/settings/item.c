@@ -32,10 +32,9 @@ static int read_protocol(const struct settings_at *at, const char *text, const c
 	if (strcmp(rest, "/udp") == 0)
 		return 0;
 	if (*rest == '/')
-		return settings_fail_value(
-			at, text, "names a protocol that is neither tcp nor udp");
-	return settings_fail_value(
-		at, text, "is not a port, such as 80, 53/udp or 8000-8100");
+		return settings_fail_value(at, text,
+			"names a protocol that is neither tcp nor udp");
+	return settings_fail_value(at, text, "is not a port, such as 80, 53/udp or 8000-8100");
 }
 
 int settings_read_ports(const struct settings_at *at, const char *text, void *ret)
@@ -48,17 +47,15 @@ int settings_read_ports(const struct settings_at *at, const char *text, void *re
 	if (rest && *rest == '-')
 		rest = read_port(rest + 1, &range.high);
 	if (!rest)
-		return settings_fail_value(
-			at, text, "is not a port, such as 80, 53/udp or 8000-8100");
+		return settings_fail_value(at, text,
+			"is not a port, such as 80, 53/udp or 8000-8100");
 	result = read_protocol(at, text, rest, &range);
 	if (result < 0)
 		return result;
 	if (range.low == 0 || range.high == 0)
-		return settings_fail_value(
-			at, text, "is out of range: ports are 1 to 65535");
+		return settings_fail_value(at, text, "is out of range: ports are 1 to 65535");
 	if (range.low > range.high)
-		return settings_fail_value(
-			at, text, "is reversed: the lower port comes first");
+		return settings_fail_value(at, text, "is reversed: the lower port comes first");
 	*(struct port_range *)ret = range;
 	return 0;
 }
@@ -71,8 +68,7 @@ int settings_read_port(const struct settings_at *at, const char *text, void *ret
 	if (!rest || *rest)
 		return settings_fail_value(at, text, "is not a port, such as 2181");
 	if (port == 0)
-		return settings_fail_value(
-			at, text, "is out of range: ports are 1 to 65535");
+		return settings_fail_value(at, text, "is out of range: ports are 1 to 65535");
 	*(uint16_t *)ret = port;
 	return 0;
 }
@@ -93,8 +89,7 @@ int settings_read_zk_network(const struct settings_at *at, const char *text, voi
 }
 
 #define ZK_HOSTS_MAX 4096 /* bytes for one network: dozens of servers */
-#define HOST_CHARACTERS                                                                  \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
 /* A name or an IPv4 address, or an IPv6 address in brackets; returns what follows, or
  * NULL. */
@@ -130,8 +125,8 @@ static int check_host(const struct settings_at *at, const char *text)
 		return settings_fail_value(at, text,
 			"is not a host and a port, such as zk1.example.com:2181");
 	if (port == 0)
-		return settings_fail_value(
-			at, text, "has a port out of range: ports are 1 to 65535");
+		return settings_fail_value(at, text,
+			"has a port out of range: ports are 1 to 65535");
 	return 0;
 }
 

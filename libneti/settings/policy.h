@@ -11,7 +11,7 @@
 #include "base/address.h"
 
 struct port_range {
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
 	uint16_t low, high; /* inclusive, host order */
 };
 

@@ -41,8 +41,7 @@ static bool is_null(const yaml_node_t *node)
 {
 	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
 
-	if (node->type != YAML_SCALAR_NODE ||
-		node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+	if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strcmp(text_of(node), words[i]) == 0)
@@ -70,8 +69,9 @@ static int scalar(const struct settings_at *at, const yaml_node_t *node, const c
 	/* A plain scalar with a colon at its end, such as 2001:db8::, is a mapping to YAML. */
 	if (node->type != YAML_SCALAR_NODE || is_null(node))
 		return settings_fail(at, -EINVAL, "a single value is expected, this is %s%s",
-			kind_of(node), node->type == YAML_MAPPING_NODE ?
-				" (a text with a colon may need quotes)" : "");
+			kind_of(node),
+			node->type == YAML_MAPPING_NODE ? " (a text with a colon may need quotes)" :
+							  "");
 	if (strlen(text_of(node)) != node->data.scalar.length)
 		return settings_fail(at, -EINVAL, "the value holds a NUL character");
 	*ret = text_of(node);
@@ -80,8 +80,8 @@ static int scalar(const struct settings_at *at, const yaml_node_t *node, const c
 
 typedef int (*reader)(const struct settings_at *at, const char *text, void *ret);
 
-static int read_scalar(const struct reading *reading, const yaml_node_t *node,
-	const char *key, reader read, void *ret)
+static int read_scalar(const struct reading *reading, const yaml_node_t *node, const char *key,
+	reader read, void *ret)
 {
 	struct settings_at at = at_node(reading, node, key);
 	const char *text = NULL;
@@ -122,8 +122,8 @@ static int expect(const struct reading *reading, const yaml_node_t *node, const 
 		type == YAML_SEQUENCE_NODE ? "list" : "mapping", kind_of(node));
 }
 
-static int read_list_item(const struct reading *reading,
-	const struct settings_entry *entry, const yaml_node_t *node, size_t n, void *item)
+static int read_list_item(const struct reading *reading, const struct settings_entry *entry,
+	const yaml_node_t *node, size_t n, void *item)
 {
 	const yaml_node_t *element = node_of(reading, node->data.sequence.items.start[n]);
 
@@ -132,8 +132,8 @@ static int read_list_item(const struct reading *reading,
 
 /* The value of a map's pair: a text, or a list of which each text is added to the item.
  */
-static int read_pair_value(const struct reading *reading,
-	const struct settings_entry *entry, const yaml_node_pair_t *pair, void *item)
+static int read_pair_value(const struct reading *reading, const struct settings_entry *entry,
+	const yaml_node_pair_t *pair, void *item)
 {
 	const yaml_node_t *node = node_of(reading, pair->value);
 	struct settings_at at = at_node(reading, node, entry->key);
@@ -177,27 +177,26 @@ static int compare_named(const void *a, const void *b)
 }
 
 /* Fills names with the keys of a mapping, sorted; keys that are no text are refused. */
-static int sort_keys(const struct reading *reading, const yaml_node_t *node,
-	const char *key, struct named *names)
+static int sort_keys(const struct reading *reading, const yaml_node_t *node, const char *key,
+	struct named *names)
 {
 	size_t length = map_length(node);
 
 	for (size_t i = 0; i < length; i++) {
-		const yaml_node_t *name =
-			node_of(reading, node->data.mapping.pairs.start[i].key);
+		const yaml_node_t *name = node_of(reading, node->data.mapping.pairs.start[i].key);
 		struct settings_at at = at_node(reading, name, key);
 
 		if (name->type != YAML_SCALAR_NODE)
-			return settings_fail(&at, -EINVAL,
-				"a key is %s, and must be a text", kind_of(name));
+			return settings_fail(&at, -EINVAL, "a key is %s, and must be a text",
+				kind_of(name));
 		names[i] = (struct named){ text_of(name), at.line };
 	}
 	qsort(names, length, sizeof(*names), compare_named);
 	return 0;
 }
 
-static int find_duplicate(const struct reading *reading, const char *key,
-	const struct named *names, size_t length)
+static int find_duplicate(const struct reading *reading, const char *key, const struct named *names,
+	size_t length)
 {
 	char quoted[SETTINGS_QUOTE_MAX];
 	struct settings_at at = reading->at;
@@ -207,8 +206,7 @@ static int find_duplicate(const struct reading *reading, const char *key,
 		if (strcmp(names[i - 1].text, names[i].text) != 0)
 			continue;
 		at.line = names[i].line;
-		return settings_fail(&at, -EINVAL,
-			"duplicate key %s, already on line %zu",
+		return settings_fail(&at, -EINVAL, "duplicate key %s, already on line %zu",
 			settings_quote(names[i].text, quoted), names[i - 1].line);
 	}
 	return 0;
@@ -216,8 +214,7 @@ static int find_duplicate(const struct reading *reading, const char *key,
 
 /* YAML forbids a key twice, libyaml lets it pass. Sorts: a file may hold 100,000 pairs.
  */
-static int check_keys(
-	const struct reading *reading, const yaml_node_t *node, const char *key)
+static int check_keys(const struct reading *reading, const yaml_node_t *node, const char *key)
 {
 	size_t length = map_length(node);
 	struct named *names = calloc(length + 1, sizeof(*names));
@@ -239,8 +236,8 @@ static int read_items(const struct reading *reading, const struct settings_entry
 	bool list = entry->type->shape == SETTINGS_LIST;
 	size_t length, size = entry->type->size;
 	char *items;
-	int result = expect(
-		reading, node, entry->key, list ? YAML_SEQUENCE_NODE : YAML_MAPPING_NODE);
+	int result =
+		expect(reading, node, entry->key, list ? YAML_SEQUENCE_NODE : YAML_MAPPING_NODE);
 
 	if (result == 0 && !list)
 		result = check_keys(reading, node, entry->key);
@@ -301,8 +298,8 @@ static int read_root(const struct reading *reading, const yaml_node_t *root)
 	return result;
 }
 
-int settings_read(struct settings *settings, const struct settings_entry *entry,
-	const char *text, size_t size, const struct settings_at *at)
+int settings_read(struct settings *settings, const struct settings_entry *entry, const char *text,
+	size_t size, const struct settings_at *at)
 {
 	yaml_document_t document;
 	yaml_node_t *root;
@@ -315,8 +312,7 @@ int settings_read(struct settings *settings, const struct settings_entry *entry,
 	if (settings_copy(&reading.settings, settings) < 0)
 		result = error_memory(at->error);
 	else
-		result = entry ? read_entry(&reading, entry, root)
-			       : read_root(&reading, root);
+		result = entry ? read_entry(&reading, entry, root) : read_root(&reading, root);
 	if (result == 0) {
 		struct settings before = *settings;
 

@@ -24,8 +24,7 @@ static void *items_of(const struct settings *settings, const struct settings_ent
 	return items;
 }
 
-static size_t count_of(
-	const struct settings *settings, const struct settings_entry *entry)
+static size_t count_of(const struct settings *settings, const struct settings_entry *entry)
 {
 	return *(size_t *)slot(settings, entry->count);
 }
@@ -58,8 +57,8 @@ static void clear_entry(struct settings *settings, const struct settings_entry *
 }
 
 /* Without freeing what was there. */
-static void put(struct settings *settings, const struct settings_entry *entry,
-	const void *value, size_t count)
+static void put(struct settings *settings, const struct settings_entry *entry, const void *value,
+	size_t count)
 {
 	if (entry->type->shape == SETTINGS_SCALAR) {
 		memcpy(slot(settings, entry->offset), value, entry->type->size);
@@ -140,8 +139,7 @@ static int copy_strings(const struct settings_type *type, void *items, size_t co
 	if (done == length)
 		return 0;
 	for (; done < length; done++)
-		strings_of(type, items, done / type->strings)[done % type->strings] =
-			NULL;
+		strings_of(type, items, done / type->strings)[done % type->strings] = NULL;
 	return -ENOMEM;
 }
 
@@ -192,8 +190,7 @@ static int fail_hosts(const struct settings *settings, struct error *error)
 	struct buffer names = { 0 };
 
 	for (size_t i = 0; i < settings->n_zk_hosts; i++)
-		buffer_print(
-			&names, "%s%s", i ? ", " : "", settings->zk_hosts[i].network);
+		buffer_print(&names, "%s%s", i ? ", " : "", settings->zk_hosts[i].network);
 	if (buffer_result(&names) < 0)
 		error_memory(error);
 	else if (settings->network)

@@ -45,8 +45,8 @@ struct settings {
 	struct prefix *overlay_exclude;
 	size_t n_overlay_exclude;
 	struct policy policy;
-	char *engine; /* its name, or "auto" */
-	char *xtables_lock; /* NULL: as iptables has it */
+	char *engine;		/* its name, or "auto" */
+	char *xtables_lock;	/* NULL: as iptables has it */
 	uint32_t conntrack_max; /* 0: from the machine's memory */
 	unsigned session_timeout_ms;
 	char *state_dir;
@@ -72,8 +72,8 @@ int settings_copy(struct settings **ret, const struct settings *settings);
 int settings_load(struct settings *settings, const char *path, const struct log *log,
 	struct error *error);
 /* The same for text in memory; path stands in the sentences alone. */
-int settings_parse(struct settings *settings, const char *path, const char *text,
-	size_t size, const struct log *log, struct error *error);
+int settings_parse(struct settings *settings, const char *path, const char *text, size_t size,
+	const struct log *log, struct error *error);
 /* One key, its value as it would stand in the file ("[80, 53/udp]"). */
 int settings_set(struct settings *settings, const char *key, const char *value,
 	struct error *error);
@@ -85,8 +85,7 @@ int settings_registry(const struct settings *settings, char **ret, struct error 
  * not set. A file that others than its owner may read or write is refused. The caller
  * frees.
  */
-int settings_credentials(
-	const struct settings *settings, char **ret, struct error *error);
+int settings_credentials(const struct settings *settings, char **ret, struct error *error);
 
 /*
  * The table, for manuals and tests: NULL after the last key. A default is as it would

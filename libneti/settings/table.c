@@ -11,52 +11,49 @@
 
 _Static_assert(sizeof(struct prefix) <= SETTINGS_SIZE_MAX, "the largest single value");
 
-static const struct settings_type registry_address = {
-	"registry address", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_text };
-static const struct settings_type path = {
-	"absolute path", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_path };
-static const struct settings_type node = {
-	"ZooKeeper path", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_node };
+static const struct settings_type registry_address = { "registry address", SETTINGS_SCALAR,
+	sizeof(char *), 1, NULL, settings_read_text };
+static const struct settings_type path = { "absolute path", SETTINGS_SCALAR, sizeof(char *), 1,
+	NULL, settings_read_path };
+static const struct settings_type node = { "ZooKeeper path", SETTINGS_SCALAR, sizeof(char *), 1,
+	NULL, settings_read_node };
 static const struct settings_type id = { "id", SETTINGS_SCALAR, sizeof(char *), 1, NULL,
 	settings_read_id };
-static const struct settings_type network = {
-	"network name", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_network };
+static const struct settings_type network = { "network name", SETTINGS_SCALAR, sizeof(char *), 1,
+	NULL, settings_read_network };
 static const struct settings_type word = { "word", SETTINGS_SCALAR, sizeof(char *), 1, NULL,
 	settings_read_engine };
-static const struct settings_type command = {
-	"command", SETTINGS_SCALAR, sizeof(char *), 1, NULL, settings_read_command };
-static const struct settings_type identity = {
-	"word", SETTINGS_SCALAR, sizeof(enum identity), 0, NULL, settings_read_identity };
-static const struct settings_type boolean = {
-	"boolean", SETTINGS_SCALAR, sizeof(bool), 0, NULL, settings_read_boolean };
-static const struct settings_type number = {
-	"number", SETTINGS_SCALAR, sizeof(uint32_t), 0, NULL, settings_read_number };
-static const struct settings_type timeout = {
-	"duration", SETTINGS_SCALAR, sizeof(unsigned), 0, NULL, settings_read_timeout };
+static const struct settings_type command = { "command", SETTINGS_SCALAR, sizeof(char *), 1, NULL,
+	settings_read_command };
+static const struct settings_type identity = { "word", SETTINGS_SCALAR, sizeof(enum identity), 0,
+	NULL, settings_read_identity };
+static const struct settings_type boolean = { "boolean", SETTINGS_SCALAR, sizeof(bool), 0, NULL,
+	settings_read_boolean };
+static const struct settings_type number = { "number", SETTINGS_SCALAR, sizeof(uint32_t), 0, NULL,
+	settings_read_number };
+static const struct settings_type timeout = { "duration", SETTINGS_SCALAR, sizeof(unsigned), 0,
+	NULL, settings_read_timeout };
 static const struct settings_type address = { "IPv4 address", SETTINGS_SCALAR,
 	sizeof(struct address), 0, NULL, settings_read_address };
-static const struct settings_type overlay = { "IPv4 prefix", SETTINGS_SCALAR,
-	sizeof(struct prefix), 0, NULL, settings_read_overlay };
+static const struct settings_type overlay = { "IPv4 prefix", SETTINGS_SCALAR, sizeof(struct prefix),
+	0, NULL, settings_read_overlay };
 static const struct settings_type prefixes = { "list of prefixes", SETTINGS_LIST,
 	sizeof(struct prefix), 0, NULL, settings_read_prefix };
 static const struct settings_type ports = { "list of ports", SETTINGS_LIST,
 	sizeof(struct port_range), 0, NULL, settings_read_ports };
 static const struct settings_type port = { "port", SETTINGS_SCALAR, sizeof(uint16_t), 0, NULL,
 	settings_read_port };
-static const struct settings_type servers = { "list of servers", SETTINGS_LIST,
-	sizeof(char *), 1, NULL, settings_read_host };
+static const struct settings_type servers = { "list of servers", SETTINGS_LIST, sizeof(char *), 1,
+	NULL, settings_read_host };
 static const struct settings_type overrides = { "map of addresses", SETTINGS_PAIRS,
-	sizeof(struct override), 0, settings_read_override_from,
-	settings_read_override_to };
-static const struct settings_type hosts = { "map of lists", SETTINGS_LISTS,
-	sizeof(struct zk_hosts), 2, settings_read_zk_network, settings_read_zk_host };
+	sizeof(struct override), 0, settings_read_override_from, settings_read_override_to };
+static const struct settings_type hosts = { "map of lists", SETTINGS_LISTS, sizeof(struct zk_hosts),
+	2, settings_read_zk_network, settings_read_zk_host };
 
 #define VALUE(field) offsetof(struct settings, field), 0
-#define ITEMS(field)                                                                     \
-	offsetof(struct settings, field), offsetof(struct settings, n_##field)
-#define POLICY_ITEMS(field)                                                              \
-	offsetof(struct settings, policy.field),                                         \
-		offsetof(struct settings, policy.n_##field)
+#define ITEMS(field) offsetof(struct settings, field), offsetof(struct settings, n_##field)
+#define POLICY_ITEMS(field)                                                                        \
+	offsetof(struct settings, policy.field), offsetof(struct settings, policy.n_##field)
 
 const struct settings_entry settings_table[] = {
 	{ "registry", &registry_address, VALUE(registry), NULL,
@@ -78,8 +75,7 @@ const struct settings_entry settings_table[] = {
 	{ "overlay_exclude", &prefixes, ITEMS(overlay_exclude), NULL,
 		"overlay addresses that are never given" },
 	{ "open_ports", &ports, POLICY_ITEMS(open_ports), NULL, "ports open to everybody" },
-	{ "reject_all", &boolean, VALUE(policy.reject_all), "false",
-		"drop what no rule lets in" },
+	{ "reject_all", &boolean, VALUE(policy.reject_all), "false", "drop what no rule lets in" },
 	{ "ssh_whitelist", &prefixes, POLICY_ITEMS(ssh_whitelist), NULL,
 		"who may reach TCP port 22 without being a member" },
 	{ "trusted", &prefixes, POLICY_ITEMS(trusted), NULL,
@@ -88,8 +84,7 @@ const struct settings_entry settings_table[] = {
 		"destinations that are sent elsewhere, before the members' paths" },
 	{ "forwarded", &boolean, VALUE(policy.forwarded), "false",
 		"map overlay addresses also in forwarded traffic" },
-	{ "icmp", &boolean, VALUE(policy.icmp), "true",
-		"answer the echo requests of strangers" },
+	{ "icmp", &boolean, VALUE(policy.icmp), "true", "answer the echo requests of strangers" },
 	{ "engine", &word, VALUE(engine), "auto",
 		"what keeps the kernel's rules: auto takes the best that the kernel has" },
 	{ "xtables_lock", &path, VALUE(xtables_lock), NULL,

@@ -39,9 +39,9 @@ struct settings_type {
 struct settings_entry {
 	const char *key;
 	const struct settings_type *type;
-	size_t offset; /* in struct settings: of the value, or of the pointer to the items
+	size_t offset;	      /* in struct settings: of the value, or of the pointer to the items
 			*/
-	size_t count;  /* of the number of items */
+	size_t count;	      /* of the number of items */
 	const char *standard; /* the default; NULL: none */
 	const char *help;
 };
@@ -83,8 +83,8 @@ int settings_fail_unknown(const struct settings_at *at, const char *key);
  * Reads text into settings, all of it or none: a file, or with an entry the value of that
  * key.
  */
-int settings_read(struct settings *settings, const struct settings_entry *entry,
-	const char *text, size_t size, const struct settings_at *at);
+int settings_read(struct settings *settings, const struct settings_entry *entry, const char *text,
+	size_t size, const struct settings_at *at);
 
 /* The readers of the types: 0 or a negative errno; *ret is left alone on failure. */
 int settings_read_text(const struct settings_at *at, const char *text, void *ret);
@@ -102,8 +102,7 @@ int settings_read_address(const struct settings_at *at, const char *text, void *
 int settings_read_overlay(const struct settings_at *at, const char *text, void *ret);
 int settings_read_prefix(const struct settings_at *at, const char *text, void *ret);
 int settings_read_ports(const struct settings_at *at, const char *text, void *ret);
-int settings_read_override_from(
-	const struct settings_at *at, const char *text, void *ret);
+int settings_read_override_from(const struct settings_at *at, const char *text, void *ret);
 int settings_read_override_to(const struct settings_at *at, const char *text, void *ret);
 int settings_read_port(const struct settings_at *at, const char *text, void *ret);
 int settings_read_host(const struct settings_at *at, const char *text, void *ret);

@@ -38,8 +38,7 @@ int settings_fail(const struct settings_at *at, int result, const char *format, 
 	text_format(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
 	place(at, before, sizeof(before));
-	return error_set(
-		at->error, result, NETI_REASON_SETTINGS, "%s%s", before, sentence);
+	return error_set(at->error, result, NETI_REASON_SETTINGS, "%s%s", before, sentence);
 }
 
 void settings_warn(const struct settings_at *at, const char *format, ...)
@@ -62,8 +61,7 @@ const char *settings_quote(const char *text, char quoted[SETTINGS_QUOTE_MAX])
 	/* Never half a UTF-8 character. */
 	while (n < length && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
-	snprintf(quoted, SETTINGS_QUOTE_MAX, "\"%.*s%s\"", (int)n, text,
-		n < length ? "..." : "");
+	snprintf(quoted, SETTINGS_QUOTE_MAX, "\"%.*s%s\"", (int)n, text, n < length ? "..." : "");
 	for (char *c = quoted; *c; c++)
 		if (text_is_control(*c))
 			*c = '?';
@@ -93,8 +91,8 @@ int settings_read_text(const struct settings_at *at, const char *text, void *ret
 		return settings_fail(at, -EINVAL, "an empty text is no value");
 	for (const char *c = text; *c; c++)
 		if (text_is_control(*c) || *c == ' ')
-			return settings_fail_value(
-				at, text, "holds a space or a control character");
+			return settings_fail_value(at, text,
+				"holds a space or a control character");
 	return copy_text(at, text, ret);
 }
 
@@ -118,8 +116,7 @@ int settings_read_node(const struct settings_at *at, const char *text, void *ret
 			"is not a ZooKeeper path, such as /neti: it begins "
 			"with a slash and ends without one");
 	if (strstr(text, "//") || strstr(text, "/./") || strstr(text, "/../") ||
-		strcmp(strrchr(text, '/'), "/.") == 0 ||
-		strcmp(strrchr(text, '/'), "/..") == 0)
+		strcmp(strrchr(text, '/'), "/.") == 0 || strcmp(strrchr(text, '/'), "/..") == 0)
 		return settings_fail_value(at, text,
 			"is not a ZooKeeper path: a part of it is empty or dots");
 	return settings_read_text(at, text, ret);
@@ -183,8 +180,8 @@ int settings_read_identity(const struct settings_at *at, const char *text, void 
 
 int settings_read_boolean(const struct settings_at *at, const char *text, void *ret)
 {
-	static const char *const words[][2] = {
-		{"false", "true"}, {"no", "yes"}, {"off", "on"}};
+	static const char *const words[][2] = { { "false", "true" }, { "no", "yes" },
+		{ "off", "on" } };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		for (int value = 0; value < 2; value++) {
@@ -235,8 +232,7 @@ int settings_read_timeout(const struct settings_at *at, const char *text, void *
 	int result = duration_parse(text, &ms);
 
 	if (result == -EINVAL)
-		return settings_fail_value(
-			at, text, "is not a duration, such as 10s, 500ms or 5m");
+		return settings_fail_value(at, text, "is not a duration, such as 10s, 500ms or 5m");
 	if (result < 0 || ms < TIMEOUT_MIN_MS || ms > TIMEOUT_MAX_MS)
 		return settings_fail_value(at, text, "is out of range: 100ms to 1h");
 	*(unsigned *)ret = (unsigned)ms;
@@ -248,11 +244,10 @@ int settings_read_address(const struct settings_at *at, const char *text, void *
 	struct address address;
 
 	if (address_parse(text, &address) < 0)
-		return settings_fail_value(
-			at, text, "is not an address, such as 10.1.2.3");
+		return settings_fail_value(at, text, "is not an address, such as 10.1.2.3");
 	if (address.family != AF_INET)
-		return settings_fail_value(
-			at, text, "is an IPv6 address: only IPv4 is supported here yet");
+		return settings_fail_value(at, text,
+			"is an IPv6 address: only IPv4 is supported here yet");
 	if (!address_is_unicast(&address))
 		return settings_fail_value(at, text, "is not the address of one host");
 	*(struct address *)ret = address;
@@ -271,8 +266,7 @@ static int check_overlay(const struct settings_at *at, const char *text,
 	/* 127.0.0.0/8 cannot hide between a first and a last address that are both good.
 	 */
 	if (!address_is_unicast(&prefix->address) || !address_is_unicast(&last))
-		return settings_fail_value(
-			at, text, "holds addresses that no host can have");
+		return settings_fail_value(at, text, "holds addresses that no host can have");
 	return 0;
 }
 
@@ -283,14 +277,12 @@ int settings_read_overlay(const struct settings_at *at, const char *text, void *
 	int cut = prefix_parse(text, &prefix), result;
 
 	if (cut < 0)
-		return settings_fail_value(
-			at, text, "is not a prefix, such as 192.168.0.0/18");
+		return settings_fail_value(at, text, "is not a prefix, such as 192.168.0.0/18");
 	if (prefix.address.family != AF_INET)
 		return settings_fail_value(at, text,
 			"is an IPv6 prefix: an IPv6 overlay is not supported yet");
 	if (cut)
-		return settings_fail(at, -EINVAL,
-			"%s has host bits set: the prefix is %s",
+		return settings_fail(at, -EINVAL, "%s has host bits set: the prefix is %s",
 			settings_quote(text, quoted), prefix_format(&prefix, right));
 	result = check_overlay(at, text, &prefix);
 	if (result < 0)
@@ -306,8 +298,8 @@ int settings_read_prefix(const struct settings_at *at, const char *text, void *r
 	int cut = prefix_parse(text, &prefix);
 
 	if (cut < 0)
-		return settings_fail_value(
-			at, text, "is not an address or a prefix, such as 10.0.0.0/8");
+		return settings_fail_value(at, text,
+			"is not an address or a prefix, such as 10.0.0.0/8");
 	/* The first system handed such a prefix to iptables, which reads it like this. */
 	if (cut)
 		settings_warn(at, "%s has host bits set and is read as %s",

@@ -80,14 +80,12 @@ static int fail_yaml(const struct source *source)
 		return error_memory(at.error);
 	if (parser->error == YAML_READER_ERROR) {
 		at.line = line_of_offset(source, parser->problem_offset);
-		return settings_fail(
-			&at, -EILSEQ, "not plain UTF-8 text: %s", parser->problem);
+		return settings_fail(&at, -EILSEQ, "not plain UTF-8 text: %s", parser->problem);
 	}
 	/* The end of a text without a last newline is a line further to libyaml. */
 	at.line = parser->problem_mark.line < last ? parser->problem_mark.line + 1 : last;
 	if (tab_indents(source, at.line))
-		return settings_fail(
-			&at, -EINVAL, "a tab stands where YAML wants spaces");
+		return settings_fail(&at, -EINVAL, "a tab stands where YAML wants spaces");
 	return fail_syntax(source, &at);
 }
 
@@ -95,23 +93,20 @@ struct shape {
 	unsigned documents, depth;
 };
 
-static int check_event(const struct source *source, const yaml_event_t *event,
-	struct shape *shape)
+static int check_event(const struct source *source, const yaml_event_t *event, struct shape *shape)
 {
 	struct settings_at at = *source->at;
 
 	at.line = event->start_mark.line + 1;
 	shape->documents += event->type == YAML_DOCUMENT_START_EVENT;
-	shape->depth += event->type == YAML_SEQUENCE_START_EVENT ||
-			event->type == YAML_MAPPING_START_EVENT;
-	shape->depth -= event->type == YAML_SEQUENCE_END_EVENT ||
-			event->type == YAML_MAPPING_END_EVENT;
+	shape->depth +=
+		event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT;
+	shape->depth -=
+		event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
 	if (shape->documents > 1)
-		return settings_fail(
-			&at, -EINVAL, "a second document begins: only one is read");
+		return settings_fail(&at, -EINVAL, "a second document begins: only one is read");
 	if (shape->depth > DEPTH_MAX)
-		return settings_fail(
-			&at, -EINVAL, "lists and mappings are nested too deep");
+		return settings_fail(&at, -EINVAL, "lists and mappings are nested too deep");
 	return 0;
 }
 

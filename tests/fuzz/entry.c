@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(first, name, overlay_length);
 	address_parse(first, &overlay);
 	fleet_of(&overlay, &fleet);
-	if (entry_parse(&member, name, &fleet, address_modulo(&overlay, fleet.shards), &error) < 0) {
+	if (entry_parse(&member, name, &fleet, address_modulo(&overlay, fleet.shards), &error) <
+		0) {
 		PROMISE(is_sentence(error.text));
 	} else {
 		check_member(member, name);

@@ -8,8 +8,8 @@
 
 static int visit(void *data, const struct entry *entry)
 {
-	*(uint32_t *)data += entry->protocol + (uint32_t)entry->destination.bytes[0] +
-			     entry->answers.bytes[0];
+	*(uint32_t *)data +=
+		entry->protocol + (uint32_t)entry->destination.bytes[0] + entry->answers.bytes[0];
 	return 0;
 }
 
@@ -29,8 +29,11 @@ static const struct {
 	netlink_read_fn read;
 	void *data;
 } readers[] = {
-	{ on_entry, &every_entry }, { on_header, &set }, { on_members, &members },
-	{ on_denied, &denied }, { on_name, &every_name },
+	{ on_entry, &every_entry },
+	{ on_header, &set },
+	{ on_members, &members },
+	{ on_denied, &denied },
+	{ on_name, &every_name },
 };
 
 /* libmnl's own walk believes the kernel in the length of a message, and never ends at 2^32 - 1. */

@@ -16,7 +16,8 @@
 
 struct work {
 	const struct ruleset *from, *to;
-	struct address *targets; /* where paths and overrides of "to" lead, sorted; NULL: not asked yet */
+	struct address
+		*targets; /* where paths and overrides of "to" lead, sorted; NULL: not asked yet */
 	size_t n_targets;
 	struct netlink_batch *batch;
 	size_t forgotten;
@@ -31,7 +32,8 @@ static int gather_targets(struct work *work)
 
 	if (work->targets)
 		return 0;
-	work->targets = calloc(to->n_paths + to->policy.n_nat_overrides + 1, sizeof(*work->targets));
+	work->targets =
+		calloc(to->n_paths + to->policy.n_nat_overrides + 1, sizeof(*work->targets));
 	if (!work->targets)
 		return -ENOMEM;
 	for (size_t i = 0; i < to->n_paths; i++)
@@ -159,7 +161,8 @@ static int read_flows(struct work *work, const struct ruleset_diff *diff)
 
 static int do_work(struct work *work, const struct forget *forget)
 {
-	int closed, r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_delete_refused, work);
+	int closed,
+		r = netlink_batch_open(&work->batch, NETLINK_NETFILTER, on_delete_refused, work);
 
 	if (r < 0)
 		return r;

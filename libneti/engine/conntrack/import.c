@@ -132,8 +132,8 @@ static int on_socket(void *data, const struct nlmsghdr *message)
 	flow.destination_port = found->id.idiag_dport;
 	if (!address_is_unicast(&flow.source) || !address_is_unicast(&flow.destination))
 		return 0; /* loopback above all, which needs no leave */
-	while (i < N_STATES && (states[i].protocol != flow.protocol ||
-				       states[i].socket != found->idiag_state))
+	while (i < N_STATES &&
+		(states[i].protocol != flow.protocol || states[i].socket != found->idiag_state))
 		i++;
 	if (i == N_STATES || is_led_elsewhere(import->wanted, &flow, &states[i]))
 		return 0;
@@ -173,7 +173,8 @@ int conntrack_import(const struct ruleset *wanted, struct imported *ret)
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct import import = { .wanted = wanted };
 	int r = netlink_batch_open(&import.batch, NETLINK_NETFILTER, on_import_refused,
-		&import.imported), closed;
+		    &import.imported),
+	    closed;
 
 	if (r < 0)
 		return r;

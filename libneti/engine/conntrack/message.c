@@ -30,8 +30,7 @@ int conntrack_check(struct error *error)
 {
 	char space[64];
 	int r = netlink_request(NETLINK_NETFILTER,
-		begin(space, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC),
-		NULL, NULL);
+		begin(space, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC), NULL, NULL);
 
 	if (r == 0)
 		return 0;
@@ -57,8 +56,9 @@ static struct address read_address(const struct nlattr *attribute)
 
 static int on_entry(void *data, const struct nlmsghdr *message)
 {
-	const struct nlattr *of[CTA_MAX + 1], *sent[CTA_TUPLE_MAX + 1], *answered[CTA_TUPLE_MAX + 1],
-		*ip[CTA_IP_MAX + 1], *answered_ip[CTA_IP_MAX + 1], *protocol[CTA_PROTO_MAX + 1];
+	const struct nlattr *of[CTA_MAX + 1], *sent[CTA_TUPLE_MAX + 1],
+		*answered[CTA_TUPLE_MAX + 1], *ip[CTA_IP_MAX + 1], *answered_ip[CTA_IP_MAX + 1],
+		*protocol[CTA_PROTO_MAX + 1];
 	const struct visit *visit = data;
 	struct entry entry;
 
@@ -146,7 +146,8 @@ static void put_tuple(struct nlmsghdr *message, uint16_t type, const struct flow
 	static const struct {
 		uint16_t source, destination;
 		size_t size;
-	} families[] = { { CTA_IP_V4_SRC, CTA_IP_V4_DST, 4 }, { CTA_IP_V6_SRC, CTA_IP_V6_DST, 16 } };
+	} families[] = { { CTA_IP_V4_SRC, CTA_IP_V4_DST, 4 },
+		{ CTA_IP_V6_SRC, CTA_IP_V6_DST, 16 } };
 	const struct address *ends[] = { &flow->source, &flow->destination };
 	const uint16_t *ports[] = { &flow->source_port, &flow->destination_port };
 	size_t six = flow->source.family == AF_INET6;
@@ -183,8 +184,8 @@ static void put_tcp(struct nlmsghdr *message, uint8_t state)
 
 void entry_create(void *space, const struct flow *flow, const struct entry_state *state)
 {
-	struct nlmsghdr *message = begin(space, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL,
-		flow->source.family);
+	struct nlmsghdr *message =
+		begin(space, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL, flow->source.family);
 
 	put_tuple(message, CTA_TUPLE_ORIG, flow, false);
 	put_tuple(message, CTA_TUPLE_REPLY, flow, true);

@@ -31,7 +31,7 @@ void entry_delete(void *space, const struct entry *entry);
 
 struct entry_state {
 	bool answered;
-	uint8_t tcp; /* TCP_CONNTRACK_* */
+	uint8_t tcp;	  /* TCP_CONNTRACK_* */
 	uint32_t timeout; /* seconds */
 };
 /* -EEXIST when there is one. */

@@ -75,9 +75,8 @@ uint32_t conntrack_timeout(const char *name, uint32_t otherwise)
 static uint64_t from_memory(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-	uint64_t entries = pages > 0 && size > 0 ?
-				   (uint64_t)pages * (uint64_t)size / MEMORY_AN_ENTRY :
-				   0;
+	uint64_t entries =
+		pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / MEMORY_AN_ENTRY : 0;
 
 	return entries < ENTRIES_MAX ? entries : ENTRIES_MAX;
 }
@@ -98,7 +97,8 @@ static void say(int result, uint64_t present, uint64_t wanted, const struct log 
 {
 	if (result == 0)
 		log_info(log,
-			"the table of connections has room for %" PRIu64 " now, for %" PRIu64 " before",
+			"the table of connections has room for %" PRIu64 " now, for %" PRIu64
+			" before",
 			wanted, present);
 	else if (result == -EROFS)
 		log_info(log,

@@ -11,10 +11,10 @@
 struct iptables {
 	struct engine engine;
 	bool ipv6_missed; /* said once */
-	bool lock_busy; /* it was not to be had the last time */
+	bool lock_busy;	  /* it was not to be had the last time */
 	/* Of one pass. */
 	const char *names[SETS]; /* that the rules ask */
-	bool surplus; /* peers are to leave */
+	bool surplus;		 /* peers are to leave */
 	bool ipv6_failed;
 };
 
@@ -22,7 +22,7 @@ struct iptables {
 struct change {
 	struct iptables *iptables;
 	const struct ruleset *to; /* NULL: nothing of Neti's */
-	bool enforce; /* with the final drop */
+	bool enforce;		  /* with the final drop */
 	/* The tree of the overlay alone, from one known state to the next; NULL: whatever the table
 	 * holds. */
 	const struct ruleset *from;

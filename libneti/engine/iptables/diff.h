@@ -14,7 +14,8 @@ struct step {
 };
 
 /* In order of position; a chain that does not exist is empty. The caller frees. */
-int chain_diff(struct xtables *xtables, const struct chain *chain, struct step **ret, size_t *ret_n);
+int chain_diff(struct xtables *xtables, const struct chain *chain, struct step **ret,
+	size_t *ret_n);
 /* One of the own rules in a built-in chain. */
 bool chain_diff_is_jump(struct xtables *xtables, const char *builtin, const void *entry);
 

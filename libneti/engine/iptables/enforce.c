@@ -37,10 +37,11 @@ static int write_filter(struct engine_work *work, enum table table, bool enforce
 	struct error *error)
 {
 	struct iptables *iptables = (struct iptables *)work->engine;
-	struct change change = {
-		.iptables = iptables, .to = work->to, .enforce = enforce, .names = iptables->names,
-		.report = work->report
-	};
+	struct change change = { .iptables = iptables,
+		.to = work->to,
+		.enforce = enforce,
+		.names = iptables->names,
+		.report = work->report };
 	int r;
 
 	if (table == TABLE_FILTER6 && iptables->ipv6_failed)

@@ -29,7 +29,8 @@
 static const struct layout {
 	size_t size, ip_size, target_offset, next_offset;
 } layouts[] = {
-	{ sizeof(struct ipt_entry), sizeof(struct ipt_ip), offsetof(struct ipt_entry, target_offset),
+	{ sizeof(struct ipt_entry), sizeof(struct ipt_ip),
+		offsetof(struct ipt_entry, target_offset),
 		offsetof(struct ipt_entry, next_offset) },
 	{ sizeof(struct ip6t_entry), sizeof(struct ip6t_ip6),
 		offsetof(struct ip6t_entry, target_offset),
@@ -98,8 +99,8 @@ static void put_ipv6(const struct rule *rule, struct ip6t_ip6 *ip)
 	put_prefix(&rule->destination, (void *)&ip->dst, (void *)&ip->dmsk);
 	put_interface(rule, ip->iniface, ip->iniface_mask);
 	ip->proto = rule->protocol;
-	ip->flags = (rule->target == RULE_GOTO ? IP6T_F_GOTO : 0) |
-		    (rule->protocol ? IP6T_F_PROTO : 0);
+	ip->flags =
+		(rule->target == RULE_GOTO ? IP6T_F_GOTO : 0) | (rule->protocol ? IP6T_F_PROTO : 0);
 }
 
 static void put_tcp(const struct rule *rule, struct entry *entry)
@@ -171,7 +172,8 @@ static void put_matches(const struct rule *rule, struct entry *entry, const uint
 
 static void put_add(struct entry *entry, const uint16_t sets[SETS])
 {
-	struct xt_set_info_target_v3 *info = extend(entry, "SET", SET_TARGET_REVISION, sizeof(*info));
+	struct xt_set_info_target_v3 *info =
+		extend(entry, "SET", SET_TARGET_REVISION, sizeof(*info));
 
 	info->add_set.index = sets[SET_DENIED];
 	info->add_set.dim = IPSET_DIM_TWO;
@@ -320,11 +322,11 @@ static void get_ip(const void *entry, uint8_t family, struct rule *rule)
 
 static void get_states(const struct xt_conntrack_mtinfo3 *info, struct rule *rule)
 {
-	rule->states = (info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW) ? RULE_NEW : 0) |
-		       (info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_RELATED) ? RULE_RELATED : 0) |
-		       (info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED) ?
-				       RULE_ESTABLISHED :
-				       0);
+	rule->states =
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW) ? RULE_NEW : 0) |
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_RELATED) ? RULE_RELATED : 0) |
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED) ? RULE_ESTABLISHED :
+										0);
 }
 
 static void get_ports(const uint16_t ports[2], struct rule *rule)
@@ -355,8 +357,7 @@ static int get_match(const struct xt_entry_match *match, const uint16_t sets[SET
 	} else if (strcmp(name, "icmp") == 0 || strcmp(name, "icmp6") == 0) {
 		rule->typed = true;
 		rule->icmp_type = match->data[0];
-	} else if (strcmp(name, "conntrack") == 0 &&
-		   match->u.user.revision == CONNTRACK_REVISION) {
+	} else if (strcmp(name, "conntrack") == 0 && match->u.user.revision == CONNTRACK_REVISION) {
 		get_states(data, rule);
 	} else if (strcmp(name, "set") == 0 && match->u.user.revision == SET_MATCH_REVISION) {
 		uint16_t index = ((const struct xt_set_info_match_v4 *)data)->match_set.index;

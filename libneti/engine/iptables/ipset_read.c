@@ -252,7 +252,8 @@ static int on_name(void *data, const struct nlmsghdr *message)
 	return 0;
 }
 
-int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data)
+int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name),
+	void *data)
 {
 	struct names names = { beginning, found, data };
 	char space[256];

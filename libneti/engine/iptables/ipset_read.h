@@ -24,7 +24,8 @@ int netlink_set_members(const char *name, struct address **ret, size_t *ret_n);
 /* The entries of a hash:ip,port with time-out and counters. The caller frees. */
 int netlink_set_denied(const char *name, struct denied **ret, size_t *ret_n);
 /* Calls back for every set whose name begins so; names are at most 31 characters. */
-int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name), void *data);
+int netlink_set_names(const char *beginning, void (*found)(void *data, const char *name),
+	void *data);
 /* Whether the kernel has ip_set at all (type NULL), or a set type. */
 int netlink_set_type(const char *type);
 

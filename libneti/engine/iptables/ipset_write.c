@@ -23,7 +23,7 @@
 struct sets {
 	struct ipset_session *session;
 	uint32_t line; /* libipset gathers entries only when they have a line number */
-	char name[IPSET_MAXNAMELEN]; /* the set asked about last, and its type: one question a */
+	char name[IPSET_MAXNAMELEN];   /* the set asked about last, and its type: one question a */
 	const struct ipset_type *type; /* set, not one an entry */
 };
 

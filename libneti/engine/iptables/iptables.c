@@ -154,8 +154,8 @@ static int peers_out(struct engine_work *work, struct error *error)
 	int r;
 
 	if (diff)
-		return change_peers(NULL, 0, diff->peers_removed, diff->n_peers_removed, work->report,
-			error);
+		return change_peers(NULL, 0, diff->peers_removed, diff->n_peers_removed,
+			work->report, error);
 	r = trim_peers(work, error);
 	if (r == 0)
 		r = leave_spares(work, error);
@@ -166,10 +166,12 @@ static int peers_out(struct engine_work *work, struct error *error)
 static int write_paths(struct engine_work *work, struct error *error)
 {
 	const struct ruleset_diff *diff = work->diff;
-	struct change change = {
-		.iptables = (struct iptables *)work->engine, .to = work->to, .from = work->from,
-		.diff = diff, .names = set_names, .report = work->report
-	};
+	struct change change = { .iptables = (struct iptables *)work->engine,
+		.to = work->to,
+		.from = work->from,
+		.diff = diff,
+		.names = set_names,
+		.report = work->report };
 
 	if (diff && diff->n_paths_added + diff->n_paths_removed + diff->n_paths_changed == 0)
 		return 0;

@@ -21,7 +21,7 @@
 
 /* Nanoseconds. Short, because a program that takes the lock all the time lets go for moments
  * only; a question costs a microsecond. */
-#define POLL_FIRST 500000 /* who has it mostly has it for milliseconds */
+#define POLL_FIRST 500000  /* who has it mostly has it for milliseconds */
 #define POLL_LAST 3000000  /* some let go for two of them only */
 #define POLL_LONG 50000000 /* after a second, or when it was not to be had the last time either */
 

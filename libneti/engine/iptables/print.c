@@ -25,7 +25,8 @@ static void print_rule(struct buffer *text, struct xtables *xtables, const char 
 	if (xtables_decode(xtables, entry, &rule) == 0)
 		render_rule(text, chain, &rule);
 	else
-		buffer_print(text, "-A %s # rule %zu, which Neti did not make", chain, position + 1);
+		buffer_print(text, "-A %s # rule %zu, which Neti did not make", chain,
+			position + 1);
 }
 
 static int print_chain_difference(struct print *print, const struct chain *chain)

@@ -15,10 +15,16 @@
  * entry's packet counter back to one, matching it counts on.
  */
 const struct set_shape render_sets[SETS] = {
-	[SET_PEERS] = { .name = "neti-peers", .spare = "neti-peers-new", .type = "hash:ip",
-			.maxelem = PEERS_MAX },
-	[SET_DENIED] = { .name = "neti-denied", .spare = "neti-denied-new", .type = "hash:ip,port",
-			 .maxelem = DENIED_MAX, .timeout = DENIED_TIMEOUT, .counters = true },
+	[SET_PEERS] = { .name = "neti-peers",
+		.spare = "neti-peers-new",
+		.type = "hash:ip",
+		.maxelem = PEERS_MAX },
+	[SET_DENIED] = { .name = "neti-denied",
+		.spare = "neti-denied-new",
+		.type = "hash:ip,port",
+		.maxelem = DENIED_MAX,
+		.timeout = DENIED_TIMEOUT,
+		.counters = true },
 };
 
 static const struct {

@@ -54,7 +54,7 @@ struct rule {
 	bool loopback;			   /* -i lo */
 	uint8_t protocol;		   /* 0: any */
 	bool syn, not_syn;
-	bool typed;	    /* ICMP: of this type */
+	bool typed; /* ICMP: of this type */
 	uint8_t icmp_type;
 	uint16_t low, high; /* destination ports; high 0: any */
 	uint8_t states;	    /* enum rule_state; 0: any */

@@ -15,7 +15,8 @@ static int cannot_read(const char *name, int r, struct error *error)
 	if (r == -EPERM)
 		return error_set(error, r, NETI_REASON_PRIVILEGE,
 			"not permitted to read set %s: CAP_NET_ADMIN is needed", name);
-	return error_set(error, r, NETI_REASON_KERNEL, "cannot read set %s: %s", name, strerror(-r));
+	return error_set(error, r, NETI_REASON_KERNEL, "cannot read set %s: %s", name,
+		strerror(-r));
 }
 
 static bool is_right(const struct set_shape *shape, const struct netlink_set *found)
@@ -182,7 +183,8 @@ int iptables_sets_choose(const struct ruleset *wanted, const char *ret_names[SET
 		ret_names[set] = wrong ? shape->spare : shape->name;
 		if (wrong)
 			r = clear_spare(set, error);
-		if (wrong && r == 0) /* then our rules ask it: exchanged, they would ask the wrong one */
+		if (wrong &&
+			r == 0) /* then our rules ask it: exchanged, they would ask the wrong one */
 			r = iptables_set_state(set, shape->spare, &spares[set], error);
 		any |= wrong;
 	}
@@ -221,8 +223,8 @@ int iptables_sets_change(const struct address *added, size_t n_added, const stru
 	size_t n_removed, struct engine_report *report, struct error *error)
 {
 	int r = n_added + n_removed == 0 ? 0 :
-					   change(render_sets[SET_PEERS].name, added, n_added, removed,
-						   n_removed, error);
+					   change(render_sets[SET_PEERS].name, added, n_added,
+						   removed, n_removed, error);
 
 	if (r == 0) {
 		report->entries += n_added + n_removed;
@@ -318,7 +320,8 @@ static void print_members(struct buffer *diff, const char *sign, const char *nam
 	char text[ADDRESS_TEXT_MAX];
 
 	for (size_t i = 0; i < n; i++)
-		buffer_print(diff, "%s add %s %s\n", sign, name, address_format(&addresses[i], text));
+		buffer_print(diff, "%s add %s %s\n", sign, name,
+			address_format(&addresses[i], text));
 }
 
 static void print_found(struct buffer *diff, const char *name, const struct netlink_set *found)

@@ -164,9 +164,8 @@ static int drop_chain(struct xtables *xtables, const char *name, struct sync *sy
  * order: libiptc 1.8.9 loses its index when the last chain goes and others follow. */
 static int drop_surplus(const struct job *job)
 {
-	static int (*const passes[])(struct xtables *, const char *, struct sync *) = {
-		empty_chain, drop_chain
-	};
+	static int (*const passes[])(struct xtables *, const char *, struct sync *) = { empty_chain,
+		drop_chain };
 	char(*names)[CHAIN_NAME_MAX] = NULL;
 	size_t n = 0;
 	int r = xtables_own_chains(job->xtables, &names, &n);
@@ -199,7 +198,8 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enfor
 /* The overlay addresses whose path is another now, sorted. The caller frees. */
 static int changed_addresses(const struct ruleset_diff *diff, struct address **ret, size_t *ret_n)
 {
-	const struct path *lists[] = { diff->paths_added, diff->paths_removed, diff->paths_changed };
+	const struct path *lists[] = { diff->paths_added, diff->paths_removed,
+		diff->paths_changed };
 	size_t lengths[] = { diff->n_paths_added, diff->n_paths_removed, diff->n_paths_changed };
 	size_t n = 0;
 
@@ -338,7 +338,9 @@ int sync_enforces(struct xtables *xtables)
 
 int sync_is_asked(struct xtables *xtables)
 {
-	static const struct rule jump = { .set = SET_NONE, .target = RULE_JUMP, .chain = CHAIN_INPUT };
+	static const struct rule jump = {
+		.set = SET_NONE, .target = RULE_JUMP, .chain = CHAIN_INPUT
+	};
 	const void *const *rules;
 	bool asked = false;
 	size_t n;

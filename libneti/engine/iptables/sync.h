@@ -8,7 +8,7 @@
 #include "table.h"
 
 struct sync {
-	size_t changed; /* rules and chains, added and deleted */
+	size_t changed;		   /* rules and chains, added and deleted */
 	char kept[CHAIN_NAME_MAX]; /* a surplus chain that a foreign rule refers to */
 };
 

@@ -300,8 +300,8 @@ bool xtables_chain_same(struct xtables *xtables, const struct chain *chain)
 
 int xtables_decode(struct xtables *xtables, const void *entry, struct rule *ret)
 {
-	int r = entry_decode(entry, xtables->backend->family, label_of(xtables, entry), xtables->sets,
-		ret);
+	int r = entry_decode(entry, xtables->backend->family, label_of(xtables, entry),
+		xtables->sets, ret);
 
 	return r == 0 && !xtables_same(xtables, entry, ret) ? -EINVAL : r;
 }
@@ -336,7 +336,7 @@ int xtables_append(struct xtables *xtables, const char *chain, const struct rule
 
 int xtables_delete(struct xtables *xtables, const char *chain, size_t position)
 {
-	return result(xtables->backend->delete(chain, (unsigned)position, xtables->handle));
+	return result(xtables->backend->delete (chain, (unsigned)position, xtables->handle));
 }
 
 int xtables_empty(struct xtables *xtables, const char *chain)

@@ -55,9 +55,8 @@ static void save_states(struct buffer *text, uint8_t states)
 	static const struct {
 		enum rule_state state;
 		const char *name;
-	} names[] = {
-		{ RULE_NEW, "NEW" }, { RULE_RELATED, "RELATED" }, { RULE_ESTABLISHED, "ESTABLISHED" }
-	};
+	} names[] = { { RULE_NEW, "NEW" }, { RULE_RELATED, "RELATED" },
+		{ RULE_ESTABLISHED, "ESTABLISHED" } };
 	const char *separator = " -m conntrack --ctstate ";
 
 	for (size_t i = 0; i < 3; i++) {
@@ -132,8 +131,8 @@ void render_set(struct buffer *text, enum set set, size_t entries)
 {
 	const struct set_shape *shape = &render_sets[set];
 
-	buffer_print(text, "create %s %s family inet hashsize %u maxelem %u", shape->name, shape->type,
-		render_hashsize(entries), shape->maxelem);
+	buffer_print(text, "create %s %s family inet hashsize %u maxelem %u", shape->name,
+		shape->type, render_hashsize(entries), shape->maxelem);
 	if (shape->timeout)
 		buffer_print(text, " timeout %u", shape->timeout);
 	if (shape->counters)
@@ -157,10 +156,9 @@ static int save_chain(void *data, const struct chain *chain)
 
 static int save_table(const struct ruleset *ruleset, enum table table, struct buffer *text)
 {
-	static const char *const comments[TABLES] = {
-		[TABLE_NAT] = "# iptables\n", [TABLE_FILTER] = "# iptables\n",
-		[TABLE_FILTER6] = "# ip6tables\n"
-	};
+	static const char *const comments[TABLES] = { [TABLE_NAT] = "# iptables\n",
+		[TABLE_FILTER] = "# iptables\n",
+		[TABLE_FILTER6] = "# ip6tables\n" };
 	struct chain chain = { 0 };
 	int r;
 

@@ -185,8 +185,8 @@ void netlink_nested(const struct nlattr *nest, const struct nlattr **ret, size_t
 const struct nlattr *netlink_next(const struct nlattr *nest, const struct nlattr *attribute)
 {
 	const char *end = (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest);
-	const struct nlattr *next = attribute ? mnl_attr_next(attribute) :
-						mnl_attr_get_payload(nest);
+	const struct nlattr *next =
+		attribute ? mnl_attr_next(attribute) : mnl_attr_get_payload(nest);
 
 	return mnl_attr_ok(next, (int)(end - (const char *)next)) ? next : NULL;
 }
@@ -204,7 +204,8 @@ const void *netlink_value(const struct nlattr *attribute, size_t *ret_size)
 
 uint8_t netlink_u8(const struct nlattr *attribute)
 {
-	return attribute && mnl_attr_get_payload_len(attribute) == 1 ? mnl_attr_get_u8(attribute) : 0;
+	return attribute && mnl_attr_get_payload_len(attribute) == 1 ? mnl_attr_get_u8(attribute) :
+								       0;
 }
 
 uint32_t netlink_be32(const struct nlattr *attribute)

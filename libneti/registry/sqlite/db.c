@@ -37,12 +37,17 @@ static int translate(int code)
 	static const struct {
 		int code, result;
 	} table[] = {
-		{ SQLITE_BUSY, -EBUSY },      { SQLITE_LOCKED, -EBUSY },
-		{ SQLITE_FULL, -ENOSPC },     { SQLITE_READONLY, -EACCES },
-		{ SQLITE_PERM, -EACCES },     { SQLITE_NOTADB, -EINVAL },
+		{ SQLITE_BUSY, -EBUSY },
+		{ SQLITE_LOCKED, -EBUSY },
+		{ SQLITE_FULL, -ENOSPC },
+		{ SQLITE_READONLY, -EACCES },
+		{ SQLITE_PERM, -EACCES },
+		{ SQLITE_NOTADB, -EINVAL },
 		{ SQLITE_CANTOPEN, -EACCES },
-		{ SQLITE_CORRUPT, -EUCLEAN }, { SQLITE_NOMEM, -ENOMEM },
-		{ SQLITE_TOOBIG, -EFBIG },    { SQLITE_CONSTRAINT, -EEXIST },
+		{ SQLITE_CORRUPT, -EUCLEAN },
+		{ SQLITE_NOMEM, -ENOMEM },
+		{ SQLITE_TOOBIG, -EFBIG },
+		{ SQLITE_CONSTRAINT, -EEXIST },
 	};
 
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
@@ -440,8 +445,7 @@ static int make_schema(struct sqlite_db *db)
 		return result;
 	result = check_schema(db, &empty);
 	if (result == 0 && empty) {
-		snprintf(marks, sizeof(marks),
-			"PRAGMA application_id=%d; PRAGMA user_version=%d;",
+		snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
 			SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
 		result = execute(db, sqlite_schema);
 		if (result == 0)
@@ -473,8 +477,7 @@ static int open_file(struct sqlite_db *db, const char *path)
 	int result, code;
 	bool empty;
 
-	code = sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-		NULL);
+	code = sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code != SQLITE_OK)
 		return translate(code);
 	sqlite3_busy_handler(db->db, on_busy, db);

@@ -32,8 +32,8 @@ int sqlite_file_explain(const char *path, int result, struct error *error)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
 		if (table[i].result == result)
-			return error_set(error, result, NETI_REASON_REGISTRY,
-				"registry file %s %s", path, table[i].text);
+			return error_set(error, result, NETI_REASON_REGISTRY, "registry file %s %s",
+				path, table[i].text);
 	return error_set(error, result, NETI_REASON_REGISTRY, "registry file %s: %s", path,
 		strerror(-result));
 }

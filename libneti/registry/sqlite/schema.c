@@ -8,9 +8,8 @@
  * "touched" and "grown" are the numbers of the last change of a node's bytes and of its list of
  * children. Triggers keep them, so that a row changed by hand is noticed like any other.
  */
-const char sqlite_clock[] =
-	"CREATE TABLE IF NOT EXISTS clock (boot TEXT PRIMARY KEY,"
-	" offset INTEGER NOT NULL) WITHOUT ROWID;";
+const char sqlite_clock[] = "CREATE TABLE IF NOT EXISTS clock (boot TEXT PRIMARY KEY,"
+			    " offset INTEGER NOT NULL) WITHOUT ROWID;";
 
 const char sqlite_schema[] =
 	"CREATE TABLE counter (serial INTEGER NOT NULL);"

@@ -49,7 +49,7 @@ struct sqlite {
 	char told_detail[256];
 	bool exchanged; /* the file, for another or none */
 	struct retry retry;
-	bool check; /* own change: the file does not say that it moved */
+	bool check;	      /* own change: the file does not say that it moved */
 	int64_t heartbeat_at; /* milliseconds of CLOCK_MONOTONIC */
 	struct pending *pending, **pending_end;
 	struct sqlite_watches watches;
@@ -328,8 +328,10 @@ static void beat_in(struct sqlite *sqlite, int64_t ms)
 /* A new session at once, unless they are ended one after the other. */
 static void expire(struct sqlite *sqlite)
 {
-	const char *why = sqlite->exchanged ? "the file was exchanged for another, or removed" :
-		"the session was ended by somebody else, or this process stood still";
+	const char *why =
+		sqlite->exchanged ?
+			"the file was exchanged for another, or removed" :
+			"the session was ended by somebody else, or this process stood still";
 
 	sqlite->expired = false;
 	sqlite->state = STORE_EXPIRED; /* what the answers ask for is refused from here on */

@@ -32,7 +32,7 @@ static int create(struct sqlite_db *db, int64_t session, const struct store_oper
 	return result;
 }
 
-static int delete(struct sqlite_db *db, const char *path)
+static int delete (struct sqlite_db *db, const char *path)
 {
 	int result = sqlite_db_has_children(db, path);
 
@@ -61,7 +61,7 @@ static int operate(struct sqlite_db *db, int64_t session, const struct store_ope
 	if (result < 0)
 		return result;
 	if (operation->kind == STORE_DELETE)
-		return delete(db, operation->path);
+		return delete (db, operation->path);
 	if (operation->kind == STORE_SET)
 		return sqlite_db_set(db, operation->path, operation->bytes, operation->size);
 	return 0;

@@ -220,7 +220,8 @@ static void *make_handle(void *data)
 	return NULL;
 }
 
-static int open_handle(struct zookeeper_client *client, const struct zookeeper_client_config *config)
+static int open_handle(struct zookeeper_client *client,
+	const struct zookeeper_client_config *config)
 {
 	struct opening opening = { .client = client, .config = config };
 	pthread_t thread;
@@ -305,15 +306,15 @@ int zookeeper_client_children(struct zookeeper_client *client, const char *path,
 int zookeeper_client_get(struct zookeeper_client *client, const char *path, bool watch,
 	struct zookeeper_item *item)
 {
-	return launched(item, zoo_awget(client->handle, path, watch ? on_node : NULL, client,
-				      on_data, item));
+	return launched(item,
+		zoo_awget(client->handle, path, watch ? on_node : NULL, client, on_data, item));
 }
 
 static void write_operation(const struct zookeeper_client *client, zoo_op_t *op,
 	const struct store_operation *from)
 {
-	const struct ACL_vector *acl = client->credentials ? &ZOO_CREATOR_ALL_ACL :
-							     &ZOO_OPEN_ACL_UNSAFE;
+	const struct ACL_vector *acl =
+		client->credentials ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
 	const char *bytes = from->size ? from->bytes : "";
 
 	switch (from->kind) {
@@ -322,8 +323,8 @@ static void write_operation(const struct zookeeper_client *client, zoo_op_t *op,
 			NULL, 0);
 		break;
 	case STORE_CREATE_EPHEMERAL:
-		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_EPHEMERAL,
-			NULL, 0);
+		zoo_create_op_init(op, from->path, bytes, (int)from->size, acl, ZOO_EPHEMERAL, NULL,
+			0);
 		break;
 	case STORE_DELETE:
 		zoo_delete_op_init(op, from->path, from->version);

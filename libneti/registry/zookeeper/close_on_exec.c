@@ -35,8 +35,7 @@ static bool is_such(int fd, const struct sockaddr_storage *server)
 	int undelayed = 0, flags = fcntl(fd, F_GETFD);
 
 	return flags >= 0 && !(flags & FD_CLOEXEC) && (fcntl(fd, F_GETFL) & O_NONBLOCK) &&
-	       getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-	       same_host(&peer, server) &&
+	       getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && same_host(&peer, server) &&
 	       getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &undelayed, &int_size) == 0 && undelayed;
 }
 
@@ -92,9 +91,8 @@ static void mark_pipe(int fd, void *data)
 	struct stat stat;
 
 	if (fd >= CLOSE_ON_EXEC_KNOWN || pipe->before->bits[fd / 8] & 1 << fd % 8 || flags < 0 ||
-		flags & FD_CLOEXEC || !(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
-		fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode) ||
-		(pipe->inode && stat.st_ino != pipe->inode))
+		flags & FD_CLOEXEC || !(fcntl(fd, F_GETFL) & O_NONBLOCK) || fstat(fd, &stat) < 0 ||
+		!S_ISFIFO(stat.st_mode) || (pipe->inode && stat.st_ino != pipe->inode))
 		return;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	pipe->inode = stat.st_ino;

@@ -37,8 +37,7 @@ int zookeeper_hosts_write(char **ret, const char *address, struct error *error)
 		if (length < 0) {
 			buffer_clear(&hosts);
 			return error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-				"registry hosts \"%.200s\": not HOST:PORT,HOST:PORT,...",
-				address);
+				"registry hosts \"%.200s\": not HOST:PORT,HOST:PORT,...", address);
 		}
 		if (!host[length])
 			break;
@@ -56,7 +55,8 @@ int zookeeper_hosts_write(char **ret, const char *address, struct error *error)
 /* Counts the addresses of one HOST:PORT as the client finds them; the first of IPv4 to the text. */
 static unsigned count_addresses(char *host, struct buffer *spare)
 {
-	struct addrinfo hints = { .ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM }, *all = NULL;
+	struct addrinfo hints = { .ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM },
+			*all = NULL;
 	char *colon = strrchr(host, ':'), text[INET_ADDRSTRLEN];
 	unsigned n = 0;
 

@@ -20,7 +20,7 @@
 #include "log.h"
 
 #define SLOTS 8
-#define PLACES 32	/* source lines remembered */
+#define PLACES 32 /* source lines remembered */
 #define QUIET_MS 60000
 #define LINES 16
 #define LINE_MAX_BYTES 300

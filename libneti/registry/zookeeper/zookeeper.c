@@ -210,7 +210,8 @@ static bool timeout_is_possible(const struct zookeeper_client *client)
 
 static void impossible(struct zk *zk, struct zookeeper_item *rest)
 {
-	expired(zk, rest, "the server granted a session without an id, or with an impossible time-out");
+	expired(zk, rest,
+		"the server granted a session without an id, or with an impossible time-out");
 }
 
 /* Returns true when it is none that anybody could hold. */
@@ -243,7 +244,8 @@ static void probe_event(struct zk *zk, enum zookeeper_event event)
 		zk->verdict_at = clock_now() + zk->config.session_timeout_ms;
 	else if (event != ZOOKEEPER_CONNECTED)
 		zk->verdict_at = 0;
-	if (event == ZOOKEEPER_EXPIRED || !timeout_is_possible(zk->probe)) { /* another one, later */
+	if (event == ZOOKEEPER_EXPIRED ||
+		!timeout_is_possible(zk->probe)) { /* another one, later */
 		close_probe(zk);
 		zk->outage_at = clock_now() + zk->config.session_timeout_ms;
 	}
