@@ -4,7 +4,7 @@
 # Reads the sources for what compilers do not say. Exceptions, with their reasons, stand in
 # .cppcheck and .clang-tidy.
 #
-# usage: analyse.sh cppcheck|clang-tidy, after a build with gcc
+# usage: analyse.sh cppcheck|clang-tidy|clang-format, the second after a build with gcc
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 flags=(-D_GNU_SOURCE -Iinclude -Ilibneti)
@@ -20,6 +20,11 @@ cppcheck)
 		-D'json_object_foreach(o,k,v)=while((v=next(o,&(k))))' \
 		-D'mnl_attr_for_each(a,m,o)=while((a=next(m,o)))' \
 		"${sources[@]}"
+	;;
+clang-format)
+	# Of version 14: others break some lines in other places.
+	find include libneti cli tests bench demo examples -name '*.[ch]' -print0 |
+		xargs -0 clang-format-14 --dry-run --Werror
 	;;
 clang-tidy)
 	# Four files at a time, so that one long one holds up nobody.

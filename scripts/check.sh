@@ -256,6 +256,9 @@ fi
 needed "build with gcc, warnings are errors" ./dev build gcc --enable-werror
 needed "build with clang, warnings are errors" ./dev build clang --enable-werror
 judge "cppcheck" cppcheck
+if command -v clang-format-14 >/dev/null; then # Debian 13 has later ones only
+	judge "clang-format" clang-format
+fi
 run_suites "all suites, gcc" build/gcc
 run_suites "all suites, clang" build/clang
 check_tarball
