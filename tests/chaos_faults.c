@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -86,14 +87,17 @@ void faults_spare(bool spare)
 
 bool faults_strike(enum fault fault, const char *call, const void *caller)
 {
+	struct dl_find_object object;
 	const char *file;
 	Dl_info info;
 
 	if (left < 0 || armed != fault || spared || paused)
 		return false;
-	file = dladdr(caller, &info) && info.dli_fname ? info.dli_fname : "?";
+	/* dladdr() goes through all symbols, and this is asked at every allocation. */
+	file = _dl_find_object((void *)caller, &object) == 0 ? object.dlfo_link_map->l_name : "?";
 	if (is_excepted(call, file) || atomic_fetch_sub(&left, 1) != 0)
 		return false;
+	file = dladdr(caller, &info) && info.dli_fname ? info.dli_fname : "?";
 	file = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 	snprintf(struck, sizeof(struck), "%s, called by %s%s%s", call, file,
 		info.dli_sname ? " near " : "", info.dli_sname ? info.dli_sname : "");
