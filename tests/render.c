@@ -207,11 +207,11 @@ START_TEST(test_own)
 	ck_assert(render_is_jump(TABLE_FILTER, "INPUT", &rule));
 	ck_assert(!render_is_jump(TABLE_FILTER, "FORWARD", &rule));
 	ck_assert(!render_is_jump(TABLE_NAT, "INPUT", &rule));
-	prefix_parse("10.0.0.0/8", &rule.destination);
+	prefix_parse("10.0.0.0/8", &rule.match.destination);
 	ck_assert(!render_is_jump(TABLE_FILTER, "INPUT", &rule));
 	strcpy(rule.chain, CHAIN_OUTPUT);
 	ck_assert(render_is_jump(TABLE_FILTER, "OUTPUT", &rule));
-	rule.source = rule.destination;
+	rule.match.source = rule.match.destination;
 	ck_assert(!render_is_jump(TABLE_FILTER, "OUTPUT", &rule));
 }
 END_TEST

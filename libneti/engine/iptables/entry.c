@@ -78,7 +78,7 @@ static void put_prefix(const struct prefix *prefix, unsigned char *address, unsi
 
 static void put_interface(const struct rule *rule, char *name, unsigned char *mask)
 {
-	if (!rule->loopback)
+	if (!rule->match.loopback)
 		return;
 	memcpy(name, "lo", sizeof("lo"));
 	memset(mask, 0xff, sizeof("lo"));
@@ -86,21 +86,21 @@ static void put_interface(const struct rule *rule, char *name, unsigned char *ma
 
 static void put_ipv4(const struct rule *rule, struct ipt_ip *ip)
 {
-	put_prefix(&rule->source, (void *)&ip->src, (void *)&ip->smsk);
-	put_prefix(&rule->destination, (void *)&ip->dst, (void *)&ip->dmsk);
+	put_prefix(&rule->match.source, (void *)&ip->src, (void *)&ip->smsk);
+	put_prefix(&rule->match.destination, (void *)&ip->dst, (void *)&ip->dmsk);
 	put_interface(rule, ip->iniface, ip->iniface_mask);
-	ip->proto = rule->protocol;
+	ip->proto = rule->match.protocol;
 	ip->flags = rule->target == RULE_GOTO ? IPT_F_GOTO : 0;
 }
 
 static void put_ipv6(const struct rule *rule, struct ip6t_ip6 *ip)
 {
-	put_prefix(&rule->source, (void *)&ip->src, (void *)&ip->smsk);
-	put_prefix(&rule->destination, (void *)&ip->dst, (void *)&ip->dmsk);
+	put_prefix(&rule->match.source, (void *)&ip->src, (void *)&ip->smsk);
+	put_prefix(&rule->match.destination, (void *)&ip->dst, (void *)&ip->dmsk);
 	put_interface(rule, ip->iniface, ip->iniface_mask);
-	ip->proto = rule->protocol;
-	ip->flags =
-		(rule->target == RULE_GOTO ? IP6T_F_GOTO : 0) | (rule->protocol ? IP6T_F_PROTO : 0);
+	ip->proto = rule->match.protocol;
+	ip->flags = (rule->target == RULE_GOTO ? IP6T_F_GOTO : 0) |
+		    (rule->match.protocol ? IP6T_F_PROTO : 0);
 }
 
 static void put_tcp(const struct rule *rule, struct entry *entry)
@@ -108,12 +108,12 @@ static void put_tcp(const struct rule *rule, struct entry *entry)
 	struct xt_tcp *tcp = extend(entry, "tcp", 0, sizeof(*tcp));
 
 	tcp->spts[1] = 0xffff;
-	tcp->dpts[0] = rule->low;
-	tcp->dpts[1] = rule->high ? rule->high : 0xffff;
-	if (rule->syn || rule->not_syn) {
+	tcp->dpts[0] = rule->match.low;
+	tcp->dpts[1] = rule->match.high ? rule->match.high : 0xffff;
+	if (rule->match.syn || rule->match.not_syn) {
 		tcp->flg_mask = SYN_MASK;
 		tcp->flg_cmp = SYN_ONLY;
-		tcp->invflags = rule->not_syn ? XT_TCP_INV_FLAGS : 0;
+		tcp->invflags = rule->match.not_syn ? XT_TCP_INV_FLAGS : 0;
 	}
 }
 
@@ -122,8 +122,8 @@ static void put_udp(const struct rule *rule, struct entry *entry)
 	struct xt_udp *udp = extend(entry, "udp", 0, sizeof(*udp));
 
 	udp->spts[1] = 0xffff;
-	udp->dpts[0] = rule->low;
-	udp->dpts[1] = rule->high ? rule->high : 0xffff;
+	udp->dpts[0] = rule->match.low;
+	udp->dpts[1] = rule->match.high ? rule->match.high : 0xffff;
 }
 
 static void put_states(const struct rule *rule, struct entry *entry)
@@ -132,11 +132,11 @@ static void put_states(const struct rule *rule, struct entry *entry)
 		extend(entry, "conntrack", CONNTRACK_REVISION, sizeof(*info));
 
 	info->match_flags = XT_CONNTRACK_STATE;
-	if (rule->states & RULE_NEW)
+	if (rule->match.states & STATE_NEW)
 		info->state_mask |= XT_CONNTRACK_STATE_BIT(IP_CT_NEW);
-	if (rule->states & RULE_RELATED)
+	if (rule->match.states & STATE_RELATED)
 		info->state_mask |= XT_CONNTRACK_STATE_BIT(IP_CT_RELATED);
-	if (rule->states & RULE_ESTABLISHED)
+	if (rule->match.states & STATE_ESTABLISHED)
 		info->state_mask |= XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED);
 }
 
@@ -154,17 +154,18 @@ static void put_set(const struct rule *rule, struct entry *entry, const uint16_t
 static void put_matches(const struct rule *rule, struct entry *entry, const uint16_t sets[SETS])
 {
 	/* Both families: type, lowest and highest code, inversion. */
-	unsigned char icmp[4] = { rule->icmp_type, 0, 0xff, 0 };
+	unsigned char icmp[4] = { rule->match.icmp_type, 0, 0xff, 0 };
 
-	if (rule->typed)
-		memcpy(extend(entry, rule->protocol == IPPROTO_ICMPV6 ? "icmp6" : "icmp", 0,
+	if (rule->match.typed)
+		memcpy(extend(entry, rule->match.protocol == IPPROTO_ICMPV6 ? "icmp6" : "icmp", 0,
 			       sizeof(icmp)),
 			icmp, sizeof(icmp));
-	if (rule->protocol == IPPROTO_TCP && (rule->high || rule->syn || rule->not_syn))
+	if (rule->match.protocol == IPPROTO_TCP &&
+		(rule->match.high || rule->match.syn || rule->match.not_syn))
 		put_tcp(rule, entry);
-	if (rule->protocol == IPPROTO_UDP && rule->high)
+	if (rule->match.protocol == IPPROTO_UDP && rule->match.high)
 		put_udp(rule, entry);
-	if (rule->states)
+	if (rule->match.states)
 		put_states(rule, entry);
 	if (rule->set != SET_NONE)
 		put_set(rule, entry, sets);
@@ -310,22 +311,23 @@ static void get_ip(const void *entry, uint8_t family, struct rule *rule)
 	bool six = family == AF_INET6;
 
 	get_prefix(six ? (const void *)&ip6->src : (const void *)&ip4->src,
-		six ? (const void *)&ip6->smsk : (const void *)&ip4->smsk, family, &rule->source);
+		six ? (const void *)&ip6->smsk : (const void *)&ip4->smsk, family,
+		&rule->match.source);
 	get_prefix(six ? (const void *)&ip6->dst : (const void *)&ip4->dst,
 		six ? (const void *)&ip6->dmsk : (const void *)&ip4->dmsk, family,
-		&rule->destination);
-	rule->loopback = (six ? ip6->iniface : ip4->iniface)[0] != '\0';
-	rule->protocol = (uint8_t)(six ? ip6->proto : ip4->proto);
+		&rule->match.destination);
+	rule->match.loopback = (six ? ip6->iniface : ip4->iniface)[0] != '\0';
+	rule->match.protocol = (uint8_t)(six ? ip6->proto : ip4->proto);
 	if (six ? ip6->flags & IP6T_F_GOTO : ip4->flags & IPT_F_GOTO)
 		rule->target = RULE_GOTO;
 }
 
 static void get_states(const struct xt_conntrack_mtinfo3 *info, struct rule *rule)
 {
-	rule->states =
-		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW) ? RULE_NEW : 0) |
-		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_RELATED) ? RULE_RELATED : 0) |
-		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED) ? RULE_ESTABLISHED :
+	rule->match.states =
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW) ? STATE_NEW : 0) |
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_RELATED) ? STATE_RELATED : 0) |
+		(info->state_mask & XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED) ? STATE_ESTABLISHED :
 										0);
 }
 
@@ -333,15 +335,15 @@ static void get_ports(const uint16_t ports[2], struct rule *rule)
 {
 	if (ports[0] == 0 && ports[1] == 0xffff)
 		return;
-	rule->low = ports[0];
-	rule->high = ports[1];
+	rule->match.low = ports[0];
+	rule->match.high = ports[1];
 }
 
 static void get_flags(const struct xt_tcp *tcp, struct rule *rule)
 {
 	get_ports(tcp->dpts, rule);
-	rule->syn = tcp->flg_mask && !(tcp->invflags & XT_TCP_INV_FLAGS);
-	rule->not_syn = tcp->flg_mask && !rule->syn;
+	rule->match.syn = tcp->flg_mask && !(tcp->invflags & XT_TCP_INV_FLAGS);
+	rule->match.not_syn = tcp->flg_mask && !rule->match.syn;
 }
 
 static int get_match(const struct xt_entry_match *match, const uint16_t sets[SETS],
@@ -355,8 +357,8 @@ static int get_match(const struct xt_entry_match *match, const uint16_t sets[SET
 	} else if (strcmp(name, "udp") == 0) {
 		get_ports(((const struct xt_udp *)data)->dpts, rule);
 	} else if (strcmp(name, "icmp") == 0 || strcmp(name, "icmp6") == 0) {
-		rule->typed = true;
-		rule->icmp_type = match->data[0];
+		rule->match.typed = true;
+		rule->match.icmp_type = match->data[0];
 	} else if (strcmp(name, "conntrack") == 0 && match->u.user.revision == CONNTRACK_REVISION) {
 		get_states(data, rule);
 	} else if (strcmp(name, "set") == 0 && match->u.user.revision == SET_MATCH_REVISION) {

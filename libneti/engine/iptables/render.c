@@ -56,13 +56,6 @@ static const struct jump {
 };
 #define N_JUMPS (sizeof(jumps) / sizeof(jumps[0]))
 
-/* Without these an IPv6 host loses its neighbours, its router and its path MTU (RFC 4890). */
-static const uint8_t icmp6_needed[] = {
-	1, 2, 3, 4,	    /* unreachable, packet too big, time exceeded, parameter problem */
-	130, 131, 132, 143, /* multicast listeners: switches forget a silent host */
-	133, 134, 135, 136, /* router and neighbour discovery */
-};
-
 static struct rule *add(struct chain *chain, enum rule_target target)
 {
 	static struct rule lost; /* written to and never read after a failed allocation */
@@ -121,103 +114,47 @@ uint32_t render_hashsize(size_t entries)
 	return size;
 }
 
-static void add_prefixes(struct chain *chain, const struct prefix *prefixes, size_t n,
-	uint8_t family, uint16_t port)
+/* What is refused is noted in IPv4 alone: there is one set of denied. */
+static void add_arrival(struct chain *chain, const struct arrival *arrival, uint8_t family)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct rule *rule;
-
-		if (prefixes[i].address.family != family)
-			continue;
-		rule = add(chain, RULE_ACCEPT);
-		rule->source = prefixes[i];
-		rule->protocol = port ? IPPROTO_TCP : 0;
-		rule->low = rule->high = port;
-	}
-}
-
-static void add_icmp(struct chain *chain, uint8_t family, uint8_t type)
-{
-	struct rule *rule = add(chain, RULE_ACCEPT);
-
-	rule->protocol = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-	rule->typed = true;
-	rule->icmp_type = type;
-}
-
-/* Replies to DHCPv6 answer a multicast request, so conntrack does not know them. */
-static void add_ipv6_needs(struct chain *chain)
-{
-	static const struct prefix link_local = {
-		.address = { .family = AF_INET6, .bytes = { 0xfe, 0x80 } }, .length = 10
+	static const enum rule_target targets[] = {
+		[VERDICT_ACCEPT] = RULE_ACCEPT,
+		[VERDICT_DROP] = RULE_DROP,
+		[VERDICT_NOTE] = RULE_ADD,
+		[VERDICT_LEAVE] = RULE_RETURN,
 	};
 	struct rule *rule;
 
-	for (size_t i = 0; i < sizeof(icmp6_needed); i++)
-		add_icmp(chain, AF_INET6, icmp6_needed[i]);
-	rule = add(chain, RULE_ACCEPT);
-	rule->source = link_local;
-	rule->destination = link_local;
-	rule->protocol = IPPROTO_UDP;
-	rule->low = rule->high = 546;
-}
-
-/* A stranger is who begins: of TCP a SYN. What else the kernel knows no connection of belongs to one
- * that is older than the rules, or over. While open connections are being imported nobody is noted, since
- * every answer that arrives looks like a stranger's. */
-static void add_strangers(struct chain *chain, bool enforce, bool refused, uint8_t family)
-{
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	bool noted = family == AF_INET && enforce;
-
-	for (size_t i = 0; noted && i < sizeof(protocols); i++) {
-		struct rule *rule = add(chain, RULE_ADD);
-
-		rule->protocol = protocols[i];
-		rule->syn = rule->protocol == IPPROTO_TCP;
+	if (arrival->verdict == VERDICT_NOTE && family != AF_INET)
+		return;
+	rule = add(chain, targets[arrival->verdict]);
+	rule->match = arrival->match;
+	rule->match.family = 0; /* the table's */
+	rule->match.peers = false;
+	if (arrival->match.peers)
+		rule->set = SET_PEERS;
+	if (arrival->verdict == VERDICT_NOTE)
 		rule->set = SET_DENIED;
-	}
-	add(chain, refused ? RULE_DROP : RULE_RETURN);
 }
 
-/* The connection's state is asked before the set of peers: both accept, the order changes no
- * verdict, almost every packet is of an open connection, and to look into the set costs more. */
 static void add_policy(struct chain *chain, const struct policy *policy, bool enforce,
 	uint8_t family)
 {
-	bool refused = policy->reject_all && enforce;
-	struct rule *rule;
+	struct arrival_list list = { 0 };
 
-	add(chain, RULE_ACCEPT)->loopback = true;
-	add(chain, RULE_ACCEPT)->states = RULE_RELATED | RULE_ESTABLISHED;
-	if (family == AF_INET)
-		add(chain, RULE_ACCEPT)->set = SET_PEERS;
-	if (refused) {
-		rule = add(chain, RULE_DROP);
-		rule->protocol = IPPROTO_TCP;
-		rule->not_syn = true;
-		rule->states = RULE_NEW;
-	}
-	if (family == AF_INET6)
-		add_ipv6_needs(chain);
-	add_prefixes(chain, policy->trusted, policy->n_trusted, family, 0);
-	add_prefixes(chain, policy->ssh_whitelist, policy->n_ssh_whitelist, family, 22);
-	if (policy->icmp)
-		add_icmp(chain, family, family == AF_INET6 ? 128 : 8);
-	for (size_t i = 0; i < policy->n_open_ports; i++) {
-		rule = add(chain, RULE_ACCEPT);
-		rule->protocol = policy->open_ports[i].protocol;
-		rule->low = policy->open_ports[i].low;
-		rule->high = policy->open_ports[i].high;
-	}
-	add_strangers(chain, enforce, refused, family);
+	arrival_rules(&list, policy, family, enforce);
+	for (size_t i = 0; i < list.length; i++)
+		add_arrival(chain, &list.items[i], family);
+	if (list.result < 0)
+		chain->result = list.result;
+	arrival_clear(&list);
 }
 
 static void add_dnat(struct chain *chain, const struct address *from, const struct address *to)
 {
 	struct rule *rule = add(chain, RULE_DNAT);
 
-	rule->destination = prefix_of(from, address_bits(from));
+	rule->match.destination = prefix_of(from, address_bits(from));
 	rule->to = *to;
 }
 
@@ -265,7 +202,7 @@ static void add_goto(struct chain *chain, const struct prefix *child)
 	char text[PREFIX_TEXT_MAX];
 	struct rule *rule = add(chain, RULE_GOTO);
 
-	rule->destination = *child;
+	rule->match.destination = *child;
 	snprintf(rule->chain, sizeof(rule->chain), "NETI-%.23s", prefix_format(child, text));
 }
 
@@ -338,7 +275,7 @@ static int visit_filter(const struct ruleset *ruleset, enum table table, bool en
 		return r;
 	start_chain(chain, CHAIN_OUTPUT);
 	for (size_t i = 0; i < ruleset->own.length; i++)
-		add(chain, RULE_RETURN)->destination = ruleset->own.items[i];
+		add(chain, RULE_RETURN)->match.destination = ruleset->own.items[i];
 	add(chain, RULE_REJECT);
 	return chain->result < 0 ? chain->result : visit(data, chain);
 }
@@ -383,20 +320,20 @@ void render_jumps(const struct ruleset *ruleset, enum table table, const char *b
 		rule = add(ret, RULE_JUMP);
 		snprintf(rule->chain, sizeof(rule->chain), "%s", jumps[i].chain);
 		if (jumps[i].overlay)
-			rule->destination = ruleset->overlay;
+			rule->match.destination = ruleset->overlay;
 	}
 }
 
 /* Any subnet: the overlay's may have been another one when the rule was made. */
 bool render_is_jump(enum table table, const char *builtin, const struct rule *rule)
 {
-	if (rule->target != RULE_JUMP || rule->source.length || rule->loopback || rule->protocol ||
-		rule->states || rule->set != SET_NONE)
+	if (rule->target != RULE_JUMP || rule->match.source.length || rule->match.loopback ||
+		rule->match.protocol || rule->match.states || rule->set != SET_NONE)
 		return false;
 	for (size_t i = 0; i < N_JUMPS; i++)
 		if (jumps[i].table == table && strcmp(jumps[i].builtin, builtin) == 0 &&
 			strcmp(jumps[i].chain, rule->chain) == 0 &&
-			(jumps[i].overlay || rule->destination.length == 0))
+			(jumps[i].overlay || rule->match.destination.length == 0))
 			return true;
 	return false;
 }

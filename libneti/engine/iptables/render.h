@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "ruleset/arrival.h"
 #include "ruleset/ruleset.h"
 
 #define CHAIN_NAME_SIZE 29 /* what iptables takes, with the NUL */
@@ -47,18 +48,9 @@ enum rule_target {
 	RULE_GOTO
 };
 
-enum rule_state { RULE_NEW = 1, RULE_RELATED = 2, RULE_ESTABLISHED = 4 };
-
 struct rule {
-	struct prefix source, destination; /* length 0: any */
-	bool loopback;			   /* -i lo */
-	uint8_t protocol;		   /* 0: any */
-	bool syn, not_syn;
-	bool typed; /* ICMP: of this type */
-	uint8_t icmp_type;
-	uint16_t low, high; /* destination ports; high 0: any */
-	uint8_t states;	    /* enum rule_state; 0: any */
-	enum set set;	    /* SET_PEERS: source in it; SET_DENIED: source and port not in it */
+	struct match match;
+	enum set set; /* SET_PEERS: source in it; SET_DENIED: source and port not in it */
 	enum rule_target target;
 	struct address to;	     /* DNAT */
 	char chain[CHAIN_NAME_SIZE]; /* jump, goto */

@@ -32,31 +32,31 @@ static void save_prefix(struct buffer *text, const char *option, const struct pr
 
 static void save_protocol(struct buffer *text, const struct rule *rule)
 {
-	const char *name = protocol_name(rule->protocol);
+	const char *name = protocol_name(rule->match.protocol);
 
-	if (rule->protocol)
+	if (rule->match.protocol)
 		buffer_print(text, " -p %s", name);
-	if (rule->typed && rule->protocol == IPPROTO_ICMPV6)
-		buffer_print(text, " -m icmp6 --icmpv6-type %u", rule->icmp_type);
-	else if (rule->typed)
-		buffer_print(text, " -m icmp --icmp-type %u", rule->icmp_type);
-	if (rule->high || rule->syn || rule->not_syn)
+	if (rule->match.typed && rule->match.protocol == IPPROTO_ICMPV6)
+		buffer_print(text, " -m icmp6 --icmpv6-type %u", rule->match.icmp_type);
+	else if (rule->match.typed)
+		buffer_print(text, " -m icmp --icmp-type %u", rule->match.icmp_type);
+	if (rule->match.high || rule->match.syn || rule->match.not_syn)
 		buffer_print(text, " -m %s", name);
-	if (rule->high)
-		buffer_print(text, " --dport %u", rule->low);
-	if (rule->high != rule->low)
-		buffer_print(text, ":%u", rule->high);
-	if (rule->syn || rule->not_syn)
-		buffer_print(text, "%s --tcp-flags " SYN_FLAGS, rule->not_syn ? " !" : "");
+	if (rule->match.high)
+		buffer_print(text, " --dport %u", rule->match.low);
+	if (rule->match.high != rule->match.low)
+		buffer_print(text, ":%u", rule->match.high);
+	if (rule->match.syn || rule->match.not_syn)
+		buffer_print(text, "%s --tcp-flags " SYN_FLAGS, rule->match.not_syn ? " !" : "");
 }
 
 static void save_states(struct buffer *text, uint8_t states)
 {
 	static const struct {
-		enum rule_state state;
+		enum state state;
 		const char *name;
-	} names[] = { { RULE_NEW, "NEW" }, { RULE_RELATED, "RELATED" },
-		{ RULE_ESTABLISHED, "ESTABLISHED" } };
+	} names[] = { { STATE_NEW, "NEW" }, { STATE_RELATED, "RELATED" },
+		{ STATE_ESTABLISHED, "ESTABLISHED" } };
 	const char *separator = " -m conntrack --ctstate ";
 
 	for (size_t i = 0; i < 3; i++) {
@@ -117,12 +117,12 @@ static void save_target(struct buffer *text, const struct rule *rule)
 void render_rule(struct buffer *text, const char *chain, const struct rule *rule)
 {
 	buffer_print(text, "-A %s", chain);
-	save_prefix(text, "-s", &rule->source);
-	save_prefix(text, "-d", &rule->destination);
-	if (rule->loopback)
+	save_prefix(text, "-s", &rule->match.source);
+	save_prefix(text, "-d", &rule->match.destination);
+	if (rule->match.loopback)
 		buffer_print(text, " -i lo");
 	save_protocol(text, rule);
-	save_states(text, rule->states);
+	save_states(text, rule->match.states);
 	save_set(text, rule->set);
 	save_target(text, rule);
 }
