@@ -24,6 +24,7 @@ libneti/engine/netlink       libneti/base
 libneti/engine/conntrack     libneti/base libneti/ruleset libneti/engine/netlink
 libneti/engine               libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/engine/netlink libneti/engine/conntrack
 libneti/engine/iptables      libneti/base libneti/ruleset libneti/engine libneti/engine/netlink
+libneti/engine/nftables      libneti/base libneti/ruleset libneti/engine libneti/engine/netlink
 libneti/agent                libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine
 libneti/api                  libneti/base libneti/settings libneti/fleet libneti/ruleset libneti/registry libneti/engine libneti/agent
 cli                          libneti/base

@@ -68,6 +68,6 @@ struct engine {
 	bool size_said;	    /* that conntrack_max cannot be had: once */
 };
 
-extern const struct engine_kind iptables_engine;
+extern const struct engine_kind iptables_engine, nftables_engine;
 
 #endif

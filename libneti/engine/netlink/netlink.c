@@ -17,6 +17,9 @@
 /* The kernel fills up to 32 KiB a message of a dump when the reader asks for as much. */
 #define DUMP_SIZE 65536
 
+/* Every socket sends so much at once. */
+#define ROOMY 65536
+
 /* A refusal costs the socket's buffer the better part of a kilobyte: these fit a small one. */
 #define CHUNK_MESSAGES 128
 
@@ -142,6 +145,58 @@ int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read
 		message->nlmsg_flags |= NLM_F_ACK;
 	r = mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno :
 									 receive(socket, &reader);
+	mnl_socket_close(socket);
+	return r;
+}
+
+/* The second is what a user namespace may have, as far as the machine allows it. */
+static void make_room(struct mnl_socket *socket, size_t length)
+{
+	int size = (int)length + 4096;
+
+	if (length < ROOMY)
+		return;
+	if (setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+static void tell_answers(const char *space, size_t size, netlink_answer_fn answer, void *data)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)space;
+	int left = (int)size;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+
+		if (message->nlmsg_type == NLMSG_ERROR &&
+			mnl_nlmsg_get_payload_len(message) >= sizeof(*error))
+			answer(data, error->msg.nlmsg_seq, error->error);
+	}
+}
+
+int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
+	void *data)
+{
+	struct mnl_socket *socket;
+	char space[8192];
+	ssize_t n = 1;
+	int on = 1, r = open_socket(&socket, protocol);
+
+	if (r < 0)
+		return r;
+	mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	make_room(socket, length);
+	if (mnl_socket_sendto(socket, messages, length) < 0)
+		r = -errno;
+	while (r == 0 && n > 0) {
+		n = recv(mnl_socket_get_fd(socket), space, sizeof(space), MSG_DONTWAIT);
+		if (n > 0)
+			tell_answers(space, (size_t)n, answer, data);
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n < 0 && errno != EAGAIN)
+			r = -errno;
+	}
 	mnl_socket_close(socket);
 	return r;
 }

@@ -48,6 +48,13 @@ uint8_t netlink_u8(const struct nlattr *attribute);
 uint32_t netlink_be32(const struct nlattr *attribute);
 uint64_t netlink_be64(const struct nlattr *attribute);
 
+/* Sends messages that the kernel answers before it takes the next ones, and calls back for each
+ * answer: the number that the message has (nlmsg_seq), and 0 or -errno. -EMSGSIZE: too long for a
+ * socket of this namespace. */
+typedef void (*netlink_answer_fn)(void *data, unsigned number, int result);
+int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
+	void *data);
+
 /*
  * Many messages that ask for no answer, in chunks. refused is called for each that the kernel
  * did not take, with its -errno; the others go on.

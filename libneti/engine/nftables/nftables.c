@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The nftables engine. Filter and paths share a table, and every pass is one transaction: it is the
+ * step that writes the paths. Refusing strangers for the first time takes a second one, when the
+ * connections that were open have been learned.
+ */
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine_ops.h"
+#include "sync.h"
+
+#define TRIES 20
+
+struct nftables {
+	struct engine engine;
+	bool observing; /* strangers are not refused yet, and will be */
+};
+
+static int commit(struct transaction *transaction, const uint32_t *generation, struct error *error)
+{
+	static const char *const objects[] = { "a table", "a chain", "a rule", "a set",
+		"an element" };
+	struct refusal refusal = { 0 };
+	int r = transaction_commit(transaction, NFNL_SUBSYS_NFTABLES, generation, &refusal);
+	char doing[64];
+
+	if (r == 0 || r == -ERESTART)
+		return r;
+	/* New, read and delete of each object follow each other. */
+	snprintf(doing, sizeof(doing), "the kernel does not take %s",
+		refusal.number && refusal.command / 3 < 5 ? objects[refusal.command / 3] :
+							    "the change");
+	return kernel_failed(r, doing, error);
+}
+
+/* --- one pass ----------------------------------------------------------------------------------- */
+
+static int write_once(struct nftables *nftables, const struct ruleset *wanted, bool enforce,
+	size_t *ret_entries, struct error *error)
+{
+	struct transaction transaction = { 0 };
+	struct kernel kernel = { 0 };
+	int r = kernel_read(&kernel, READ_MEMBERS | READ_DENIED, error);
+
+	if (r == 0) {
+		nftables->observing = wanted && !enforce;
+		r = nft_sync_write(&kernel, wanted, enforce, &transaction, ret_entries);
+		if (r < 0)
+			r = error_memory(error);
+	}
+	if (r == 0 && !transaction_is_empty(&transaction))
+		r = commit(&transaction, &kernel.generation, error);
+	transaction_clear(&transaction);
+	kernel_clear(&kernel);
+	return r;
+}
+
+static int write_all(struct nftables *nftables, const struct ruleset *wanted, bool enforce,
+	struct engine_report *report, struct error *error)
+{
+	size_t entries = 0;
+	int r = -ERESTART;
+
+	for (unsigned i = 0; r == -ERESTART && i < TRIES; i++)
+		r = write_once(nftables, wanted, enforce, &entries, error);
+	if (r == -ERESTART)
+		return kernel_failed(r, "the change", error);
+	if (r < 0)
+		return r;
+	report->entries += entries;
+	report->changed |= entries > 0;
+	return entries > 0;
+}
+
+/* Members alone. What the kernel did not take as it is known to be, it holds otherwise. */
+static int write_members(struct engine_work *work, struct error *error)
+{
+	struct transaction transaction = { 0 };
+	size_t entries;
+	int r;
+
+	nft_sync_members(work->diff, &transaction, &entries);
+	r = transaction_is_empty(&transaction) ? 0 : commit(&transaction, NULL, error);
+	transaction_clear(&transaction);
+	if (r == -ENOENT || r == -EEXIST || r == -ENFILE || r == -ERESTART)
+		return error_set(error, -ESTALE, NETI_REASON_KERNEL,
+			"the kernel's table is not as it was left");
+	if (r < 0)
+		return r;
+	work->report->entries += entries;
+	work->report->changed |= entries > 0;
+	return work->diff->n_paths_added + work->diff->n_paths_removed +
+		       work->diff->n_paths_changed >
+	       0;
+}
+
+static int enforces(struct engine *engine, struct error *error)
+{
+	struct kernel kernel = { 0 };
+	int r = kernel_read(&kernel, 0, error);
+
+	(void)engine;
+	if (r == 0)
+		r = nft_sync_enforces(&kernel);
+	kernel_clear(&kernel);
+	return r;
+}
+
+static int write_paths(struct engine_work *work, struct error *error)
+{
+	struct nftables *nftables = (struct nftables *)work->engine;
+	int enforced = 1;
+
+	if (work->diff)
+		return write_members(work, error);
+	if (work->to->policy.reject_all)
+		enforced = enforces(work->engine, error);
+	if (enforced < 0)
+		return enforced;
+	return write_all(nftables, work->to, enforced, work->report, error);
+}
+
+static int observe(struct engine_work *work, struct error *error)
+{
+	(void)error;
+	return ((struct nftables *)work->engine)->observing;
+}
+
+static int enforce(struct engine_work *work, struct error *error)
+{
+	struct nftables *nftables = (struct nftables *)work->engine;
+	int r = nftables->observing ? write_all(nftables, work->to, true, work->report, error) : 0;
+
+	return r < 0 ? r : 0;
+}
+
+static int nothing(struct engine_work *work, struct error *error)
+{
+	(void)work;
+	(void)error;
+	return 0;
+}
+
+static int remove_table(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	int r = write_all((struct nftables *)engine, NULL, false, report, error);
+
+	return r < 0 ? r : 0;
+}
+
+static int remove_nothing(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	(void)engine;
+	(void)report;
+	(void)error;
+	return 0;
+}
+
+/* --- looking ------------------------------------------------------------------------------------ */
+
+static int compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
+	struct error *error)
+{
+	struct kernel kernel = { 0 };
+	int r = kernel_read(&kernel, READ_MEMBERS, error);
+
+	(void)engine;
+	if (r == 0 && nft_sync_print(&kernel, wanted, diff) < 0)
+		r = error_memory(error);
+	kernel_clear(&kernel);
+	return r;
+}
+
+static int compare_nothing(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
+	struct error *error)
+{
+	(void)engine;
+	(void)wanted;
+	(void)diff;
+	(void)error;
+	return 0;
+}
+
+static int render_nothing(const struct ruleset *ruleset, struct buffer *text)
+{
+	(void)ruleset;
+	(void)text;
+	return 0;
+}
+
+static int read_peers(struct engine *engine, struct address **ret, size_t *ret_n,
+	struct error *error)
+{
+	struct kernel_set set = { 0 };
+	int r = kernel_read_set(SET_PEERS, &set, error);
+	struct address *peers = r == 0 ? calloc(set.n + 1, sizeof(*peers)) : NULL;
+
+	(void)engine;
+	if (r == 0 && !peers)
+		r = error_memory(error);
+	for (size_t i = 0; r == 0 && i < set.n; i++) {
+		peers[i].family = AF_INET;
+		memcpy(peers[i].bytes, set.elements[i].key, 4);
+	}
+	if (r == 0) {
+		*ret = peers;
+		*ret_n = set.n;
+	}
+	free(set.elements);
+	return r;
+}
+
+/* The address, one byte of protocol and two of the port, each at the beginning of its register. */
+static struct denied denied_of(enum nft_set set, const struct nft_element *element)
+{
+	size_t length = nft_sets[set].address_length;
+	const uint8_t *rest = element->key + length;
+	struct denied denied = {
+		.source.family = set == SET_DENIED6 ? AF_INET6 : AF_INET,
+		.protocol = rest[0],
+		.port = (uint16_t)(rest[4] << 8 | rest[5]),
+		.packets = element->packets,
+	};
+
+	memcpy(denied.source.bytes, element->key, length);
+	if (element->expires_ms < element->timeout_ms)
+		denied.seconds = (unsigned)((element->timeout_ms - element->expires_ms) / 1000);
+	return denied;
+}
+
+static int read_denied(struct engine *engine, struct denied **ret, size_t *ret_n,
+	struct error *error)
+{
+	struct kernel_set four = { 0 }, six = { 0 };
+	struct denied *denied = NULL;
+	int r = kernel_read_set(SET_DENIED, &four, error);
+
+	(void)engine;
+	if (r == 0)
+		r = kernel_read_set(SET_DENIED6, &six, error);
+	if (r == 0 && !(denied = calloc(four.n + six.n + 1, sizeof(*denied))))
+		r = error_memory(error);
+	for (size_t i = 0; r == 0 && i < four.n; i++)
+		denied[i] = denied_of(SET_DENIED, &four.elements[i]);
+	for (size_t i = 0; r == 0 && i < six.n; i++)
+		denied[four.n + i] = denied_of(SET_DENIED6, &six.elements[i]);
+	if (r == 0) {
+		*ret = denied;
+		*ret_n = four.n + six.n;
+	}
+	free(four.elements);
+	free(six.elements);
+	return r;
+}
+
+static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
+{
+	struct kernel_set peers = { 0 }, denied = { 0 };
+	struct error error;
+
+	(void)engine;
+	if (kernel_has_table() == 1 && kernel_read_set(SET_PEERS, &peers, &error) == 0 &&
+		kernel_read_set(SET_DENIED, &denied, &error) == 0) {
+		ret[ENGINE_PEERS] = (struct engine_level){ peers.n, RULESET_PEERS_MAX };
+		ret[ENGINE_DENIED] =
+			(struct engine_level){ denied.n, nft_set_room(NULL, SET_DENIED) };
+	}
+	free(peers.elements);
+	free(denied.elements);
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+static int nftables_open(struct engine *engine, struct error *error)
+{
+	uint32_t generation;
+	int r = kernel_generation(&generation);
+
+	(void)engine;
+	if (r == -EPERM)
+		return kernel_failed(r, "", error);
+	if (r < 0)
+		return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
+			"the kernel has no nftables: modprobe nf_tables");
+	return 0;
+}
+
+static const struct engine_filter filter = {
+	.peers_in = nothing,
+	.observe = observe,
+	.enforce = enforce,
+	.peers_out = nothing,
+	.remove = remove_table,
+	.compare = compare,
+	.render = nft_print_table,
+	.peers = read_peers,
+	.denied = read_denied,
+	.enforces = enforces,
+	.levels = read_levels,
+};
+
+static const struct engine_paths paths = {
+	.write = write_paths,
+	.remove = remove_nothing,
+	.compare = compare_nothing,
+	.render = render_nothing,
+};
+
+const struct engine_kind nftables_engine = {
+	.name = "nftables",
+	.size = sizeof(struct nftables),
+	.open = nftables_open,
+	.filter = &filter,
+	.paths = &paths,
+};

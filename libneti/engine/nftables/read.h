@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NETI_NFTABLES_READ_H
+#define NETI_NFTABLES_READ_H
+/*
+ * What the kernel holds of the table.
+ */
+#include "base/error.h"
+#include "message.h"
+
+struct kernel_rule {
+	enum nft_chain chain;
+	uint64_t handle;
+	struct nlmsghdr *message; /* as the kernel told it */
+};
+
+struct kernel_set {
+	bool there, right; /* right: of our shape */
+	uint32_t room;
+	struct nft_element *elements; /* sorted by their key */
+	size_t n, size;
+};
+
+struct kernel_chain {
+	bool there, right;
+};
+
+struct kernel {
+	uint32_t generation; /* of all tables, before anything was read */
+	bool there, dormant;
+	struct kernel_set sets[SETS];
+	struct kernel_chain chains[CHAINS];
+	struct kernel_rule *rules; /* in order */
+	size_t n_rules, size_rules;
+	struct buffer surplus; /* lines that name chains and sets that are not ours */
+};
+
+/* What to read beside the shape of the table and its rules. */
+enum { READ_MEMBERS = 1, READ_DENIED = 2 };
+
+/* Reads again when somebody changed something meanwhile. 0 or -errno with the error. */
+int kernel_read(struct kernel *ret, unsigned what, struct error *error);
+void kernel_clear(struct kernel *kernel);
+/* The elements of one set alone, in the kernel's order; none when it is not there. */
+int kernel_read_set(enum nft_set set, struct kernel_set *ret, struct error *error);
+int kernel_generation(uint32_t *ret);
+int kernel_has_table(void); /* 1, 0 or -errno */
+int kernel_failed(int result, const char *doing, struct error *error);
+
+/* Whether the kernel would tell the rule so. */
+bool kernel_rule_is(const struct kernel_rule *told, const struct nft_rule *rule);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Writes the difference. Within the transaction what lets in comes first and what
+ * takes away last: a socket that is too small for it sends it in pieces.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "difference.h"
+#include "sync.h"
+
+struct writing {
+	const struct ruleset *wanted;
+	struct nft_elements elements;
+	enum difference first, second; /* which of them are written now */
+};
+
+static void write_element(void *data, enum difference difference, const struct nft_element *told,
+	size_t index)
+{
+	struct writing *writing = data;
+	enum nft_set set = writing->elements.set;
+	struct nft_element element;
+
+	if (difference != writing->first && difference != writing->second)
+		return;
+	if (!writing->elements.delete) {
+		nft_element_of(set, nft_set_key(writing->wanted, set, index),
+			nft_set_data(writing->wanted, set, index), &element);
+		told = &element;
+	}
+	nft_elements_put(&writing->elements, told);
+}
+
+static void write_elements(const struct kernel *kernel, const struct ruleset *wanted,
+	enum nft_set set, bool delete, enum difference first, enum difference second,
+	struct transaction *transaction, size_t *entries)
+{
+	struct writing writing = { wanted, { transaction, set, delete, NULL, NULL, 0 }, first,
+		second };
+
+	difference_of_elements(&kernel->sets[set], wanted, set, write_element, &writing);
+	nft_elements_end(&writing.elements);
+	*entries += writing.elements.n;
+}
+
+/* --- chains ------------------------------------------------------------------------------------- */
+
+static int write_chain(const struct kernel *kernel, const struct ruleset *wanted,
+	enum nft_chain chain, bool enforce, struct transaction *transaction, size_t *entries)
+{
+	struct nft_rules rules = { 0 };
+	int r;
+	size_t n;
+
+	nft_chain_rules(wanted, chain, enforce, &rules);
+	r = rules.result;
+	if (r == 0 && !difference_chain_is_same(kernel, chain, &rules)) {
+		difference_rules(kernel, chain, &n);
+		if (n)
+			nft_empty_chain(transaction, chain);
+		for (size_t i = 0; i < rules.length; i++)
+			nft_add_rule(transaction, chain, &rules.items[i]);
+		*entries += n + rules.length;
+	}
+	nft_rules_clear(&rules);
+	return r;
+}
+
+static int write_chains(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+	struct transaction *transaction, size_t *entries)
+{
+	int r = 0;
+
+	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
+		if (nft_chain_is_wanted(wanted, chain))
+			r = write_chain(kernel, wanted, chain, enforce, transaction, entries);
+	return r;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------- */
+
+static bool shape_is_right(const struct kernel *kernel, const struct ruleset *wanted)
+{
+	bool right = kernel->there && !kernel->dormant && kernel->surplus.length == 0;
+
+	for (enum nft_set set = 0; right && set < SETS; set++)
+		right = difference_set_fits(kernel, wanted, set);
+	for (enum nft_chain chain = 0; right && chain < CHAINS; chain++)
+		right = difference_chain_fits(kernel, wanted, chain);
+	return right;
+}
+
+static void write_noted(const struct kernel *kernel, enum nft_set set,
+	struct transaction *transaction)
+{
+	struct nft_elements elements = { .transaction = transaction, .set = set };
+
+	for (size_t i = 0; i < kernel->sets[set].n; i++)
+		if (kernel->sets[set].elements[i].expires_ms)
+			nft_elements_put(&elements, &kernel->sets[set].elements[i]);
+	nft_elements_end(&elements);
+}
+
+static int write_anew(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+	struct transaction *transaction, size_t *entries)
+{
+	static const struct kernel nothing;
+
+	if (kernel->there)
+		nft_delete_table(transaction);
+	nft_add_table(transaction);
+	for (enum nft_set set = 0; set < SETS; set++) {
+		nft_add_set(transaction, set, nft_set_room(wanted, set));
+		if (nft_sets[set].noted)
+			write_noted(kernel, set, transaction);
+		else
+			write_elements(&nothing, wanted, set, false, ELEMENT_MISSING,
+				ELEMENT_MISSING, transaction, entries);
+	}
+	for (enum nft_chain chain = 0; chain < CHAINS; chain++)
+		if (nft_chain_is_wanted(wanted, chain))
+			nft_add_chain(transaction, chain);
+	*entries += 1;
+	return write_chains(&nothing, wanted, enforce, transaction, entries);
+}
+
+static int write_difference(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+	struct transaction *transaction, size_t *entries)
+{
+	int r;
+
+	write_elements(kernel, wanted, SET_PEERS, false, ELEMENT_MISSING, ELEMENT_MISSING,
+		transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_OTHER, ELEMENT_OTHER, transaction,
+		entries);
+	write_elements(kernel, wanted, SET_OVERLAY, false, ELEMENT_MISSING, ELEMENT_OTHER,
+		transaction, entries);
+	r = write_chains(kernel, wanted, enforce, transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
+		transaction, entries);
+	write_elements(kernel, wanted, SET_PEERS, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
+		transaction, entries);
+	return r;
+}
+
+int nft_sync_write(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+	struct transaction *transaction, size_t *ret_entries)
+{
+	size_t entries = 0;
+	int r = 0;
+
+	if (!wanted) {
+		if (kernel->there) {
+			nft_delete_table(transaction);
+			entries = 1;
+		}
+	} else if (shape_is_right(kernel, wanted)) {
+		r = write_difference(kernel, wanted, enforce, transaction, &entries);
+	} else {
+		r = write_anew(kernel, wanted, enforce, transaction, &entries);
+	}
+	*ret_entries = entries;
+	return r < 0 ? r : transaction->result;
+}
+
+static void put_paths(struct nft_elements elements, const struct path *paths, size_t n,
+	size_t *entries)
+{
+	struct nft_element element;
+
+	for (size_t i = 0; i < n; i++) {
+		nft_element_of(SET_OVERLAY, &paths[i].overlay, &paths[i].target, &element);
+		nft_elements_put(&elements, &element);
+	}
+	nft_elements_end(&elements);
+	*entries += n;
+}
+
+static void put_peers(struct nft_elements elements, const struct address *peers, size_t n,
+	size_t *entries)
+{
+	struct nft_element element;
+
+	for (size_t i = 0; i < n; i++) {
+		nft_element_of(SET_PEERS, &peers[i], NULL, &element);
+		nft_elements_put(&elements, &element);
+	}
+	nft_elements_end(&elements);
+	*entries += n;
+}
+
+void nft_sync_members(const struct ruleset_diff *diff, struct transaction *transaction,
+	size_t *ret_entries)
+{
+	const struct nft_elements more = { .transaction = transaction, .set = SET_OVERLAY },
+				  less = { .transaction = transaction,
+					  .set = SET_OVERLAY,
+					  .delete = true },
+				  more_peers = { .transaction = transaction, .set = SET_PEERS },
+				  less_peers = { .transaction = transaction,
+					  .set = SET_PEERS,
+					  .delete = true };
+
+	*ret_entries = 0;
+	put_peers(more_peers, diff->peers_added, diff->n_peers_added, ret_entries);
+	put_paths(less, diff->paths_changed, diff->n_paths_changed, ret_entries);
+	put_paths(more, diff->paths_changed, diff->n_paths_changed, ret_entries);
+	put_paths(more, diff->paths_added, diff->n_paths_added, ret_entries);
+	put_paths(less, diff->paths_removed, diff->n_paths_removed, ret_entries);
+	put_peers(less_peers, diff->peers_removed, diff->n_peers_removed, ret_entries);
+}
+
+bool nft_sync_enforces(const struct kernel *kernel)
+{
+	static const struct nft_rule last = { .target = TARGET_DROP };
+	size_t n;
+	const struct kernel_rule *rules = difference_rules(kernel, CHAIN_INPUT, &n);
+
+	return kernel->there && !kernel->dormant && kernel->chains[CHAIN_INPUT].right && n > 0 &&
+	       kernel_rule_is(&rules[n - 1], &last);
+}
