@@ -17,7 +17,12 @@ static void use_iptables(void)
 	witness = &witness_iptables;
 }
 
-static void (*const engines[])(void) = { use_iptables };
+static void use_nftables(void)
+{
+	witness = &witness_nftables;
+}
+
+static void (*const engines[])(void) = { use_iptables, use_nftables };
 #define N_ENGINES (sizeof(engines) / sizeof(engines[0]))
 
 /* Of the engine that has just been taken. Check keeps the name, but no copy of it. */

@@ -68,7 +68,7 @@ struct witness {
 	uint64_t peers_max, denied_max; /* entries that there is room for */
 };
 
-extern const struct witness witness_iptables;
+extern const struct witness witness_iptables, witness_nftables;
 
 extern const struct witness *witness; /* of the engine at hand: in a test, and in add() */
 

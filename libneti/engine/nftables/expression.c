@@ -124,26 +124,29 @@ static void match_family(struct nlmsghdr *message, uint8_t family)
 	compare_byte(message, family);
 }
 
-static void load_address(struct nlmsghdr *message, uint8_t family, bool source, uint32_t to)
+static void load_address(struct nlmsghdr *message, uint8_t family, bool source, uint32_t size)
 {
-	uint32_t size = family == AF_INET6 ? 16 : 4, first = family == AF_INET6 ? 8 : 12;
+	uint32_t whole = family == AF_INET6 ? 16 : 4, first = family == AF_INET6 ? 8 : 12;
 
-	load_payload(message, NFT_PAYLOAD_NETWORK_HEADER, source ? first : first + size, size, to);
+	load_payload(message, NFT_PAYLOAD_NETWORK_HEADER, source ? first : first + whole, size,
+		NFT_REG_1);
 }
 
+/* Whole bytes are loaded alone, as nft does it. */
 static void match_prefix(struct nlmsghdr *message, const struct prefix *prefix, bool source)
 {
-	unsigned bits = address_bits(&prefix->address);
+	const struct address *address = &prefix->address;
+	uint32_t size = (prefix->length % 8 ? address_bits(address) : prefix->length) / 8;
 	uint8_t ones[16] = { 0 };
 
 	if (!prefix->length)
 		return;
-	load_address(message, prefix->address.family, source, NFT_REG_1);
+	load_address(message, address->family, source, size);
 	for (unsigned i = 0; i < prefix->length; i++)
 		ones[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	if (prefix->length < bits)
-		mask(message, ones, bits / 8);
-	compare(message, NFT_CMP_EQ, prefix->address.bytes, bits / 8);
+	if (prefix->length % 8)
+		mask(message, ones, size);
+	compare(message, NFT_CMP_EQ, address->bytes, size);
 }
 
 static void match_ports(struct nlmsghdr *message, uint16_t low, uint16_t high)
@@ -209,14 +212,17 @@ static void put_match(struct nlmsghdr *message, const struct match *match)
 		load_meta(message, NFT_META_IIF, NFT_REG_1);
 		compare(message, NFT_CMP_EQ, &loopback, sizeof(loopback));
 	}
-	match_family(message, match->family);
+	if (!match->syn)
+		match_family(message, match->family);
 	match_prefix(message, &match->source, true);
 	match_prefix(message, &match->destination, false);
 	if (match->peers) {
-		load_address(message, match->family, true, NFT_REG_1);
+		load_address(message, match->family, true, 4);
 		look_up(message, SET_PEERS);
 	}
 	match_protocol(message, match);
+	if (match->syn) /* where nft puts it: when it is asked for */
+		match_family(message, match->family);
 	match_states(message, match->states);
 }
 
@@ -268,7 +274,7 @@ static void put_dnat_to(struct nlmsghdr *message, const struct address *to)
 
 static void put_path(struct nlmsghdr *message)
 {
-	load_address(message, AF_INET, false, NFT_REG_1);
+	load_address(message, AF_INET, false, 4);
 	look_up(message, SET_OVERLAY);
 	put_dnat(message);
 }
@@ -280,7 +286,7 @@ static void put_note(struct nlmsghdr *message, uint8_t family)
 	struct expression expression;
 	struct nlattr *counter;
 
-	load_address(message, family, true, NFT_REG_1);
+	load_address(message, family, true, family == AF_INET6 ? 16 : 4);
 	load_meta(message, NFT_META_L4PROTO, family == AF_INET6 ? NFT_REG_2 : after);
 	load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, after + 1);
 	expression = begin(message, "dynset");

@@ -76,10 +76,23 @@ static void print_states(struct buffer *text, uint8_t states)
 			states == STATE_NEW ? "new" : "established,related");
 }
 
-static void print_match(struct buffer *text, const struct match *match)
+/* Where nothing else says it. */
+static bool names_family(const struct nft_rule *rule)
 {
+	const struct match *match = &rule->match;
+
+	return match->family && rule->target == TARGET_ACCEPT && !match->peers && !match->typed &&
+	       match->source.length == 0 && match->destination.length == 0;
+}
+
+static void print_match(struct buffer *text, const struct nft_rule *rule)
+{
+	const struct match *match = &rule->match;
+
 	if (match->loopback)
 		buffer_print(text, "iif \"lo\" ");
+	if (names_family(rule))
+		buffer_print(text, "meta nfproto %s ", match->family == AF_INET6 ? "ipv6" : "ipv4");
 	print_prefix(text, "saddr", &match->source);
 	print_prefix(text, "daddr", &match->destination);
 	if (match->peers)
@@ -102,7 +115,7 @@ void nft_print_rule(struct buffer *text, const struct nft_rule *rule)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	print_match(text, &rule->match);
+	print_match(text, rule);
 	switch (rule->target) {
 	case TARGET_ACCEPT:
 		buffer_print(text, "accept");
