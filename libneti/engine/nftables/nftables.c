@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The nftables engine. Filter and paths share a table, and every pass is one transaction: it is the
- * step that writes the paths. Refusing strangers for the first time takes a second one, when the
- * connections that were open have been learned.
+ * step that writes the paths.
+ *
+ * Refusing for the first time takes a second one. A packet is asked by the paths first and by the
+ * filter then, and between the two there may be a transaction: an overlay address that had no path
+ * yet would be refused. And strangers are refused when the connections that were open have been
+ * learned.
  */
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -17,7 +21,7 @@
 
 struct nftables {
 	struct engine engine;
-	bool observing; /* strangers are not refused yet, and will be */
+	bool observing; /* nobody is refused yet, and somebody will be */
 };
 
 static int commit(struct transaction *transaction, const uint32_t *generation, struct error *error)
@@ -112,22 +116,23 @@ static int enforces(struct engine *engine, struct error *error)
 
 static int write_paths(struct engine_work *work, struct error *error)
 {
-	struct nftables *nftables = (struct nftables *)work->engine;
-	int enforced = 1;
+	struct kernel kernel = { 0 };
+	int r;
 
 	if (work->diff)
 		return write_members(work, error);
-	if (work->to->policy.reject_all)
-		enforced = enforces(work->engine, error);
-	if (enforced < 0)
-		return enforced;
-	return write_all(nftables, work->to, enforced, work->report, error);
+	r = kernel_read(&kernel, 0, error);
+	if (r == 0)
+		r = nft_sync_refuses(&kernel, work->to);
+	kernel_clear(&kernel);
+	return r < 0 ? r :
+		       write_all((struct nftables *)work->engine, work->to, r, work->report, error);
 }
 
 static int observe(struct engine_work *work, struct error *error)
 {
 	(void)error;
-	return ((struct nftables *)work->engine)->observing;
+	return ((struct nftables *)work->engine)->observing && work->to->policy.reject_all;
 }
 
 static int enforce(struct engine_work *work, struct error *error)
@@ -145,19 +150,31 @@ static int nothing(struct engine_work *work, struct error *error)
 	return 0;
 }
 
+/* What refuses goes first: while the kernel takes a whole table away, the paths may be gone before
+ * the filter is (6.18). */
+static int remove_rules(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	struct transaction transaction = { 0 };
+	struct kernel kernel = { 0 };
+	int r = kernel_read(&kernel, 0, error);
+
+	(void)engine;
+	(void)report;
+	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
+		if (kernel.chains[chain].there && strcmp(nft_chains[chain].type, "filter") == 0)
+			nft_empty_chain(&transaction, chain);
+	if (r == 0 && !transaction_is_empty(&transaction))
+		r = commit(&transaction, NULL, error);
+	transaction_clear(&transaction);
+	kernel_clear(&kernel);
+	return r;
+}
+
 static int remove_table(struct engine *engine, struct engine_report *report, struct error *error)
 {
 	int r = write_all((struct nftables *)engine, NULL, false, report, error);
 
 	return r < 0 ? r : 0;
-}
-
-static int remove_nothing(struct engine *engine, struct engine_report *report, struct error *error)
-{
-	(void)engine;
-	(void)report;
-	(void)error;
-	return 0;
 }
 
 /* --- looking ------------------------------------------------------------------------------------ */
@@ -294,7 +311,7 @@ static const struct engine_filter filter = {
 	.observe = observe,
 	.enforce = enforce,
 	.peers_out = nothing,
-	.remove = remove_table,
+	.remove = remove_rules,
 	.compare = compare,
 	.render = nft_print_table,
 	.peers = read_peers,
@@ -305,7 +322,7 @@ static const struct engine_filter filter = {
 
 static const struct engine_paths paths = {
 	.write = write_paths,
-	.remove = remove_nothing,
+	.remove = remove_table,
 	.compare = compare_nothing,
 	.render = render_nothing,
 };

@@ -139,8 +139,8 @@ void nft_chain_rules(const struct ruleset *ruleset, enum nft_chain chain, bool e
 {
 	if (chain == CHAIN_INPUT)
 		add_policy(rules, &ruleset->policy, enforce);
-	else if (chain == CHAIN_OUTPUT || chain == CHAIN_FORWARD)
-		add_unreachable(rules, ruleset);
-	else
+	else if (nft_chains[chain].hook == HOOK_PREROUTING || chain == CHAIN_PATHS)
 		add_paths(rules, ruleset);
+	else if (enforce)
+		add_unreachable(rules, ruleset);
 }

@@ -221,3 +221,12 @@ bool nft_sync_enforces(const struct kernel *kernel)
 	return kernel->there && !kernel->dormant && kernel->chains[CHAIN_INPUT].right && n > 0 &&
 	       kernel_rule_is(&rules[n - 1], &last);
 }
+
+bool nft_sync_refuses(const struct kernel *kernel, const struct ruleset *wanted)
+{
+	size_t n;
+
+	difference_rules(kernel, CHAIN_PATHS, &n);
+	return kernel->chains[CHAIN_PATHS].right && n > 0 &&
+	       (!wanted->policy.reject_all || nft_sync_enforces(kernel));
+}

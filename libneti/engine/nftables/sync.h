@@ -17,5 +17,8 @@ void nft_sync_members(const struct ruleset_diff *diff, struct transaction *trans
 	size_t *ret_entries);
 /* Whether strangers are refused: the input chain ends in our drop. */
 bool nft_sync_enforces(const struct kernel *kernel);
+/* Whether the kernel refuses already who is to be refused: strangers, overlay addresses without a
+ * path. */
+bool nft_sync_refuses(const struct kernel *kernel, const struct ruleset *wanted);
 
 #endif
