@@ -349,7 +349,8 @@ static void change_something(unsigned round)
 	rules_free(before);
 }
 
-START_TEST(test_no_window)
+/* Members and strangers knock while the rules are changed, step by step. */
+static void knock_while(void (*step)(unsigned round), unsigned rounds)
 {
 	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -357,8 +358,6 @@ START_TEST(test_no_window)
 	pid_t children[4];
 	int udp, listener;
 
-	if (!start())
-		return;
 	netns_enter(&member);
 	listener = netns_listen("0.0.0.0", 7000);
 	children[0] = fork();
@@ -372,10 +371,10 @@ START_TEST(test_no_window)
 	children[1] = prober(&member, counts, probe_member);
 	children[2] = prober(&stranger, counts, probe_stranger);
 	children[3] = prober(&self, counts, probe_overlay);
-	for (unsigned round = 0; round < 200 || counts->sent_stranger < 500 ||
+	for (unsigned round = 0; round < rounds || counts->sent_stranger < 500 ||
 				 counts->sent_member < 500 || counts->connected < 100;
 		round++) {
-		change_something(round);
+		step(round);
 		drain(udp, &from_member, &from_stranger);
 	}
 	atomic_store(&counts->end, true);
@@ -385,6 +384,46 @@ START_TEST(test_no_window)
 	ck_assert_uint_eq(from_stranger, 0);
 	ck_assert_uint_eq(from_member, counts->sent_member);
 	ck_assert_uint_eq(counts->failed, 0);
+}
+
+START_TEST(test_no_window)
+{
+	if (!start())
+		return;
+	knock_while(change_something, 200);
+	stop();
+}
+END_TEST
+
+/* What only one engine has put up is there, and nothing of the other's. */
+static void exchange(unsigned round)
+{
+	static const char *const names[] = { "iptables", "nftables" };
+	struct settings *settings = check_settings();
+	struct buffer diff = { 0 };
+
+	engine_close(engine);
+	free(settings->engine);
+	settings->engine = strdup(names[round % 2]);
+	ck_assert_msg(engine_open(&engine, settings, NULL, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(engine_compare(engine, rules, &diff, &error), 1);
+	ck_assert_ptr_nonnull(strstr(buffer_text(&diff), names[(round + 1) % 2]));
+	buffer_clear(&diff);
+	apply();
+	ck_assert(report.changed);
+	check_equal(engine, rules);
+	settings_free(settings);
+	netns_do(round % 2 ? "! iptables-legacy-save | grep NETI && ! ipset list -n | grep neti" :
+			     "! nft list table inet neti");
+}
+
+START_TEST(test_exchange_of_engines)
+{
+	if (!start())
+		return;
+	knock_while(exchange, 20);
+	check_flush(engine);
+	netns_do("! iptables-legacy-save | grep NETI && ! nft list table inet neti");
 	stop();
 }
 END_TEST
@@ -492,6 +531,11 @@ static void add_roads(void)
 	test_add(test_overlay, test_forwarded, test_ipv6);
 }
 
+static void add_exchange(void)
+{
+	test_add(test_exchange_of_engines);
+}
+
 static void add_no_window(void)
 {
 	test_add(test_no_window, test_switching_on_and_off_refuses_no_member);
@@ -506,5 +550,6 @@ Suite *test_suite(void)
 	witness_cases(suite, &frame, "strangers", add_strangers);
 	witness_cases(suite, &frame, "roads", add_roads);
 	witness_cases(suite, &frame, "no-window", add_no_window);
+	witness_own_cases(suite, &frame, "nftables", "exchange", add_exchange);
 	return suite;
 }

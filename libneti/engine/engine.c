@@ -63,14 +63,30 @@ static int open_kind(struct engine **ret, const struct engine_kind *kind,
 	return r;
 }
 
+/* The engine that "auto" has to keep to; NULL: none. */
+static const struct engine_kind *find_stubborn(const struct log *log)
+{
+	struct error reason;
+
+	for (size_t i = 0; i < N_KINDS; i++) {
+		if (!kinds[i]->stays || kinds[i]->stays(&reason) != 1)
+			continue;
+		log_warning(log, "%s", reason.text);
+		return kinds[i];
+	}
+	return NULL;
+}
+
 static int open_first(struct engine **ret, const struct settings *settings, const struct log *log,
 	struct error *error)
 {
+	const struct engine_kind *stubborn =
+		strcmp(settings->engine, "auto") == 0 ? find_stubborn(log) : NULL;
 	int r = -EPROTONOSUPPORT;
 	bool known = false;
 
 	for (size_t i = 0; r == -EPROTONOSUPPORT && i < N_KINDS; i++)
-		if (is_asked_for(kinds[i], settings->engine)) {
+		if (stubborn ? kinds[i] == stubborn : is_asked_for(kinds[i], settings->engine)) {
 			r = open_kind(ret, kinds[i], settings, log, error);
 			known = true;
 		}
@@ -184,6 +200,47 @@ static int write_filter(struct engine_work *work, struct error *error)
 	return r < 0 ? r : filter->enforce(work, error);
 }
 
+/* A filter that stands refuses every overlay address without a path. What stays although all else
+ * went is an error too. */
+static int take_away(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	struct error failed;
+	int r = engine->kind->filter->remove(engine, report, error);
+	int other = r < 0 ? 0 : engine->kind->paths->remove(engine, report, &failed);
+
+	if (r == 0 && other != 0)
+		*error = failed;
+	return r == 0 && other == 0 ? 0 : error->result;
+}
+
+/* An engine whose rules are still there, put by an older version or by other settings. */
+static int remove_other(const struct engine *engine, const struct engine_kind *kind,
+	struct engine_report *report, struct error *error)
+{
+	struct engine *other = NULL;
+	int r = kind->is_there(error);
+
+	if (r > 0)
+		r = open_kind(&other, kind, engine->settings, engine->log, error);
+	if (!other)
+		return r;
+	report->changed = true;
+	r = take_away(other, report, error);
+	engine_close(other);
+	return r;
+}
+
+static int remove_others(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < N_KINDS; i++)
+		if (kinds[i] != engine->kind)
+			r = remove_other(engine, kinds[i], report, error);
+	engine->alone = r == 0;
+	return r;
+}
+
 /* THE order of work. */
 static int carry_out(struct engine_work *work, struct error *error)
 {
@@ -201,6 +258,8 @@ static int carry_out(struct engine_work *work, struct error *error)
 		r = write_filter(work, error);
 	if (r == 0)
 		r = filter->peers_out(work, error);
+	if (r == 0 && !work->diff && !engine->alone)
+		r = remove_others(engine, work->report, error);
 	if (r < 0 || work->later.result == 0)
 		return r;
 	*error = work->later;
@@ -210,6 +269,13 @@ static int carry_out(struct engine_work *work, struct error *error)
 static double now(void)
 {
 	return clock_seconds(CLOCK_MONOTONIC);
+}
+
+/* As far as it is known without a look. */
+static bool engine_is_held(struct engine *engine, const struct ruleset *wanted)
+{
+	return engine->alone && !engine->flows_unknown && engine->kind->holds &&
+	       engine->kind->holds(engine, wanted);
 }
 
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret,
@@ -227,8 +293,13 @@ int engine_update(struct engine *engine, const struct ruleset *from, const struc
 	struct engine_report report = { 0 };
 	struct engine_work work = { .engine = engine, .from = from, .to = to, .report = &report };
 	double start = now();
-	int r;
+	int r = 0;
 
+	if (engine_is_held(engine, to)) {
+		if (ret)
+			*ret = report;
+		return 0;
+	}
 	if (from && ruleset_diff(&diff, from, to) < 0)
 		return error_memory(error);
 	if (from && !diff.policy_changed)
@@ -245,8 +316,17 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 	struct error *error)
 {
 	size_t before = diff->length;
-	int r = wanted ? check_families(wanted, error) : 0;
+	int r;
 
+	if (wanted && engine_is_held(engine, wanted))
+		return 0;
+	r = wanted ? check_families(wanted, error) : 0;
+	for (size_t i = 0; r == 0 && !engine->alone && i < N_KINDS; i++) {
+		r = kinds[i] == engine->kind ? 0 : kinds[i]->is_there(error);
+		if (r == 1)
+			buffer_print(diff, "- all that the engine of %s put up\n", kinds[i]->name);
+		r = r > 0 ? 0 : r;
+	}
 	if (r == 0)
 		r = engine->kind->paths->compare(engine, wanted, diff, error);
 	if (r == 0)
@@ -256,22 +336,19 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;
 }
 
-/* A filter that stands refuses every overlay address without a path. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error)
 {
 	struct engine_report report = { 0 };
-	struct error failed;
 	double start = now();
-	int r = engine->kind->filter->remove(engine, &report, error);
-	int other = r < 0 ? 0 : engine->kind->paths->remove(engine, &report, &failed);
+	int r = take_away(engine, &report, error);
 
+	if (r == 0)
+		r = remove_others(engine, &report, error);
+	engine->flows_unknown = true;
 	report.seconds = now() - start;
 	if (ret)
 		*ret = report;
-	engine->flows_unknown = true;
-	if (r == 0 && other != 0)
-		*error = failed;
-	return r == 0 && other == 0 ? 0 : error->result;
+	return r;
 }
 
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)

@@ -56,6 +56,13 @@ struct engine_kind {
 	size_t size; /* of the engine's own struct, which begins with struct engine */
 	/* -EPROTONOSUPPORT: this kernel lacks what it needs. */
 	int (*open)(struct engine *engine, struct error *error);
+	/* Whether the kernel is known to hold exactly this, without a look at all of it. May be NULL. */
+	bool (*holds)(struct engine *engine, const struct ruleset *wanted);
+	/* 1: rules of this engine are in the kernel, whoever put them there; 0 or -errno. */
+	int (*is_there)(struct error *error);
+	/* 1, with the reason: these rules must not be exchanged for another engine's on its own
+	 * account, for members would be refused then. NULL: never. */
+	int (*stays)(struct error *reason);
 	const struct engine_filter *filter;
 	const struct engine_paths *paths;
 };
@@ -64,6 +71,7 @@ struct engine {
 	const struct engine_kind *kind;
 	struct settings *settings;
 	const struct log *log;
+	bool alone;	    /* no other engine's rules are there */
 	bool flows_unknown; /* some may lead where older paths sent them */
 	bool size_said;	    /* that conntrack_max cannot be had: once */
 };

@@ -3,6 +3,7 @@
  * Builds and compares rulesets. Pure: no engine's word and no library but libc.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,13 @@ static void add_member(struct ruleset *ruleset, const struct fleet_settings *fle
 		ruleset->peers[ruleset->n_peers++] = road;
 }
 
+uint64_t ruleset_new_serial(void)
+{
+	static atomic_uint_fast64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
 int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	const struct fleet_settings *fleet, const struct member *self,
 	const struct member_list *members, const struct prefix_list *own)
@@ -74,6 +82,7 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 		if (i == 0 || member_compare_overlay(members->items[i - 1], members->items[i]) != 0)
 			add_member(ruleset, fleet, self, members->items[i]);
 	ruleset->n_peers = sort_addresses(ruleset->peers, ruleset->n_peers);
+	ruleset->serial = ruleset_new_serial();
 	*ret = ruleset;
 	return 0;
 }
@@ -99,6 +108,7 @@ int ruleset_add_peers(struct ruleset *ruleset, const struct address *peers, size
 	if (n)
 		memcpy(all + ruleset->n_peers, peers, n * sizeof(*peers));
 	ruleset->peers = all;
+	ruleset->serial = ruleset_new_serial();
 	ruleset->n_peers = sort_addresses(all, ruleset->n_peers + n);
 	return 0;
 }

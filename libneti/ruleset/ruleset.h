@@ -23,6 +23,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
+	uint64_t serial; /* rulesets of one serial are equal; 0: nothing is known */
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has
 	 * no path and is not refused. */
 	struct prefix_list own;
@@ -48,6 +49,7 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 /* The host's policy alone: no peers, and the whole overlay left to the host. */
 int ruleset_build_policy(struct ruleset **ret, const struct policy *policy,
 	const struct prefix *overlay);
+uint64_t ruleset_new_serial(void);
 int ruleset_add_peers(struct ruleset *ruleset, const struct address *peers, size_t n); /* -ENOMEM */
 struct ruleset *ruleset_free(struct ruleset *ruleset);
 /* Both may be NULL: an empty ruleset. */

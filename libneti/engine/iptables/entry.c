@@ -415,3 +415,14 @@ int entry_decode(const void *entry, uint8_t family, const char *label, const uin
 	}
 	return get_target((const void *)((const char *)entry + end), label, family, ret);
 }
+
+bool entry_is_bare(const void *entry, uint8_t family)
+{
+	static const struct ip6t_ip6 nothing6;
+	static const struct ipt_ip nothing;
+	const struct layout *layout = layout_of(family);
+
+	return offset_at(entry, layout->target_offset) == layout->size &&
+	       memcmp(entry, family == AF_INET6 ? (const void *)&nothing6 : &nothing,
+		       layout->ip_size) == 0;
+}

@@ -24,6 +24,8 @@ int entry_decode(const void *entry, uint8_t family, const char *label, const uin
 	struct rule *ret);
 /* Everything but counters and what the kernel keeps in the entry for itself. */
 bool entry_same(const void *entry, uint8_t family, const char *label, const struct entry *wanted);
+/* It asks nothing of a packet: neither addresses, interfaces and protocol, nor any match. */
+bool entry_is_bare(const void *entry, uint8_t family);
 /* The target's name and its first four bytes: the verdict when the name is empty. */
 const char *entry_target(const void *entry, uint8_t family, int *ret_verdict);
 

@@ -306,6 +306,64 @@ static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TA
 			ret[rows[set]] = (struct engine_level){ found.elements, found.maxelem };
 }
 
+static void note_set(void *data, const char *name)
+{
+	(void)name;
+	*(bool *)data = true;
+}
+
+/* Looks at tables that are in use alone. */
+static int is_there(struct error *error)
+{
+	static const uint16_t no_sets[SETS];
+	char(*names)[CHAIN_NAME_MAX] = NULL;
+	struct xtables *xtables;
+	bool found = false;
+	size_t n = 0;
+	int r = 0;
+
+	netlink_set_names("neti-", note_set, &found); /* a kernel without sets has none */
+	for (enum table table = 0; r == 0 && !found && table < TABLES; table++) {
+		if (!xtables_exists(table))
+			continue;
+		r = xtables_open(&xtables, table, no_sets, error);
+		if (r < 0)
+			return r;
+		r = xtables_own_chains(xtables, &names, &n);
+		found = n > 0;
+		free(names);
+		names = NULL;
+		xtables_close(xtables);
+	}
+	return r < 0 ? error_memory(error) : found;
+}
+
+/* What iptables accepts in INPUT is accepted; what nftables accepts goes on to INPUT. */
+static int stays(struct error *reason)
+{
+	static const uint16_t no_sets[SETS];
+	struct xtables *xtables;
+	bool refused;
+	int r;
+
+	if (!xtables_exists(TABLE_FILTER))
+		return 0;
+	r = xtables_open(&xtables, TABLE_FILTER, no_sets, reason);
+	if (r < 0)
+		return r;
+	r = sync_is_asked(xtables);
+	refused = r == 1 && xtables_refuses(xtables, "INPUT");
+	xtables_close(xtables);
+	if (r < 0)
+		return error_memory(reason);
+	if (refused)
+		error_set(reason, -EPERM, NETI_REASON_KERNEL,
+			"the engine stays iptables: INPUT of iptables refuses what no rule of its "
+			"own lets in, and members would be refused there. When these rules let "
+			"members pass, set engine: nftables");
+	return refused;
+}
+
 static const struct engine_filter filter = {
 	.peers_in = peers_in,
 	.observe = enforce_observe,
@@ -331,6 +389,8 @@ const struct engine_kind iptables_engine = {
 	.name = "iptables",
 	.size = sizeof(struct iptables),
 	.open = iptables_open,
+	.is_there = is_there,
+	.stays = stays,
 	.filter = &filter,
 	.paths = &paths,
 };

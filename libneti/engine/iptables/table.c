@@ -31,6 +31,7 @@ struct xtables_backend {
 	const void *(*first)(const char *chain, void *handle);
 	const void *(*next)(const void *entry, void *handle);
 	const char *(*target)(const void *entry, void *handle); /* of a jump: the chain */
+	const char *(*policy)(const char *chain, void *handle); /* of a built-in chain */
 	int (*create)(const char *chain, void *handle);
 	int (*insert)(const char *chain, const void *entry, unsigned position, void *handle);
 	int (*append)(const char *chain, const void *entry, void *handle);
@@ -99,6 +100,12 @@ static int commit(const struct xtc_ops *ops, struct xtc_handle *handle)
 		(chain, handle))                                                                   \
 	FORWARD(prefix, int, drop, delete_chain, (const char *chain, void *handle),                \
 		(chain, handle))                                                                   \
+	static const char *prefix##_wrapped_policy(const char *chain, void *handle)                \
+	{                                                                                          \
+		struct xt_counters counters;                                                       \
+                                                                                                   \
+		return prefix##_get_policy(chain, &counters, handle);                              \
+	}                                                                                          \
 	static int prefix##_wrapped_commit(void *handle)                                           \
 	{                                                                                          \
 		return commit(&prefix##_ops, handle);                                              \
@@ -109,10 +116,11 @@ static int commit(const struct xtc_ops *ops, struct xtc_handle *handle)
 	.first_chain = prefix##_wrapped_first_chain, .next_chain = prefix##_wrapped_next_chain,    \
 	.has = prefix##_wrapped_has, .references = prefix##_wrapped_references,                    \
 	.first = prefix##_wrapped_first, .next = prefix##_wrapped_next,                            \
-	.target = prefix##_wrapped_target, .create = prefix##_wrapped_create,                      \
-	.insert = prefix##_wrapped_insert, .append = prefix##_wrapped_append,                      \
-	.delete = prefix##_wrapped_delete, .empty = prefix##_wrapped_empty,                        \
-	.drop = prefix##_wrapped_drop, .commit = prefix##_wrapped_commit
+	.policy = prefix##_wrapped_policy, .target = prefix##_wrapped_target,                      \
+	.create = prefix##_wrapped_create, .insert = prefix##_wrapped_insert,                      \
+	.append = prefix##_wrapped_append, .delete = prefix##_wrapped_delete,                      \
+	.empty = prefix##_wrapped_empty, .drop = prefix##_wrapped_drop,                            \
+	.commit = prefix##_wrapped_commit
 
 WRAP(iptc)
 WRAP(ip6tc)
@@ -271,6 +279,22 @@ int xtables_rules(struct xtables *xtables, const char *chain, const void *const 
 	*ret = xtables->rules;
 	*ret_n = xtables->n_rules;
 	return 0;
+}
+
+bool xtables_refuses(struct xtables *xtables, const char *chain)
+{
+	const struct xtables_backend *backend = xtables->backend;
+	const char *policy = backend->policy(chain, xtables->handle);
+	bool refuses = policy && strcmp(policy, "DROP") == 0;
+	const void *entry = refuses ? NULL : backend->first(chain, xtables->handle);
+
+	for (; entry && !refuses; entry = backend->next(entry, xtables->handle)) {
+		const char *label = label_of(xtables, entry);
+
+		refuses = entry_is_bare(entry, backend->family) &&
+			  (strcmp(label, "DROP") == 0 || strcmp(label, "REJECT") == 0);
+	}
+	return refuses;
 }
 
 bool xtables_same(struct xtables *xtables, const void *entry, const struct rule *rule)

@@ -31,6 +31,9 @@ unsigned xtables_references(struct xtables *xtables, const char *chain);
 int xtables_rules(struct xtables *xtables, const char *chain, const void *const **ret,
 	size_t *ret_n);
 bool xtables_same(struct xtables *xtables, const void *entry, const struct rule *rule);
+/* Whether the chain refuses whatever comes to its end: by its policy, or by a rule that asks
+ * nothing. */
+bool xtables_refuses(struct xtables *xtables, const char *chain);
 /* The whole chain equals: the quick way. A missing one differs. */
 bool xtables_chain_same(struct xtables *xtables, const struct chain *chain);
 /* -EINVAL: not a rule of Neti's. */

@@ -21,6 +21,9 @@
 
 struct nftables {
 	struct engine engine;
+	/* What the table is known to hold as long as nobody changes any table: that of this serial. */
+	uint64_t held;
+	uint32_t generation;
 	bool observing; /* nobody is refused yet, and somebody will be */
 };
 
@@ -41,6 +44,28 @@ static int commit(struct transaction *transaction, const uint32_t *generation, s
 	return kernel_failed(r, doing, error);
 }
 
+/* Called when a commit of ours has followed that generation: the next one is ours, a later one is
+ * somebody else's, who may have changed our table too. */
+static void note_held(struct nftables *nftables, uint64_t serial, uint32_t before)
+{
+	uint32_t now = 0;
+
+	nftables->held = 0;
+	if (serial && kernel_generation(&now) == 0 && now == before + 1) {
+		nftables->held = serial;
+		nftables->generation = now;
+	}
+}
+
+static bool holds(struct engine *engine, const struct ruleset *wanted)
+{
+	const struct nftables *nftables = (const struct nftables *)engine;
+	uint32_t now;
+
+	return nftables->held && nftables->held == wanted->serial && kernel_generation(&now) == 0 &&
+	       now == nftables->generation;
+}
+
 /* --- one pass ----------------------------------------------------------------------------------- */
 
 static int write_once(struct nftables *nftables, const struct ruleset *wanted, bool enforce,
@@ -58,6 +83,9 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 	}
 	if (r == 0 && !transaction_is_empty(&transaction))
 		r = commit(&transaction, &kernel.generation, error);
+	if (r == 0)
+		note_held(nftables, wanted && enforce ? wanted->serial : 0,
+			kernel.generation - transaction_is_empty(&transaction));
 	transaction_clear(&transaction);
 	kernel_clear(&kernel);
 	return r;
@@ -83,12 +111,16 @@ static int write_all(struct nftables *nftables, const struct ruleset *wanted, bo
 /* Members alone. What the kernel did not take as it is known to be, it holds otherwise. */
 static int write_members(struct engine_work *work, struct error *error)
 {
+	struct nftables *nftables = (struct nftables *)work->engine;
 	struct transaction transaction = { 0 };
+	bool known = holds(work->engine, work->from);
 	size_t entries;
 	int r;
 
 	nft_sync_members(work->diff, &transaction, &entries);
 	r = transaction_is_empty(&transaction) ? 0 : commit(&transaction, NULL, error);
+	note_held(nftables, known && r == 0 ? work->to->serial : 0,
+		nftables->generation - transaction_is_empty(&transaction));
 	transaction_clear(&transaction);
 	if (r == -ENOENT || r == -EEXIST || r == -ENFILE || r == -ERESTART)
 		return error_set(error, -ESTALE, NETI_REASON_KERNEL,
@@ -306,6 +338,15 @@ static int nftables_open(struct engine *engine, struct error *error)
 	return 0;
 }
 
+static int is_there(struct error *error)
+{
+	int r = kernel_has_table();
+
+	return r == -EPERM || r == -ENOMEM ? kernel_failed(r, "reading the table", error) :
+	       r < 0			   ? 0 :
+					     r;
+}
+
 static const struct engine_filter filter = {
 	.peers_in = nothing,
 	.observe = observe,
@@ -331,6 +372,8 @@ const struct engine_kind nftables_engine = {
 	.name = "nftables",
 	.size = sizeof(struct nftables),
 	.open = nftables_open,
+	.holds = holds,
+	.is_there = is_there,
 	.filter = &filter,
 	.paths = &paths,
 };
