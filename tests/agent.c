@@ -218,9 +218,9 @@ static void start_both(void)
 {
 	start(&hudson);
 	start(&sierra);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 20));
-	ck_assert(becomes(&sierra, "ipset test neti-peers " HUDSON, 20));
-	ck_assert(becomes(&hudson, "iptables-legacy-save | grep -e '--to-destination " SIERRA "'",
+	ck_assert(becomes(&hudson, "nft get element inet neti peers '{ " SIERRA " }'", 20));
+	ck_assert(becomes(&sierra, "nft get element inet neti peers '{ " HUDSON " }'", 20));
+	ck_assert(becomes(&hudson, "nft list map inet neti overlay | grep ' : " SIERRA "[ ,]'",
 		20));
 }
 
@@ -242,10 +242,10 @@ START_TEST(members_reach_each_other_and_nobody_else)
 	ck_assert_int_eq(netns_connect(SIERRA, 8080, 300), -ETIMEDOUT);
 	netns_enter(&outside);
 	stop(&sierra);
-	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 20));
+	ck_assert(becomes(&hudson, "! nft get element inet neti peers '{ " SIERRA " }'", 20));
 	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), -EHOSTUNREACH);
 	start(&sierra);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 20));
+	ck_assert(becomes(&hudson, "nft get element inet neti peers '{ " SIERRA " }'", 20));
 	ck_assert_int_eq(connect_from(&hudson, sierra.overlay, 8080), 0);
 	end();
 }
@@ -260,14 +260,14 @@ START_TEST(restart_changes_nothing)
 	start_both();
 	netns_enter(&hudson.netns);
 	ck_assert_int_eq(netns_connect(sierra.overlay, 9, 5000), -ECONNREFUSED); /* counts */
-	before = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
+	before = netns_output("nft -a list ruleset");
 	netns_enter(&outside);
 	stop(&hudson);
 	start(&hudson);
 	DISPATCH_UNTIL(hudson.applied > 0);
 	ck_assert_int_eq(hudson.applied, 1);
 	netns_enter(&hudson.netns);
-	after = netns_output("iptables-legacy-save -c | grep -v '^#\\|^:'; ipset save");
+	after = netns_output("nft -a list ruleset");
 	netns_enter(&outside);
 	ck_assert_str_eq(before, after);
 	free(before);
@@ -282,11 +282,13 @@ START_TEST(drift_is_repaired)
 		return;
 	start_both();
 	netns_enter(&hudson.netns);
-	netns_do(
-		"iptables-legacy -F INPUT; iptables-legacy -t nat -F NETI-OVERLAY; ipset flush neti-peers");
+	netns_do("nft 'flush chain inet neti input; flush map inet neti overlay;"
+		 " flush set inet neti peers'");
 	netns_enter(&outside);
 	ck_assert(becomes(&hudson,
-		"ipset test neti-peers " SIERRA " && iptables-legacy -C INPUT -j NETI-INPUT", 15));
+		"nft get element inet neti peers '{ " SIERRA " }' &&"
+		"nft list chain inet neti input | grep @peers",
+		15));
 	DISPATCH_UNTIL(hudson.drift > 0);
 	ck_assert_int_eq(hudson.drift, 1);
 	end();
@@ -307,18 +309,18 @@ START_TEST(removals_are_held_until_accepted)
 	for (int i = 0; i < 100; i++)
 		dispatch();
 	ck_assert_uint_eq(hudson.held, 1);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 1));
+	ck_assert(becomes(&hudson, "nft get element inet neti peers '{ " SIERRA " }'", 1));
 	stop(&hudson); /* the guard counts across a restart */
 	hudson.held = 0;
 	start(&hudson);
 	for (int i = 0; i < 100; i++)
 		dispatch();
 	ck_assert_uint_eq(hudson.held, 1);
-	ck_assert(becomes(&hudson, "ipset test neti-peers " SIERRA, 1));
+	ck_assert(becomes(&hudson, "nft get element inet neti peers '{ " SIERRA " }'", 1));
 	registry = registry_of(&hudson);
 	ck_assert_int_eq(neti_registry_fleet_accept(registry), 0);
 	neti_registry_unref(registry);
-	ck_assert(becomes(&hudson, "! ipset test neti-peers " SIERRA, 20));
+	ck_assert(becomes(&hudson, "! nft get element inet neti peers '{ " SIERRA " }'", 20));
 	ck_assert_uint_eq(hudson.held, 0);
 	end();
 }
@@ -341,7 +343,7 @@ START_TEST(kernel_is_not_touched_before_the_list_is_read)
 	for (int i = 0; i < 100; i++)
 		dispatch();
 	netns_enter(&hudson.netns);
-	netns_do("test -z \"$(iptables-legacy-save | grep NETI)\" && test -z \"$(ipset list -n)\"");
+	netns_do("test -z \"$(nft list ruleset)\"");
 	end();
 }
 END_TEST
@@ -358,22 +360,23 @@ START_TEST(full_tables_are_told)
 	snprintf(status, sizeof(status), "%s/hudson/status", netns_directory());
 	setenv("status", status, 1);
 	netns_enter(&hudson.netns);
-	netns_do("ipset create neti-denied hash:ip,port timeout 3600 counters maxelem 70000;"
-		 "{ for i in $(seq 60000); do echo add neti-denied 1.2.3.4,tcp:$i; done; } |"
-		 "ipset restore");
+	/* As an agent left it, but that all else of the table has gone. */
+	netns_do("{ echo 'table inet neti { set denied { flags dynamic,timeout; timeout 1h;'"
+		 "  'size 65536; type ipv4_addr . inet_proto . inet_service; elements = {';"
+		 "for i in $(seq 60000); do echo \"1.2.3.4 . tcp . $i,\"; done; echo '}; }; }'; } |"
+		 "nft -f -");
 	netns_enter(&outside);
 	start(&hudson);
-	for (int i = 0; i < 200 && !strstr(hudson.trouble, "neti-denied"); i++)
+	for (int i = 0; i < 200 && !strstr(hudson.trouble, "denied"); i++)
 		dispatch();
-	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the set neti-denied is 85 % full"));
+	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the set of denied is 91 % full"));
 	start(&sierra);
-	for (int i = 0; i < 500 && !strstr(hudson.trouble, "overlay"); i++)
-		dispatch();
+	DISPATCH_UNTIL(strstr(hudson.trouble, "overlay"));
 	ck_assert_ptr_nonnull(strstr(hudson.trouble, "the overlay subnet is 100 % full, 2 of 2"));
 	ck_assert_int_eq(hudson.troubles, 2); /* each once */
 	ck_assert(becomes(&hudson,
-		"jq -e '.tables | .overlay.max == 2 and .[\"neti-denied\"].entries == 60000 and "
-		".[\"neti-peers\"].max > 60000 and .conntrack.max > 0' $status",
+		"jq -e '.tables | .overlay.max == 2 and .denied.entries == 60000 and "
+		".peers.max > 60000 and .conntrack.max > 0' $status",
 		5));
 	end();
 }
@@ -410,8 +413,8 @@ START_TEST(overlay_that_is_in_use_here_is_told)
 	ck_assert_ptr_nonnull(strstr(hudson.trouble, "192.168.0.77"));
 	DISPATCH_UNTIL(hudson.applied > 0);
 	netns_enter(&hudson.netns);
-	netns_do("iptables-legacy -C NETI-OUTPUT -d 192.168.0.0/24 -j RETURN &&"
-		 "iptables-legacy -C INPUT -j NETI-INPUT");
+	netns_do("nft list chain inet neti output | grep 'ip daddr 192.168.0.0/24 return' &&"
+		 "nft list chain inet neti input | grep drop");
 	end();
 }
 END_TEST
@@ -421,7 +424,7 @@ START_TEST(same_id_elsewhere_is_refused)
 	if (!begin())
 		return;
 	start(&hudson);
-	ck_assert(becomes(&hudson, "ipset list neti-peers", 20));
+	ck_assert(becomes(&hudson, "nft list set inet neti peers", 20));
 	for (int i = 0; i < 500 && !*hudson.overlay; i++)
 		dispatch();
 	sierra.id = "hudson";

@@ -115,10 +115,9 @@ START_TEST(ruleset_without_registry_or_root)
 
 	ck_assert_int_eq(neti_ruleset_build(&ruleset, settings, members), 0);
 	ck_assert_int_eq(neti_ruleset_print(ruleset, &text), 0);
-	ck_assert_ptr_nonnull(strstr(text,
-		"-d 192.168.0.3/32 -j DNAT --to-destination 203.0.113.11"));
-	ck_assert_ptr_nonnull(strstr(text, "-d 192.168.0.2/32 -j DNAT --to-destination 10.0.0.12"));
-	ck_assert_ptr_nonnull(strstr(text, "add neti-peers 203.0.113.11"));
+	ck_assert_ptr_nonnull(strstr(text, "192.168.0.3 : 203.0.113.11"));
+	ck_assert_ptr_nonnull(strstr(text, "192.168.0.2 : 10.0.0.12"));
+	ck_assert_ptr_nonnull(strstr(text, "elements = { 10.0.0.12"));
 	free(text);
 	ck_assert_int_eq(neti_members_add(members, "newton", "ec2", "192.168.0.4", "10.0.0.14",
 				 NULL),

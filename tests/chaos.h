@@ -25,6 +25,7 @@ typedef int (*chaos_life)(struct neti_context *context);
 void chaos_setup(void);
 void chaos_teardown(void);
 /* hudson, on the embedded registry in that folder. */
+extern const char *chaos_engine;
 int chaos_settings(struct neti_settings **ret, struct neti_context *context);
 /* Their registry. */
 int chaos_registry(struct neti_registry **ret, struct neti_context *context);

@@ -35,6 +35,8 @@ const char *chaos_folder(void)
 	return folder;
 }
 
+const char *chaos_engine = "auto";
+
 int chaos_settings(struct neti_settings **ret, struct neti_context *context)
 {
 	char registry[96], state[96];
@@ -46,6 +48,7 @@ int chaos_settings(struct neti_settings **ret, struct neti_context *context)
 		{ "private_ip", "10.0.0.11" },
 		{ "public_ip", "198.51.100.11" },
 		{ "session_timeout", "4s" },
+		{ "engine", chaos_engine },
 		{ "open_ports", "[80, 53/udp]" },
 	};
 	struct neti_settings *settings;

@@ -11,14 +11,23 @@
 #include "netns.h"
 #include "test.h"
 
-/* Each table and set is one part of what the kernel holds. */
-static const char *const parts[] = {
-	"iptables-legacy-save -t filter",
-	"iptables-legacy-save -t nat",
-	"ip6tables-legacy-save -t filter",
-	"ipset save neti-peers | sort",
+/* Each table, set and chain is one part of what the kernel holds. */
+#define PARTS 5
+static const struct {
+	const char *name;
+	const char *parts[PARTS];
+} engines[] = {
+	{ "nftables", { "nft list set inet neti peers", "nft list map inet neti overlay",
+			      "nft list chain inet neti input | grep ' comment \"'",
+			      "nft list chain inet neti output | grep ' comment \"'",
+			      "nft list chain inet neti paths | grep ' comment \"'" } },
+	{ "iptables", { "iptables-legacy-save -t filter", "iptables-legacy-save -t nat",
+			      "ip6tables-legacy-save -t filter", "true",
+			      "ipset save neti-peers | sort" } },
 };
-#define PARTS (sizeof(parts) / sizeof(*parts))
+#define ENGINES (sizeof(engines) / sizeof(*engines))
+
+static const char *const *parts;
 
 struct kernel {
 	char *part[PARTS];
@@ -57,7 +66,7 @@ static void assert_is(const struct kernel *one, const struct kernel *other)
 static int open_engine(struct neti_engine **ret, struct neti_context *context)
 {
 	struct neti_settings *settings;
-	int result = neti_settings_new(&settings, context);
+	int result = chaos_settings(&settings, context);
 
 	if (result < 0)
 		return result;
@@ -279,10 +288,16 @@ static const struct {
 	{ "agent-stop", stop_of_agent, flush, apply_by_agent, FAULT_SYSTEM, 5, 10 },
 };
 
+#define TRIALS (sizeof(trials) / sizeof(*trials))
+
 START_TEST(trial)
 {
-	if (prepare(trials[_i].first, trials[_i].then))
-		chaos_each(trials[_i].life, trials[_i].fault, trials[_i].step, trials[_i].at_least);
+	size_t i = (size_t)_i % TRIALS, engine = (size_t)_i / TRIALS;
+
+	parts = engines[engine].parts;
+	chaos_engine = engines[engine].name;
+	if (prepare(trials[i].first, trials[i].then))
+		chaos_each(trials[i].life, trials[i].fault, trials[i].step, trials[i].at_least);
 }
 END_TEST
 
@@ -291,10 +306,11 @@ Suite *test_suite(void)
 	Suite *suite = suite_create("chaos_kernel");
 	const struct test_frame frame = { 3600, chaos_setup, chaos_teardown };
 
-	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++) {
+	for (size_t i = 0; i < TRIALS; i++) {
 		if (i == 0 || strcmp(trials[i].name, trials[i - 1].name) != 0)
 			test_case(suite, &frame, trials[i].name);
-		test_add_loop(trial, i, i + 1);
+		for (size_t engine = 0; engine < ENGINES; engine++)
+			test_add_loop(trial, engine * TRIALS + i, engine * TRIALS + i + 1);
 	}
 	return suite;
 }

@@ -311,7 +311,7 @@ expect "plan changed nothing" exits 3 "${hudson[@]}" plan
 expect "apply" exits 0 "${hudson[@]}" apply
 expect "plan after apply" exits 0 "${hudson[@]}" plan
 expect "verify after apply" exits 0 "${hudson[@]}" verify
-"${inside[@]}" iptables-legacy -F NETI-INPUT
+"${inside[@]}" nft flush chain inet neti input
 expect "verify sees drift" exits 3 "${hudson[@]}" verify
 expect "flush" exits 0 "${hudson[@]}" flush
 expect "flush again" exits 0 "${hudson[@]}" flush
@@ -364,12 +364,12 @@ expect "help that cannot be written" cannot_write "$netictl" --help
 expect "a reload keeps id and state_dir" reload_keeps_what_it_is
 expect "TERM ends the agent with 0" stops TERM
 expect "its member is gone" json '.members == []' "${hudson[@]}" list
-expect "its rules stay" "${inside[@]}" iptables-legacy -C INPUT -j NETI-INPUT
+expect "its rules stay" "${inside[@]}" nft list table inet neti
 expect "flush after the agent" exits 0 "${hudson[@]}" flush
 "${inside[@]}" ip link add other type veth peer name others
 "${inside[@]}" ip address add 192.168.9.9/32 dev other
 expect "an overlay subnet with an address of this host" \
 	refuses 2 '192.168.9.9' "${hudson[@]}" apply
-expect "nothing is half done" bash -c '! "$@" | grep NETI' . "${inside[@]}" iptables-legacy-save
+expect "nothing is half done" bash -c '! "$@" | grep neti' . "${inside[@]}" nft list tables
 
 suite_end

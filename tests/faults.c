@@ -65,7 +65,8 @@ START_TEST(data_folder_is_emptied)
 	}
 	world_fleet_set(NULL, NULL); /* accept */
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
-		ck_assert(world_becomes(&world_hosts[i], 10, "! ipset test neti-peers 10.128.0.7"));
+		ck_assert(world_becomes(&world_hosts[i], 10,
+			"! nft get element inet neti peers '{ 10.128.0.7 }'"));
 	world_close(servers, 1);
 }
 END_TEST
@@ -75,7 +76,7 @@ END_TEST
 START_TEST(data_folder_is_emptied_before_the_boot)
 {
 	static const char subnet[] =
-		"iptables-legacy-save -t nat | grep -q 'OUTPUT -d 192.168.0.0/17'";
+		"nft list chain inet neti output | grep -q 'ip daddr 192.168.0.0/17 reject'";
 
 	if (!world_begin(servers, 1))
 		return;
@@ -96,7 +97,7 @@ START_TEST(data_folder_is_emptied_before_the_boot)
 	world_check_kernels();
 	for (unsigned i = 0; i < WORLD_HOSTS; i++) {
 		ck_assert(world_becomes(hudson, 10,
-			"iptables-legacy-save -t nat | grep -- '-d %s/32 '",
+			"nft list map inet neti overlay | grep '[ \t]%s : '",
 			world_hosts[i].overlay));
 		ck_assert(world_becomes(&world_hosts[i], 10, subnet));
 	}
@@ -150,8 +151,8 @@ START_TEST(registry_is_away_at_boot)
 	world_sleep(world_deep() ? 30000 : 1500);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
 		ck_assert(world_becomes(&world_hosts[i], 3,
-			"iptables-legacy -C INPUT -j NETI-INPUT &&"
-			"test -z \"$(ipset list neti-peers | grep '^[0-9]')\""));
+			"nft list chain inet neti input | grep drop &&"
+			"test -z \"$(nft list set inet neti peers | grep elements)\""));
 	zookeeper_server_restart(servers[0]);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
 		world_end_agent(&world_hosts[i], SIGTERM);

@@ -81,7 +81,8 @@ END_TEST
 
 static bool holds(const struct world_host *host, unsigned peers, int seconds)
 {
-	return world_becomes(host, seconds, "test $(ipset list neti-peers | grep -c '^10[.]') = %u",
+	return world_becomes(host, seconds,
+		"test $(nft list set inet neti peers | grep -oE '10([.][0-9]+){3}' | grep -c .) = %u",
 		peers);
 }
 

@@ -54,7 +54,7 @@ static void peers_stay(unsigned n, int ms)
 	ck_assert_msg(
 		world_becomes(hudson, 1,
 			"test ! -e %s/removed && for i in $(seq %d); do "
-			"test $(ipset list neti-peers | grep -c '^10\\.128\\.') = %u || "
+			"test $(nft list set inet neti peers | grep -oE '10[.]128([.][0-9]+){2}' | grep -c .) = %u || "
 			"{ touch %s/removed; false; break; }; sleep 0.02; done && test ! -e %s/removed",
 			folder, ms / 25, n, folder, folder),
 		"peers were removed");
@@ -63,7 +63,8 @@ static void peers_stay(unsigned n, int ms)
 static bool peers_become(unsigned n)
 {
 	return world_becomes(hudson, 20,
-		"test $(ipset list neti-peers | grep -c '^10\\.128\\.') = %u", n);
+		"test $(nft list set inet neti peers | grep -oE '10[.]128([.][0-9]+){2}' | grep -c .) = %u",
+		n);
 }
 
 static bool holds(unsigned n)

@@ -51,8 +51,8 @@ END_TEST
 /* Each by itself, under a name of its own, with a sentence of its own. */
 START_TEST(test_tables)
 {
-	static const char *const names[] = { "conntrack", "neti-peers", "neti-denied", "overlay" };
-	static const char *const help[] = { "conntrack_max", "maxelem", "netictl denied",
+	static const char *const names[] = { "conntrack", "peers", "denied", "overlay" };
+	static const char *const help[] = { "conntrack_max", "further members", "netictl denied",
 		"overlay_subnet" };
 
 	for (enum fill_table table = 0; table < FILL_TABLES; table++) {

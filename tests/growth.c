@@ -21,9 +21,7 @@ static struct world_host *hudson = &world_hosts[0], *sierra = &world_hosts[1];
 static bool rules_lead(const struct world_host *host, const char *prefix)
 {
 	return world_becomes(host, 20,
-		"{ iptables-legacy-save | grep -e '-A OUTPUT -d %s -j NETI-OUTPUT' && "
-		"iptables-legacy-save | grep -e '-A OUTPUT -d %s -j NETI-OVERLAY'; }",
-		prefix, prefix);
+		"nft list chain inet neti output | grep 'ip daddr %s reject'", prefix);
 }
 
 static bool both_lead(const char *prefix)

@@ -146,9 +146,10 @@ static int be_agent(const struct task *task)
 
 struct state {
 	const char *name;
-	const char *sign; /* the line that says it is there */
-	const char *id;	  /* shared with the state before it, and the registry; NULL: the name */
-	unsigned last;	  /* of the private address */
+	const char *sign;   /* the line that says it is there */
+	const char *id;	    /* shared with the state before it, and the registry; NULL: the name */
+	const char *engine; /* NULL: auto */
+	unsigned last;	    /* of the private address */
 	bool no_member, no_rules;
 	const char *registry;		  /* NULL: one of its own, where the suite has them */
 	struct zookeeper_server **server; /* NULL: the suite's */
@@ -363,7 +364,7 @@ static const struct state states[] = {
 	{ .name = "held", .sign = "removals are held", .prepare = add_member, .first = APPLIED,
 		.disturb = remove_member },
 	{ .name = "disk-full", .sign = "cannot write", .prepare = fill_disk },
-	{ .name = "lock-held", .sign = "xtables.lock", .prepare = hold_lock },
+	{ .name = "lock-held", .sign = "xtables.lock", .engine = "iptables", .prepare = hold_lock },
 	{ .name = "overlap", .sign = "192.168.0.77", .prepare = overlap },
 };
 
@@ -426,8 +427,9 @@ static void write_settings(const struct run *run)
 		snprintf(registry, sizeof(registry), "%s", uri);
 	snprintf(text, sizeof(text),
 		"registry: %s\nid: %s\nnetwork: vpc\nprivate_ip: 10.0.0.%u\nstate_dir: %s/state\n"
-		"session_timeout: 2s\nreject_all: true\n",
-		registry, id_of(state), state->last ? state->last : 5, run->folder);
+		"session_timeout: 2s\nreject_all: true\nengine: %s\n",
+		registry, id_of(state), state->last ? state->last : 5, run->folder,
+		state->engine ? state->engine : "auto");
 	write_text(run->folder, "neti.yml", text);
 }
 

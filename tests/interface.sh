@@ -191,7 +191,7 @@ drift_in_json() {
 	[ "$status" = 3 ] && valid plan json && jq -e '.changes | length > 0' json
 }
 kill -STOP "$agent" # it would mend that
-"${host[@]}" iptables-legacy -t nat -F NETI-OVERLAY
+"${host[@]}" nft flush chain inet neti paths
 expect "plan that has changes" drift_in_json
 kill -CONT "$agent"
 nothing_to_print() {

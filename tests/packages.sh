@@ -53,11 +53,11 @@ state_of() {
 }
 
 has_rules() {
-	hudson iptables-legacy -C INPUT -j NETI-INPUT 2>/dev/null && hudson ipset -q list -n neti-peers
+	hudson nft list chain inet neti input >/dev/null 2>&1
 }
 
 save_kernel() {
-	hudson sh -c 'iptables-legacy-save; ip6tables-legacy-save; ipset save' |
+	hudson sh -c 'iptables-legacy-save; ip6tables-legacy-save; ipset save; nft list ruleset' |
 		sed -e '/^#/d' -e 's/\[[0-9]*:[0-9]*\]/[0:0]/'
 }
 
@@ -148,13 +148,13 @@ expect "the example of README.md compiles with libneti-dev" example_compiles
 write_trial() {
 	cat >"$share/trial" <<'SH'
 mkdir /root/trial && cd /root/trial || exit 1
-peers() { ip netns exec "$1" ipset -q test neti-peers "$2" 2>/dev/null; }
-verdict() { ip netns exec "$1" iptables-legacy -S NETI-INPUT 2>/dev/null | grep -q -- "-j $2\$"; }
+peers() { ip netns exec "$1" nft get element inet neti peers "{ $2 }" >/dev/null 2>&1; }
+verdict() { ip netns exec "$1" nft list chain inet neti input 2>/dev/null | grep -q "$2 comment \"everybody else\"$"; }
 joined() { peers hudson 198.51.100.12 && peers walden 198.51.100.11; }
 serves() { ip netns exec walden ss -Hltn 'sport = 8080' | grep -q .; }
 settled() {
-	local wanted=RETURN
-	! grep -q '^reject_all: true' walden.yml || wanted=DROP
+	local wanted=return
+	! grep -q '^reject_all: true' walden.yml || wanted=drop
 	verdict hudson "$wanted" && verdict walden "$wanted"
 }
 await() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; echo "never $*"; }
@@ -334,7 +334,7 @@ retransmitted() {
 }
 
 leads_to() {
-	box "$1" sh -c "iptables-legacy-save -t nat | grep -q -- '-d $2/32 .*--to-destination $3\$'"
+	box "$1" sh -c "nft list map inet neti overlay | grep -q '[ 	]$2 : $3[ ,]'"
 }
 
 both_know_each_other() {
@@ -432,7 +432,7 @@ expect "it boots with the registry away" box_start hudson
 expect "the boot unit has done its work" state_of neti-restore.service ActiveState active
 expect "before the network comes up" order_at_boot
 expect "the rules are those of the last known fleet" has_rules
-expect "with the members of then" hudson ipset -q test neti-peers 10.0.0.12
+expect "with the members of then" hudson nft get element inet neti peers '{ 10.0.0.12 }'
 expect "the agent is up, and waits" state_of neti.service ActiveState active
 hudson mv /etc/neti/neti.yml.kept /etc/neti/neti.yml
 expect "power off again" box_stop hudson
@@ -442,7 +442,7 @@ expect "the agent is up by itself" box_await 10 applied
 # --- removed and purged ---------------------------------------------------------------------------
 
 is_gone() {
-	! has_rules && ! hudson ipset -q list -n neti-peers && ! hudson pgrep -x netictl &&
+	! has_rules && ! hudson pgrep -x netictl &&
 		! hudson test -e /usr/sbin/netictl
 }
 

@@ -133,7 +133,8 @@ static void setup(void)
 
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	kernel = (struct kernel){ .engine = { .kind = &made_up, .log = &silent, .alone = true }, .enforces = 1 };
+	kernel = (struct kernel){ .engine = { .kind = &made_up, .log = &silent, .alone = true },
+		.enforces = 1 };
 	ck_assert_int_eq(events_init(&events), 0);
 	ck_assert_int_eq(settings_new(&settings), 0);
 	set("conntrack_max", "1"); /* the machine's table stays as it is */

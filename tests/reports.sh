@@ -240,7 +240,7 @@ expect "the file parses" parse_metrics neti.prom
 expect "it ends with a line and leaves no other file" whole
 for name in up info members held_removals skipped_entries applied_revision registry_revision \
 	applied_age_seconds commit_seconds_count drift_repairs_total denied_packets \
-	'registry_state{state="connected"} 1' 'table_entries{table="neti-peers"}' \
+	'registry_state{state="connected"} 1' 'table_entries{table="peers"}' \
 	'table_size{table="overlay"} 163'; do
 	expect "it has $name" grep -qF "neti_$name" neti.prom
 done

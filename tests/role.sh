@@ -101,7 +101,7 @@ state_of_all() {
 		box "$host" sh -c 'find /etc /var/lib/neti /var/cache/apt/archives -type f \
 			! -name "lock*" ! -path "/var/lib/neti/*" -exec md5sum {} + 2>/dev/null | sort -k 2
 			dpkg-query -W netictl; systemctl is-active neti.service neti-proxy.service
-			iptables-legacy-save | grep NETI | sed "s/\[.*\]//"' 2>&1
+			nft -s -t list table inet neti; iptables-legacy-save | grep NETI' 2>&1
 	done
 }
 
@@ -125,7 +125,7 @@ everywhere() {
 }
 
 rejects() {
-	box "$1" iptables-legacy -S NETI-INPUT | grep -q -- '-j DROP$'
+	box "$1" nft list chain inet neti input | grep -q 'drop comment "everybody else"'
 }
 
 all_reject() {
@@ -224,7 +224,7 @@ stops_before() {
 }
 
 denied_is_emptied() {
-	box hudson sh -c 'while :; do ipset flush neti-denied; sleep 0.02; done' &
+	box hudson sh -c 'while :; do nft flush set inet neti denied; sleep 0.02; done' &
 	local emptying=$! status
 	play "$@"
 	status=$?
@@ -354,13 +354,13 @@ expect "upgrade again changes nothing" \
 	changes_nothing upgrade -l hudson -e "neti_package=$share/next.deb"
 expect "remove --check" checks remove -e neti_purge=true
 expect "remove" changes_something remove -e neti_purge=true
-expect "no trace of rules" everywhere sh -c '! iptables-legacy-save | grep NETI'
+expect "no trace of rules" everywhere sh -c '! iptables-legacy-save | grep NETI && ! nft list table inet neti'
 expect "no settings" everywhere sh -c '! ls -d /etc/neti /var/lib/neti 2>/dev/null'
 expect "site, closed from the first start on" \
 	changes_something site -l hudson -e neti_reject_all=true
 expect "hudson refuses" rejects hudson
 expect "its agent is stopped" box hudson systemctl stop neti.service
 expect "remove, all the same" changes_something remove -l hudson -e neti_purge=true
-expect "no trace of rules here, too" box hudson sh -c '! iptables-legacy-save | grep NETI'
+expect "no trace of rules here, too" box hudson sh -c '! iptables-legacy-save | grep NETI && ! nft list table inet neti'
 expect "remove again changes nothing" changes_nothing remove -l hudson -e neti_purge=true
 suite_end

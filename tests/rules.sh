@@ -24,6 +24,7 @@ network: ec2
 private_ip: 10.0.0.11
 reject_all: true
 open_ports: [80]
+engine: iptables
 YML
 sed 's/open_ports.*/open_ports: [80, 443]/' hudson.yml >other.yml
 sed 's/reject_all.*/reject_all: false/' hudson.yml >open.yml
@@ -68,8 +69,8 @@ from_state_is_whole() {
 expect "apply --from-state puts up what stood, with the registry away" from_state_is_whole
 mv away.db registry.db
 
-{ cat hudson.yml; echo 'engine: iptables'; echo "xtables_lock: $PWD/own.lock"; } >named.yml
-{ cat hudson.yml; echo 'engine: carrier-pigeon'; } >pigeon.yml
+{ cat hudson.yml; echo "xtables_lock: $PWD/own.lock"; } >named.yml
+sed 's/^engine:.*/engine: carrier-pigeon/' hudson.yml >pigeon.yml
 config=named.yml
 expect "an engine by its name" says 0 'nothing to change' ctl plan
 takes_the_named_lock() {
@@ -215,4 +216,48 @@ expect "apply --confirm beside an agent is refused" says 1 'stop it first' ctl a
 expect "flush beside an agent" says 0 'will put its rules back' ctl flush
 kill "$agent"
 wait "$agent"
+# --- the engine of nftables -----------------------------------------------------------------------
+
+ctl flush >/dev/null
+sed 's/^engine:.*/engine: nftables/' hudson.yml >nft.yml
+sed 's/open_ports.*/open_ports: [80, 443]/' nft.yml >more.yml
+config=nft.yml
+table() { "${host[@]}" nft list table inet neti; }
+words() { tr -s '[:space:]' '\n'; }
+expect "nftables: plan --text prints what apply makes" says 0 'type filter hook input' ctl plan --text
+expect "nftables: apply" says 0 'the kernel was changed' ctl apply
+expect "nftables: that is what stands then" same <(ctl plan --text | words) <(table | words)
+table >applied
+config=more.yml
+expect "nftables: with a way back" ctl apply --confirm 1s
+expect "nftables: other rules are in force" eval 'table | grep "tcp dport 443 accept"'
+await_undone() {
+	local _
+	for _ in $(seq 100); do
+		! table | diff applied - || return 0
+		sleep 0.1
+	done
+	return 1
+}
+expect "nftables: undone when nobody confirms" await_undone
+config=nft.yml
+"${host[@]}" nft delete table inet neti
+mv registry.db away.db
+expect "nftables: apply --from-state" eval 'ctl apply --from-state && table | diff applied -'
+mv away.db registry.db
+expect "nftables: the other engine takes its place" says 0 'the kernel was changed' \
+	"${host[@]}" "$netictl" -c hudson.yml apply
+expect "nothing of nftables is left" eval '! table'
+expect "and back" says 0 'the kernel was changed' ctl apply
+expect "nothing of iptables is left" eval '! saved | grep -i neti'
+"${host[@]}" iptables-legacy -P INPUT DROP
+expect "auto takes nftables where none of iptables' rules of Neti stand" eval \
+	'sed "s/^engine:.*/engine: auto/" hudson.yml >auto.yml && config=auto.yml says 0 "nothing to change" ctl plan'
+"${host[@]}" "$netictl" -c hudson.yml apply >/dev/null
+expect "auto stays with iptables where its INPUT would refuse members" eval \
+	'config=auto.yml says 0 "the engine stays iptables" ctl apply && ! table'
+"${host[@]}" iptables-legacy -P INPUT ACCEPT
+expect "and changes where it would not" eval 'config=auto.yml ctl apply && table'
+expect "flush takes away what any engine left" eval \
+	'ctl flush && "${host[@]}" "$netictl" -c hudson.yml apply && config=nft.yml ctl flush && ! saved | grep -i neti'
 suite_end

@@ -114,7 +114,7 @@ start
 tells overlay 'interface br9 has 192.168.9.1'
 expect "an overlap at the start: the policy is in force" within 5 refused
 expect "what the host sends to its own network is not refused" "${host[@]}" \
-	iptables-legacy -C NETI-OUTPUT -d 192.168.9.0/24 -j RETURN
+	sh -c 'nft list chain inet neti output | grep "ip daddr 192.168.9.0/24 return"'
 expect "a plan knows of it" ctl verify
 "${host[@]}" ip link del br9
 heals overlay
@@ -201,9 +201,9 @@ expect "without a registry anybody gets in before the first start" eval '! refus
 start
 expect "open: a first start without its registry closes the host" within 5 refused
 expect "open: it is no OK, and not critical" within 5 checks 1 'registry connecting'
-expect "open: it lets nobody in" eval '[ "$("${host[@]}" ipset list neti-peers | grep -c "^[0-9]")" = 0 ]'
+expect "open: it lets nobody in" eval '! "${host[@]}" nft list set inet neti peers | grep elements'
 expect "open: and refuses nothing that the host sends" "${host[@]}" \
-	iptables-legacy -C NETI-OUTPUT -d 192.168.0.0/18 -j RETURN
+	sh -c 'nft list chain inet neti output | grep "ip daddr 192.168.0.0/18 return"'
 settings_say() { sed -i "$1" hudson.yml && kill -HUP "$agent"; }
 settings_say '$a open_ports: [7070]'
 expect "open: other settings count before the registry is read" within 5 eval '! refused'
@@ -211,14 +211,18 @@ settings_say 's/^reject_all: true/reject_all: false/; $d'
 expect "open: a host that is to be open is" within 5 eval '! refused'
 settings_say 's/^reject_all: false/reject_all: true/'
 expect "open: and closed again" within 5 refused
-"${host[@]}" sh -c 'iptables-legacy -F INPUT'
+"${host[@]}" nft flush chain inet neti input
 expect "open: what somebody takes away comes back" within 10 refused
+# An engine that waits for a lock.
+settings_say '$a engine: iptables'
+expect "open: the engine is exchanged" within 10 "${host[@]}" iptables-legacy -C INPUT -j NETI-INPUT
 "${host[@]}" sh -c 'exec 9>"$XTABLES_LOCKFILE"; flock 9; exec sleep 60' &
 locked=$!
 "${host[@]}" sh -c 'XTABLES_LOCKFILE=/dev/null iptables-legacy -F INPUT' 2>/dev/null
 tells open 'this host lets strangers in, although reject_all is true'
 kill "$locked"
 expect "open: closed again by itself" within 15 refused
+settings_say '$d'
 expect "open: over" within 10 metric open 0
 stop -KILL
 

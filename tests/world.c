@@ -407,7 +407,8 @@ void world_start_agents(void)
 		world_start_agent(&world_hosts[i]);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
 		ck_assert_msg(world_becomes(&world_hosts[i], SETTLE_SECONDS,
-				      "ipset test neti-peers %s", world_hosts[1 - i].address),
+				      "nft get element inet neti peers '{ %s }'",
+				      world_hosts[1 - i].address),
 			"%s never lets the other in", world_hosts[i].id);
 	for (unsigned i = 0; i < WORLD_HOSTS; i++)
 		world_learn_overlay(&world_hosts[i]);
@@ -461,7 +462,7 @@ bool world_deep(void)
 
 bool world_lets_in(const struct world_host *host, const char *peer, int seconds)
 {
-	return world_becomes(host, seconds, "ipset test neti-peers %s", peer);
+	return world_becomes(host, seconds, "nft get element inet neti peers '{ %s }'", peer);
 }
 
 bool world_open(struct zookeeper_server *servers[], unsigned n)

@@ -17,10 +17,9 @@ static const struct {
 	[FILL_CONNTRACK] = { "conntrack", "the kernel's table of connections",
 		"raise conntrack_max, in a network namespace that of the machine; when it is full "
 		"new connections are dropped" },
-	[FILL_PEERS] = { "neti-peers", "the set neti-peers",
-		"put one with a larger maxelem in its place (ipset create, ipset swap); when it is "
-		"full further members are refused" },
-	[FILL_DENIED] = { "neti-denied", "the set neti-denied",
+	[FILL_PEERS] = { "peers", "the set of peers",
+		"that is all an engine can hold; when it is full further members are refused" },
+	[FILL_DENIED] = { "denied", "the set of denied",
 		"see \"netictl denied\" for who knocks; when it is full further strangers are "
 		"refused without being listed" },
 	[FILL_OVERLAY] = { "overlay", "the overlay subnet",

@@ -29,10 +29,10 @@
 #include "engine_ops.h"
 
 /* In the order in which "auto" tries them. */
-#define KINDS "iptables, nftables"
+#define KINDS "nftables, iptables"
 static const struct engine_kind *const kinds[] = {
-	&iptables_engine,
 	&nftables_engine,
+	&iptables_engine,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -40,11 +40,13 @@ static struct nlmsghdr *begin(struct transaction *transaction, uint8_t command, 
 		NFPROTO_INET);
 }
 
+/* Also one that sleeps. */
 void nft_add_table(struct transaction *transaction)
 {
 	struct nlmsghdr *message = begin(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, ROOM);
 
 	netlink_put_text(message, NFTA_TABLE_NAME, TABLE_NAME);
+	netlink_put_be32(message, NFTA_TABLE_FLAGS, 0);
 }
 
 void nft_delete_table(struct transaction *transaction)
@@ -116,12 +118,29 @@ void nft_add_rule(struct transaction *transaction, enum nft_chain chain,
 	put_comment(message, NFTA_RULE_USERDATA, COMMENT_OF_RULE, rule->comment);
 }
 
-void nft_empty_chain(struct transaction *transaction, enum nft_chain chain)
+void nft_empty_chain(struct transaction *transaction, const char *name)
 {
 	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELRULE, 0, ROOM);
 
 	netlink_put_text(message, NFTA_RULE_TABLE, TABLE_NAME);
-	netlink_put_text(message, NFTA_RULE_CHAIN, nft_chains[chain].name);
+	if (name)
+		netlink_put_text(message, NFTA_RULE_CHAIN, name);
+}
+
+void nft_delete_chain(struct transaction *transaction, const char *name)
+{
+	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELCHAIN, 0, ROOM);
+
+	netlink_put_text(message, NFTA_CHAIN_TABLE, TABLE_NAME);
+	netlink_put_text(message, NFTA_CHAIN_NAME, name);
+}
+
+void nft_delete_set(struct transaction *transaction, const char *name)
+{
+	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELSET, 0, ROOM);
+
+	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
+	netlink_put_text(message, NFTA_SET_NAME, name);
 }
 
 /* --- elements ----------------------------------------------------------------------------------- */
@@ -145,28 +164,6 @@ static void put_value(struct nlmsghdr *message, uint16_t type, const void *bytes
 	netlink_end(message, nest);
 }
 
-static void put_u64(struct nlmsghdr *message, uint16_t type, uint64_t value)
-{
-	value = htobe64(value);
-	netlink_put(message, type, &value, sizeof(value));
-}
-
-/* As it was when it was read: what is noted outlives a table that is made anew. */
-static void put_counted(struct nlmsghdr *message, const struct nft_element *element)
-{
-	struct nlattr *expression, *counter;
-
-	put_u64(message, NFTA_SET_ELEM_TIMEOUT, element->timeout_ms);
-	put_u64(message, NFTA_SET_ELEM_EXPIRATION, element->expires_ms);
-	expression = netlink_nest(message, NFTA_SET_ELEM_EXPR);
-	netlink_put_text(message, NFTA_EXPR_NAME, "counter");
-	counter = netlink_nest(message, NFTA_EXPR_DATA);
-	put_u64(message, NFTA_COUNTER_BYTES, element->bytes);
-	put_u64(message, NFTA_COUNTER_PACKETS, element->packets);
-	netlink_end(message, counter);
-	netlink_end(message, expression);
-}
-
 static void begin_elements(struct nft_elements *elements)
 {
 	elements->message = begin(elements->transaction,
@@ -188,8 +185,6 @@ void nft_elements_put(struct nft_elements *elements, const struct nft_element *e
 	put_value(elements->message, NFTA_SET_ELEM_KEY, element->key, shape->key_length);
 	if (shape->data_length && !elements->delete)
 		put_value(elements->message, NFTA_SET_ELEM_DATA, element->data, shape->data_length);
-	if (element->timeout_ms)
-		put_counted(elements->message, element);
 	netlink_end(elements->message, nest);
 	elements->n++;
 	if (elements->message->nlmsg_len > ELEMENTS_FULL)

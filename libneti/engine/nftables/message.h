@@ -13,13 +13,15 @@ void nft_add_set(struct transaction *transaction, enum nft_set set, uint32_t roo
 void nft_add_chain(struct transaction *transaction, enum nft_chain chain);
 void nft_add_rule(struct transaction *transaction, enum nft_chain chain,
 	const struct nft_rule *rule);
-/* All of its rules. */
-void nft_empty_chain(struct transaction *transaction, enum nft_chain chain);
+/* All rules of the chain of that name; NULL: of all chains. */
+void nft_empty_chain(struct transaction *transaction, const char *name);
+void nft_delete_chain(struct transaction *transaction, const char *name);
+void nft_delete_set(struct transaction *transaction, const char *name);
 
 /* An element as the kernel keeps it: fields fill four bytes each, or several. */
 struct nft_element {
 	uint8_t key[24], data[16];
-	uint64_t timeout_ms, expires_ms, packets, bytes; /* of what rules noted */
+	uint64_t timeout_ms, expires_ms, packets; /* of what rules noted */
 };
 void nft_element_of(enum nft_set set, const struct address *key, const struct address *data,
 	struct nft_element *ret);

@@ -14,16 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/engine_ops.h"
 #include "sync.h"
 
 #define TRIES 20
+#define COUNT_OFTEN 1000 /* more elements than that are counted once a minute */
+#define COUNT_MS 60000
 
 struct nftables {
 	struct engine engine;
 	/* What the table is known to hold as long as nobody changes any table: that of this serial. */
 	uint64_t held;
 	uint32_t generation;
+	/* Where the kernel does not tell how many there are. */
+	uint64_t counts[SETS];
+	int64_t counted_at[SETS];
 	bool observing; /* nobody is refused yet, and somebody will be */
 };
 
@@ -73,7 +79,7 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 {
 	struct transaction transaction = { 0 };
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, READ_MEMBERS | READ_DENIED, error);
+	int r = kernel_read(&kernel, true, error);
 
 	if (r == 0) {
 		nftables->observing = wanted && !enforce;
@@ -137,7 +143,7 @@ static int write_members(struct engine_work *work, struct error *error)
 static int enforces(struct engine *engine, struct error *error)
 {
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, 0, error);
+	int r = kernel_read(&kernel, false, error);
 
 	(void)engine;
 	if (r == 0)
@@ -153,7 +159,7 @@ static int write_paths(struct engine_work *work, struct error *error)
 
 	if (work->diff)
 		return write_members(work, error);
-	r = kernel_read(&kernel, 0, error);
+	r = kernel_read(&kernel, false, error);
 	if (r == 0)
 		r = nft_sync_refuses(&kernel, work->to);
 	kernel_clear(&kernel);
@@ -188,13 +194,13 @@ static int remove_rules(struct engine *engine, struct engine_report *report, str
 {
 	struct transaction transaction = { 0 };
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, 0, error);
+	int r = kernel_read(&kernel, false, error);
 
 	(void)engine;
 	(void)report;
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
 		if (kernel.chains[chain].there && strcmp(nft_chains[chain].type, "filter") == 0)
-			nft_empty_chain(&transaction, chain);
+			nft_empty_chain(&transaction, nft_chains[chain].name);
 	if (r == 0 && !transaction_is_empty(&transaction))
 		r = commit(&transaction, NULL, error);
 	transaction_clear(&transaction);
@@ -215,7 +221,7 @@ static int compare(struct engine *engine, const struct ruleset *wanted, struct b
 	struct error *error)
 {
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, READ_MEMBERS, error);
+	int r = kernel_read(&kernel, true, error);
 
 	(void)engine;
 	if (r == 0 && nft_sync_print(&kernel, wanted, diff) < 0)
@@ -306,20 +312,33 @@ static int read_denied(struct engine *engine, struct denied **ret, size_t *ret_n
 	return r;
 }
 
+/* A long list is not read at every look. */
+static uint64_t count(struct nftables *nftables, enum nft_set set)
+{
+	int64_t now = clock_now();
+	struct kernel_set found = { 0 };
+	struct error error;
+	uint32_t n;
+
+	if (kernel_count(set, &n) == 0)
+		return n;
+	if (nftables->counts[set] < COUNT_OFTEN || now >= nftables->counted_at[set] + COUNT_MS) {
+		nftables->counts[set] = kernel_read_set(set, &found, &error) == 0 ? found.n : 0;
+		nftables->counted_at[set] = now;
+		free(found.elements);
+	}
+	return nftables->counts[set];
+}
+
 static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES])
 {
-	struct kernel_set peers = { 0 }, denied = { 0 };
-	struct error error;
+	struct nftables *nftables = (struct nftables *)engine;
 
-	(void)engine;
-	if (kernel_has_table() == 1 && kernel_read_set(SET_PEERS, &peers, &error) == 0 &&
-		kernel_read_set(SET_DENIED, &denied, &error) == 0) {
-		ret[ENGINE_PEERS] = (struct engine_level){ peers.n, RULESET_PEERS_MAX };
-		ret[ENGINE_DENIED] =
-			(struct engine_level){ denied.n, nft_set_room(NULL, SET_DENIED) };
-	}
-	free(peers.elements);
-	free(denied.elements);
+	if (kernel_has_table() != 1)
+		return;
+	ret[ENGINE_PEERS] = (struct engine_level){ count(nftables, SET_PEERS), RULESET_PEERS_MAX };
+	ret[ENGINE_DENIED] = (struct engine_level){ count(nftables, SET_DENIED),
+		nft_set_room(NULL, SET_DENIED) };
 }
 
 /* --- opening ------------------------------------------------------------------------------------ */

@@ -141,6 +141,8 @@ int nft_sync_print(const struct kernel *kernel, const struct ruleset *wanted, st
 		print_set(kernel, wanted, set, diff);
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
 		r = print_chain(kernel, wanted, chain, diff);
-	buffer_append(diff, buffer_text(&kernel->surplus), kernel->surplus.length);
+	for (size_t i = 0; i < kernel->n_surplus; i++)
+		buffer_print(diff, "- %s" OF_TABLE "%s # which Neti did not make\n",
+			kernel->surplus[i].chain ? "chain" : "set", kernel->surplus[i].name);
 	return r < 0 ? r : buffer_result(diff);
 }

@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,10 +100,16 @@ int kernel_has_table(void)
 	return r < 0 ? r : kernel.there;
 }
 
-static void note_surplus(struct kernel *kernel, const char *what, const char *name)
+static int note_surplus(struct kernel *kernel, bool chain, const char *name)
 {
-	buffer_print(&kernel->surplus, "- %s inet " TABLE_NAME " %s # which Neti did not make\n",
-		what, name);
+	struct kernel_surplus *surplus;
+
+	if (ARRAY_RESERVE(kernel->surplus, kernel->size_surplus, kernel->n_surplus + 1) < 0)
+		return -ENOMEM;
+	surplus = &kernel->surplus[kernel->n_surplus++];
+	surplus->chain = chain;
+	snprintf(surplus->name, sizeof(surplus->name), "%s", name);
+	return 0;
 }
 
 static bool chain_is_right(const struct chain_shape *shape, const struct nlattr **found)
@@ -136,10 +143,8 @@ static int take_chain(void *data, const struct nlmsghdr *message)
 	if (!is_ours(found[NFTA_CHAIN_TABLE]))
 		return 0;
 	chain = chain_of(text_of(found[NFTA_CHAIN_NAME]));
-	if (chain == CHAINS) {
-		note_surplus(kernel, "chain", text_of(found[NFTA_CHAIN_NAME]));
-		return 0;
-	}
+	if (chain == CHAINS)
+		return note_surplus(kernel, true, text_of(found[NFTA_CHAIN_NAME]));
 	kernel->chains[chain] =
 		(struct kernel_chain){ true, chain_is_right(&nft_chains[chain], found) };
 	return 0;
@@ -192,15 +197,36 @@ static int take_set(void *data, const struct nlmsghdr *message)
 		return 0;
 	while (set < SETS && strcmp(nft_sets[set].name, text_of(found[NFTA_SET_NAME])) != 0)
 		set++;
-	if (set == SETS) {
-		note_surplus(kernel, "set", text_of(found[NFTA_SET_NAME]));
-		return 0;
-	}
+	if (set == SETS)
+		return note_surplus(kernel, false, text_of(found[NFTA_SET_NAME]));
 	netlink_nested(found[NFTA_SET_DESC], description, NFTA_SET_DESC_MAX + 1);
 	kernel->sets[set].there = true;
 	kernel->sets[set].right = set_is_right(&nft_sets[set], found);
 	kernel->sets[set].room = netlink_be32(description[NFTA_SET_DESC_SIZE]);
 	return 0;
+}
+
+#define SET_COUNT 20 /* NFTA_SET_COUNT: newer than the headers of many */
+
+static int take_count(void *data, const struct nlmsghdr *message)
+{
+	const struct nlattr *found[SET_COUNT + 1];
+
+	netlink_attributes(message, HEADER, found, SET_COUNT + 1);
+	if (!found[SET_COUNT])
+		return -ENODATA;
+	*(uint32_t *)data = netlink_be32(found[SET_COUNT]);
+	return 0;
+}
+
+int kernel_count(enum nft_set set, uint32_t *ret)
+{
+	char space[ROOM];
+	struct nlmsghdr *message = ask(space, NFT_MSG_GETSET, 0);
+
+	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
+	netlink_put_text(message, NFTA_SET_NAME, nft_sets[set].name);
+	return netlink_request(NETLINK_NETFILTER, message, take_count, ret);
 }
 
 static int dump(struct kernel *kernel, uint8_t command, uint16_t table, netlink_read_fn take)
@@ -239,7 +265,6 @@ static void read_counter(const struct nlattr *expression, struct nft_element *el
 	netlink_nested(expression, part, NFTA_EXPR_MAX + 1);
 	netlink_nested(part[NFTA_EXPR_DATA], counter, NFTA_COUNTER_MAX + 1);
 	element->packets = netlink_be64(counter[NFTA_COUNTER_PACKETS]);
-	element->bytes = netlink_be64(counter[NFTA_COUNTER_BYTES]);
 }
 
 static int take_element(const struct taking *taking, const struct nlattr *nest)
@@ -325,22 +350,21 @@ void kernel_clear(struct kernel *kernel)
 	for (enum nft_set set = 0; set < SETS; set++)
 		free(kernel->sets[set].elements);
 	free(kernel->rules);
-	buffer_clear(&kernel->surplus);
+	free(kernel->surplus);
 	*kernel = (struct kernel){ 0 };
 }
 
-static int read_sets(struct kernel *kernel, unsigned what)
+static int read_members(struct kernel *kernel)
 {
 	int r = 0;
 
 	for (enum nft_set set = 0; r == 0 && set < SETS; set++)
-		if (kernel->sets[set].right &&
-			what & (nft_sets[set].noted ? READ_DENIED : READ_MEMBERS))
+		if (kernel->sets[set].right && !nft_sets[set].noted)
 			r = read_elements(set, &kernel->sets[set]);
 	return r;
 }
 
-static int read_once(struct kernel *kernel, unsigned what)
+static int read_once(struct kernel *kernel, bool members)
 {
 	uint32_t after;
 	int r = kernel_generation(&kernel->generation);
@@ -354,22 +378,22 @@ static int read_once(struct kernel *kernel, unsigned what)
 		r = dump(kernel, NFT_MSG_GETSET, NFTA_SET_TABLE, take_set);
 	if (r == 0)
 		r = dump(kernel, NFT_MSG_GETRULE, NFTA_RULE_TABLE, take_rule);
-	if (r == 0)
-		r = read_sets(kernel, what);
+	if (r == 0 && members)
+		r = read_members(kernel);
 	if (r == 0)
 		r = kernel_generation(&after);
 	if (r == -ENOENT || (r == 0 && after != kernel->generation))
 		return -EINTR;
-	return r < 0 ? r : buffer_result(&kernel->surplus);
+	return r;
 }
 
-int kernel_read(struct kernel *ret, unsigned what, struct error *error)
+int kernel_read(struct kernel *ret, bool members, struct error *error)
 {
 	int r = -EINTR;
 
 	for (unsigned i = 0; r == -EINTR && i < TRIES; i++) {
 		kernel_clear(ret);
-		r = read_once(ret, what);
+		r = read_once(ret, members);
 	}
 	return r < 0 ? kernel_failed(r, "reading the table", error) : 0;
 }

@@ -24,6 +24,11 @@ struct kernel_chain {
 	bool there, right;
 };
 
+struct kernel_surplus {
+	bool chain; /* else a set */
+	char name[256];
+};
+
 struct kernel {
 	uint32_t generation; /* of all tables, before anything was read */
 	bool there, dormant;
@@ -31,17 +36,18 @@ struct kernel {
 	struct kernel_chain chains[CHAINS];
 	struct kernel_rule *rules; /* in order */
 	size_t n_rules, size_rules;
-	struct buffer surplus; /* lines that name chains and sets that are not ours */
+	struct kernel_surplus *surplus; /* chains and sets that are not ours */
+	size_t n_surplus, size_surplus;
 };
 
-/* What to read beside the shape of the table and its rules. */
-enum { READ_MEMBERS = 1, READ_DENIED = 2 };
-
-/* Reads again when somebody changed something meanwhile. 0 or -errno with the error. */
-int kernel_read(struct kernel *ret, unsigned what, struct error *error);
+/* The shape of the table, its rules and, if they are asked for, its members. Reads again when
+ * somebody changed something meanwhile. 0 or -errno with the error. */
+int kernel_read(struct kernel *ret, bool members, struct error *error);
 void kernel_clear(struct kernel *kernel);
 /* The elements of one set alone, in the kernel's order; none when it is not there. */
 int kernel_read_set(enum nft_set set, struct kernel_set *ret, struct error *error);
+/* How many elements it has; -ENODATA where the kernel does not say (before 6.16). */
+int kernel_count(enum nft_set set, uint32_t *ret);
 int kernel_generation(uint32_t *ret);
 int kernel_has_table(void); /* 1, 0 or -errno */
 int kernel_failed(int result, const char *doing, struct error *error);

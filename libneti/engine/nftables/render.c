@@ -138,7 +138,7 @@ void nft_chain_rules(const struct ruleset *ruleset, enum nft_chain chain, bool e
 	struct nft_rules *rules)
 {
 	if (chain == CHAIN_INPUT)
-		add_policy(rules, &ruleset->policy, enforce);
+		add_policy(rules, &ruleset->policy, enforce || !ruleset->policy.reject_all);
 	else if (nft_chains[chain].hook == HOOK_PREROUTING || chain == CHAIN_PATHS)
 		add_paths(rules, ruleset);
 	else if (enforce)

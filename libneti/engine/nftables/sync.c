@@ -33,22 +33,28 @@ static void write_element(void *data, enum difference difference, const struct n
 	nft_elements_put(&writing->elements, told);
 }
 
+/* A set that does not fit is made anew: nothing is in it. */
 static void write_elements(const struct kernel *kernel, const struct ruleset *wanted,
 	enum nft_set set, bool delete, enum difference first, enum difference second,
 	struct transaction *transaction, size_t *entries)
 {
+	static const struct kernel_set nothing;
 	struct writing writing = { wanted, { transaction, set, delete, NULL, NULL, 0 }, first,
 		second };
 
-	difference_of_elements(&kernel->sets[set], wanted, set, write_element, &writing);
+	difference_of_elements(difference_set_fits(kernel, wanted, set) ? &kernel->sets[set] :
+									  &nothing,
+		wanted, set, write_element, &writing);
 	nft_elements_end(&writing.elements);
 	*entries += writing.elements.n;
 }
 
 /* --- chains ------------------------------------------------------------------------------------- */
 
+/* anew: it is empty by now. */
 static int write_chain(const struct kernel *kernel, const struct ruleset *wanted,
-	enum nft_chain chain, bool enforce, struct transaction *transaction, size_t *entries)
+	enum nft_chain chain, bool enforce, bool anew, struct transaction *transaction,
+	size_t *entries)
 {
 	struct nft_rules rules = { 0 };
 	int r;
@@ -56,10 +62,10 @@ static int write_chain(const struct kernel *kernel, const struct ruleset *wanted
 
 	nft_chain_rules(wanted, chain, enforce, &rules);
 	r = rules.result;
-	if (r == 0 && !difference_chain_is_same(kernel, chain, &rules)) {
+	if (r == 0 && (anew || !difference_chain_is_same(kernel, chain, &rules))) {
 		difference_rules(kernel, chain, &n);
-		if (n)
-			nft_empty_chain(transaction, chain);
+		if (n && !anew)
+			nft_empty_chain(transaction, nft_chains[chain].name);
 		for (size_t i = 0; i < rules.length; i++)
 			nft_add_rule(transaction, chain, &rules.items[i]);
 		*entries += n + rules.length;
@@ -69,13 +75,13 @@ static int write_chain(const struct kernel *kernel, const struct ruleset *wanted
 }
 
 static int write_chains(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
-	struct transaction *transaction, size_t *entries)
+	bool anew, struct transaction *transaction, size_t *entries)
 {
 	int r = 0;
 
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
 		if (nft_chain_is_wanted(wanted, chain))
-			r = write_chain(kernel, wanted, chain, enforce, transaction, entries);
+			r = write_chain(kernel, wanted, chain, enforce, anew, transaction, entries);
 	return r;
 }
 
@@ -83,7 +89,7 @@ static int write_chains(const struct kernel *kernel, const struct ruleset *wante
 
 static bool shape_is_right(const struct kernel *kernel, const struct ruleset *wanted)
 {
-	bool right = kernel->there && !kernel->dormant && kernel->surplus.length == 0;
+	bool right = kernel->there && !kernel->dormant && kernel->n_surplus == 0;
 
 	for (enum nft_set set = 0; right && set < SETS; set++)
 		right = difference_set_fits(kernel, wanted, set);
@@ -92,52 +98,59 @@ static bool shape_is_right(const struct kernel *kernel, const struct ruleset *wa
 	return right;
 }
 
-static void write_noted(const struct kernel *kernel, enum nft_set set,
+/* What no rule names any more can go: sets before the chains that their elements may lead to. */
+static void delete_surplus(const struct kernel *kernel, bool chains,
 	struct transaction *transaction)
 {
-	struct nft_elements elements = { .transaction = transaction, .set = set };
-
-	for (size_t i = 0; i < kernel->sets[set].n; i++)
-		if (kernel->sets[set].elements[i].expires_ms)
-			nft_elements_put(&elements, &kernel->sets[set].elements[i]);
-	nft_elements_end(&elements);
+	for (size_t i = 0; i < kernel->n_surplus; i++)
+		if (!chains && !kernel->surplus[i].chain)
+			nft_delete_set(transaction, kernel->surplus[i].name);
+		else if (chains && kernel->surplus[i].chain)
+			nft_delete_chain(transaction, kernel->surplus[i].name);
 }
 
-static int write_anew(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+/* Everything that is right stays, above all who was noted; all rules are written once more. */
+static void write_shape(const struct kernel *kernel, const struct ruleset *wanted,
 	struct transaction *transaction, size_t *entries)
 {
-	static const struct kernel nothing;
-
-	if (kernel->there)
-		nft_delete_table(transaction);
 	nft_add_table(transaction);
+	if (kernel->there)
+		nft_empty_chain(transaction, NULL);
+	delete_surplus(kernel, false, transaction);
+	delete_surplus(kernel, true, transaction);
 	for (enum nft_set set = 0; set < SETS; set++) {
+		if (difference_set_fits(kernel, wanted, set))
+			continue;
+		if (kernel->sets[set].there)
+			nft_delete_set(transaction, nft_sets[set].name);
 		nft_add_set(transaction, set, nft_set_room(wanted, set));
-		if (nft_sets[set].noted)
-			write_noted(kernel, set, transaction);
-		else
-			write_elements(&nothing, wanted, set, false, ELEMENT_MISSING,
-				ELEMENT_MISSING, transaction, entries);
 	}
-	for (enum nft_chain chain = 0; chain < CHAINS; chain++)
+	for (enum nft_chain chain = 0; chain < CHAINS; chain++) {
+		if (difference_chain_fits(kernel, wanted, chain))
+			continue;
+		if (kernel->chains[chain].there)
+			nft_delete_chain(transaction, nft_chains[chain].name);
 		if (nft_chain_is_wanted(wanted, chain))
 			nft_add_chain(transaction, chain);
+	}
 	*entries += 1;
-	return write_chains(&nothing, wanted, enforce, transaction, entries);
 }
 
-static int write_difference(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
+static int write_wanted(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
 	struct transaction *transaction, size_t *entries)
 {
+	bool anew = !shape_is_right(kernel, wanted);
 	int r;
 
+	if (anew)
+		write_shape(kernel, wanted, transaction, entries);
 	write_elements(kernel, wanted, SET_PEERS, false, ELEMENT_MISSING, ELEMENT_MISSING,
 		transaction, entries);
 	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_OTHER, ELEMENT_OTHER, transaction,
 		entries);
 	write_elements(kernel, wanted, SET_OVERLAY, false, ELEMENT_MISSING, ELEMENT_OTHER,
 		transaction, entries);
-	r = write_chains(kernel, wanted, enforce, transaction, entries);
+	r = write_chains(kernel, wanted, enforce, anew, transaction, entries);
 	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
 		transaction, entries);
 	write_elements(kernel, wanted, SET_PEERS, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
@@ -156,10 +169,8 @@ int nft_sync_write(const struct kernel *kernel, const struct ruleset *wanted, bo
 			nft_delete_table(transaction);
 			entries = 1;
 		}
-	} else if (shape_is_right(kernel, wanted)) {
-		r = write_difference(kernel, wanted, enforce, transaction, &entries);
 	} else {
-		r = write_anew(kernel, wanted, enforce, transaction, &entries);
+		r = write_wanted(kernel, wanted, enforce, transaction, &entries);
 	}
 	*ret_entries = entries;
 	return r < 0 ? r : transaction->result;

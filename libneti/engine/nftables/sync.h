@@ -7,8 +7,8 @@
  */
 #include "read.h"
 
-/* wanted may be NULL: nothing. What is wrong in its shape makes all of it anew, in the same
- * transaction, with what had been noted. 0 or -ENOMEM. */
+/* wanted may be NULL: nothing. What is wrong in the shape of the table is put right in the same
+ * transaction; what had been noted stays. 0 or -ENOMEM. */
 int nft_sync_write(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
 	struct transaction *transaction, size_t *ret_entries);
 int nft_sync_print(const struct kernel *kernel, const struct ruleset *wanted, struct buffer *diff);
