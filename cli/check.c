@@ -95,6 +95,7 @@ static void judge_agent(struct verdict *verdict, const json_t *status)
 static void judge_rules(struct verdict *verdict, const json_t *status)
 {
 	const json_t *repaired = json_object_get(status, "repaired");
+	const char *from = json_string_value(json_object_get(status, "repaired_from"));
 
 	if (!json_is_integer(json_object_get(json_object_get(status, "applied"), "age")))
 		find(verdict, STATE_WARNING, "no rules have been applied yet");
@@ -105,8 +106,9 @@ static void judge_rules(struct verdict *verdict, const json_t *status)
 		find(verdict, STATE_WARNING, "not in sync for %lld s",
 			(long long)number(status, "behind"));
 	if (json_is_integer(repaired) && json_integer_value(repaired) < DRIFT_SECONDS)
-		find(verdict, STATE_WARNING, "drift was repaired %lld s ago",
-			(long long)json_integer_value(repaired));
+		find(verdict, STATE_WARNING, "drift was repaired %lld s ago%s%s",
+			(long long)json_integer_value(repaired), from ? ", made by " : "",
+			from ? from : "");
 	if (number(status, "skipped"))
 		find(verdict, STATE_WARNING, "%lld registry entries cannot be read",
 			(long long)number(status, "skipped"));

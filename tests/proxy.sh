@@ -113,8 +113,9 @@ joined() {
 }
 expect "the agent joins through the proxy" joined
 from_the_proxy() {
-	"${server[@]}" ss -Htn state established sport = :2181 | tee /dev/stderr |
-		grep -qF '172.16.0.1]'
+	"${server[@]}" ss -Htn state established sport = :2181 >connections
+	cat connections
+	grep -qF '172.16.0.1]' connections
 }
 expect "the server sees the proxy's address" from_the_proxy
 kill "$hudson"

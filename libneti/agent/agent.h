@@ -48,7 +48,8 @@ struct agent {
 	unsigned failures;	/* of the kernel, in a row */
 	struct pace pace;
 	int64_t fleet_due; /* -1: none */
-	int64_t check_due;
+	int64_t check_due, checked_at;
+	struct engine_heard heard;	  /* who changed the rules */
 	int64_t networks_due, policy_due; /* -1: never */
 	int64_t status_due;
 	int64_t metrics_due;

@@ -18,6 +18,7 @@
 #include "state.h"
 
 #define CHECK_MS 5000
+#define HEARD_MS 200 /* between two looks for what others did */
 #define RETRY_MAX_MS 30000
 
 /*
@@ -359,6 +360,59 @@ static void apply_rules(struct agent *agent, int64_t now)
 	note_revision(agent);
 }
 
+/* Lines of a difference that are told; the rest is counted. */
+#define DRIFT_LINES 40
+
+static void shorten(struct buffer *diff)
+{
+	size_t lines = 0, rest = 0, end = 0;
+
+	for (size_t i = 0; i < diff->length; i++) {
+		if (diff->text[i] != '\n')
+			continue;
+		if (++lines == DRIFT_LINES)
+			end = i + 1;
+		rest += lines > DRIFT_LINES;
+	}
+	if (rest == 0)
+		return;
+	diff->text[end] = '\0';
+	diff->length = end;
+	buffer_print(diff, "  and %zu lines more\n", rest);
+}
+
+/* Who is at it all the time finds them repaired five times a second. */
+static void listen_to_others(struct agent *agent, int64_t now)
+{
+	struct engine_heard heard;
+
+	if (!agent->options.rules || engine_hear(agent->applier.engine, &heard) != 1)
+		return;
+	agent->heard = heard;
+	if (agent->check_due > agent->checked_at + HEARD_MS)
+		agent->check_due =
+			now > agent->checked_at + HEARD_MS ? now : agent->checked_at + HEARD_MS;
+}
+
+static void tell_drift(struct agent *agent, const char *diff)
+{
+	struct status *status = &agent->status;
+	const struct engine_heard *heard = &agent->heard;
+
+	status->repairs++;
+	status->repaired_at = time(NULL);
+	status->repaired_from[0] = '\0';
+	if (heard->pid)
+		snprintf(status->repaired_from, sizeof(status->repaired_from), "%s, pid %d",
+			heard->program, (int)heard->pid);
+	agent->status_stale = true;
+	log_warning(agent->log, "drift%s%s:\n%s", heard->pid ? ", by " : "", status->repaired_from,
+		diff);
+	events_post(agent->events,
+		event_new(NETI_EVENT_DRIFT, "%s changed Neti's rules: they have been repaired",
+			heard->pid ? status->repaired_from : "another program"));
+}
+
 static void check_rules(struct agent *agent, int64_t now)
 {
 	struct buffer diff = { 0 };
@@ -366,18 +420,16 @@ static void check_rules(struct agent *agent, int64_t now)
 	int result = applier_check(&agent->applier, &diff, &error);
 
 	agent->check_due = now + CHECK_MS;
+	agent->checked_at = now;
 	if (result < 0) {
 		agent->rules_stale = true;
 		kernel_failed(agent, &error, now);
 	} else if (result == 1) {
-		agent->status.repairs++;
-		agent->status.repaired_at = time(NULL);
-		agent->status_stale = true;
-		log_warning(agent->log, "drift:\n%s", buffer_text(&diff));
-		events_post(agent->events,
-			event_new(NETI_EVENT_DRIFT,
-				"another program changed Neti's rules: they have been repaired"));
+		shorten(&diff);
+		tell_drift(agent, buffer_text(&diff));
+		agent->policy_due = 0;
 	}
+	agent->heard = (struct engine_heard){ 0 };
 	buffer_clear(&diff);
 }
 
@@ -432,6 +484,7 @@ void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due)
 	bool applied_now = false, checked = false;
 
 	ask_addresses(agent, now);
+	listen_to_others(agent, now);
 	/* A look at the kernel may wait for a lock: whether strangers are refused is told before. */
 	if (agent->applier.applied && now >= agent->check_due && agent->policy_due > now)
 		agent->policy_due = now;
@@ -459,6 +512,13 @@ void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due)
 	if (checked)
 		agent->check_due += pace_debt(cost);
 	*ret_due = next_due(agent);
+}
+
+int reconcile_descriptor(struct agent *agent)
+{
+	return agent->options.rules && agent->applier.applied ?
+		       engine_descriptor(agent->applier.engine) :
+		       -1;
 }
 
 void reconcile_end(struct agent *agent)

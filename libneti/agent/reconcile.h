@@ -12,6 +12,8 @@ int reconcile_open(struct agent *agent, const struct settings *settings,
 /* One round: whatever is due. *ret_due is when to come again. */
 void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due);
 void reconcile_reload(struct agent *agent, struct settings *fresh); /* steals */
+/* What the turn has to be early for; -1: nothing. */
+int reconcile_descriptor(struct agent *agent);
 void reconcile_end(struct agent *agent); /* writes what others read once more, before the close */
 void reconcile_close(struct agent *agent);
 

@@ -135,6 +135,8 @@ json_t *status_json(const struct status *status)
 	add_number(json, "newest", (int64_t)status->newest);
 	add_number(json, "behind_since", status->behind_since);
 	add_number(json, "repaired_at", status->repaired_at);
+	json_object_set_new(json, "repaired_from",
+		*status->repaired_from ? json_string(status->repaired_from) : json_null());
 	add_number(json, "written_at", time(NULL));
 	add_number(json, "beat", clock_ms_of(CLOCK_BOOTTIME));
 	return json;

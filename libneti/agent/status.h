@@ -44,7 +44,8 @@ struct status {
 	size_t denied_sources; /* source and port, of the last hour */
 	uint64_t denied_packets;
 	uint64_t repairs;
-	int64_t repaired_at; /* seconds of the epoch, 0: never */
+	int64_t repaired_at;	/* seconds of the epoch, 0: never */
+	char repaired_from[40]; /* what had changed them, "nft, pid 6952"; empty: not known */
 	struct troubles troubles;
 };
 

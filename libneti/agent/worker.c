@@ -98,6 +98,7 @@ static void *run(void *data)
 	struct pollfd fds[] = {
 		{ .fd = worker->wake, .events = POLLIN },
 		{ .fd = registry_descriptor(agent->registry), .events = POLLIN },
+		{ .events = POLLIN }, /* the engine's */
 	};
 
 	pthread_setname_np(pthread_self(), "neti-agent");
@@ -109,7 +110,8 @@ static void *run(void *data)
 		reconcile_turn(agent, now, &due);
 		if (worker->view_stale)
 			publish_members(worker);
-		poll(fds, 2, wait_time(due, clock_now()));
+		fds[2].fd = reconcile_descriptor(agent);
+		poll(fds, 3, wait_time(due, clock_now()));
 	}
 	reconcile_end(agent);
 	return NULL;

@@ -115,6 +115,8 @@ int engine_open(struct engine **ret, const struct settings *settings, const stru
 
 struct engine *engine_close(struct engine *engine)
 {
+	if (engine && engine->kind && engine->kind->close)
+		engine->kind->close(engine);
 	if (engine)
 		settings_free(engine->settings);
 	free(engine);
@@ -349,6 +351,17 @@ int engine_flush(struct engine *engine, struct engine_report *ret, struct error 
 	if (ret)
 		*ret = report;
 	return r;
+}
+
+int engine_descriptor(struct engine *engine)
+{
+	return engine->kind->descriptor ? engine->kind->descriptor(engine) : -1;
+}
+
+int engine_hear(struct engine *engine, struct engine_heard *ret)
+{
+	*ret = (struct engine_heard){ 0 };
+	return engine->kind->hear ? engine->kind->hear(engine, ret) : 0;
 }
 
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)

@@ -59,6 +59,15 @@ struct engine_level {
 void engine_levels(struct engine *engine, struct engine_level ret[ENGINE_TABLES]);
 /* Whether the kernel refuses strangers now, by whatever ruleset: 1, 0, or -errno. */
 int engine_enforces(struct engine *engine, struct error *error);
+/* Readable when another program may have changed the rules; -1: an engine that does not hear of it.
+ * It may be another one after every call. */
+int engine_descriptor(struct engine *engine);
+/* Reads what has come. 1: Neti's rules were changed, by whom if that was told; 0: they were not. */
+struct engine_heard {
+	int32_t pid; /* 0: it was not told */
+	char program[16];
+};
+int engine_hear(struct engine *engine, struct engine_heard *ret);
 /* Takes away all that Neti put into the kernel, and nothing else. */
 int engine_flush(struct engine *engine, struct engine_report *ret, struct error *error);
 /* The peers that the kernel lets in now, sorted; none when nothing is in place. The caller frees. */

@@ -58,6 +58,10 @@ struct engine_kind {
 	int (*open)(struct engine *engine, struct error *error);
 	/* Whether the kernel is known to hold exactly this, without a look at all of it. May be NULL. */
 	bool (*holds)(struct engine *engine, const struct ruleset *wanted);
+	/* As in engine.h; all three may be NULL. */
+	int (*descriptor)(struct engine *engine);
+	int (*hear)(struct engine *engine, struct engine_heard *ret);
+	void (*close)(struct engine *engine);
 	/* 1: rules of this engine are in the kernel, whoever put them there; 0 or -errno. */
 	int (*is_there)(struct error *error);
 	/* 1, with the reason: these rules must not be exchanged for another engine's on its own

@@ -23,7 +23,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
-	uint64_t serial; /* rulesets of one serial are equal; 0: nothing is known */
+	uint64_t serial;      /* rulesets of one serial are equal; 0: nothing is known */
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has
 	 * no path and is not refused. */
 	struct prefix_list own;

@@ -175,7 +175,7 @@ static void tell_answers(const char *space, size_t size, netlink_answer_fn answe
 }
 
 int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
-	void *data)
+	void *data, uint32_t *ret_port)
 {
 	struct mnl_socket *socket;
 	char space[8192];
@@ -184,6 +184,7 @@ int netlink_send(int protocol, const void *messages, size_t length, netlink_answ
 
 	if (r < 0)
 		return r;
+	*ret_port = mnl_socket_get_portid(socket);
 	mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof(on));
 	make_room(socket, length);
 	if (mnl_socket_sendto(socket, messages, length) < 0)
@@ -199,6 +200,61 @@ int netlink_send(int protocol, const void *messages, size_t length, netlink_answ
 	}
 	mnl_socket_close(socket);
 	return r;
+}
+
+/*
+ * Listening.
+ */
+struct netlink_listener {
+	struct mnl_socket *socket;
+	char space[DUMP_SIZE];
+};
+
+int netlink_listen(struct netlink_listener **ret, int protocol, unsigned group)
+{
+	struct netlink_listener *listener = malloc(sizeof(*listener));
+	int r = listener ? open_socket(&listener->socket, protocol) : -ENOMEM;
+
+	if (r == 0 && mnl_socket_setsockopt(listener->socket, NETLINK_ADD_MEMBERSHIP, &group,
+			      sizeof(group)) < 0) {
+		r = -errno;
+		mnl_socket_close(listener->socket);
+	}
+	if (r < 0)
+		free(listener);
+	else
+		*ret = listener;
+	return r;
+}
+
+struct netlink_listener *netlink_listener_close(struct netlink_listener *listener)
+{
+	if (listener)
+		mnl_socket_close(listener->socket);
+	free(listener);
+	return NULL;
+}
+
+int netlink_listener_descriptor(const struct netlink_listener *listener)
+{
+	return mnl_socket_get_fd(listener->socket);
+}
+
+int netlink_hear(struct netlink_listener *listener, netlink_read_fn read, void *data)
+{
+	const struct reader reader = { read, data };
+	int fd = mnl_socket_get_fd(listener->socket), r = 1;
+	ssize_t n;
+
+	while (r > 0) {
+		n = recv(fd, listener->space, sizeof(listener->space), MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		r = mnl_cb_run(listener->space, (size_t)n, 0, 0, on_message, (void *)&reader);
+	}
+	return r < 0 ? -errno : 0;
 }
 
 /*

@@ -53,7 +53,16 @@ uint64_t netlink_be64(const struct nlattr *attribute);
  * socket of this namespace. */
 typedef void (*netlink_answer_fn)(void *data, unsigned number, int result);
 int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
-	void *data);
+	void *data, uint32_t *ret_port);
+
+/* What is told to all who listen to a group. A port is that of the conversation which made the
+ * kernel tell it: nlmsg_pid. */
+struct netlink_listener;
+int netlink_listen(struct netlink_listener **ret, int protocol, unsigned group);
+struct netlink_listener *netlink_listener_close(struct netlink_listener *listener);
+int netlink_listener_descriptor(const struct netlink_listener *listener);
+/* Calls back for all that has come, and waits for nothing. -ENOBUFS: some of it was lost. */
+int netlink_hear(struct netlink_listener *listener, netlink_read_fn read, void *data);
 
 /*
  * Many messages that ask for no answer, in chunks. refused is called for each that the kernel

@@ -83,7 +83,7 @@ static int send_piece(struct transaction *transaction, size_t start, size_t leng
 	memcpy(after, end, MARK);
 	r = netlink_send(NETLINK_NETFILTER, from - size,
 		size + length + put_mark(end, NFNL_MSG_BATCH_END, subsystem, NULL), note_refusal,
-		refusal);
+		refusal, &refusal->port);
 	memcpy(from - size, before, size);
 	memcpy(end, after, MARK);
 	return r < 0 ? r : refusal->result;

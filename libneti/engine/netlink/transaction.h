@@ -22,6 +22,7 @@ struct refusal {
 	int result;	 /* -errno; 0: none */
 	uint8_t command; /* which message it was; 0: the transaction as a whole */
 	unsigned number; /* of the message, from 1 */
+	uint32_t port;	 /* of the last conversation: what others are told of it bears it */
 };
 
 /* Room for the next message, built there with netlink_begin_netfilter() and complete when this is

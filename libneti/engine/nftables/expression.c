@@ -21,7 +21,7 @@ struct expression {
 	struct nlattr *element, *data;
 };
 
-static struct expression begin(struct nlmsghdr *message, const char *name)
+static struct expression begin_expression(struct nlmsghdr *message, const char *name)
 {
 	struct expression expression = { .element = netlink_nest(message, NFTA_LIST_ELEM) };
 
@@ -30,58 +30,50 @@ static struct expression begin(struct nlmsghdr *message, const char *name)
 	return expression;
 }
 
-static void end(struct nlmsghdr *message, struct expression expression)
+static void end_expression(struct nlmsghdr *message, struct expression expression)
 {
 	netlink_end(message, expression.data);
 	netlink_end(message, expression.element);
 }
 
-static void put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size)
-{
-	struct nlattr *nest = netlink_nest(message, type);
-
-	netlink_put(message, NFTA_DATA_VALUE, bytes, size);
-	netlink_end(message, nest);
-}
-
 static void load_meta(struct nlmsghdr *message, uint32_t key, uint32_t to)
 {
-	struct expression expression = begin(message, "meta");
+	struct expression expression = begin_expression(message, "meta");
 
 	netlink_put_be32(message, NFTA_META_KEY, key);
 	netlink_put_be32(message, NFTA_META_DREG, to);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void load_payload(struct nlmsghdr *message, uint32_t base, uint32_t offset, uint32_t length,
 	uint32_t to)
 {
-	struct expression expression = begin(message, "payload");
+	struct expression expression = begin_expression(message, "payload");
 
 	netlink_put_be32(message, NFTA_PAYLOAD_DREG, to);
 	netlink_put_be32(message, NFTA_PAYLOAD_BASE, base);
 	netlink_put_be32(message, NFTA_PAYLOAD_OFFSET, offset);
 	netlink_put_be32(message, NFTA_PAYLOAD_LEN, length);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void load_ct_state(struct nlmsghdr *message)
 {
-	struct expression expression = begin(message, "ct");
+	struct expression expression = begin_expression(message, "ct");
 
 	netlink_put_be32(message, NFTA_CT_DREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_CT_KEY, NFT_CT_STATE);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void compare(struct nlmsghdr *message, uint32_t operation, const void *bytes, size_t size)
 {
-	struct expression expression = begin(message, "cmp");
+	struct expression expression = begin_expression(message, "cmp");
 
 	netlink_put_be32(message, NFTA_CMP_SREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_CMP_OP, operation);
-	put_value(message, NFTA_CMP_DATA, bytes, size);
-	end(message, expression);
+	nft_put_value(message, NFTA_CMP_DATA, bytes, size);
+	end_expression(message, expression);
 }
 
 static void compare_byte(struct nlmsghdr *message, uint8_t byte)
@@ -92,26 +84,26 @@ static void compare_byte(struct nlmsghdr *message, uint8_t byte)
 static void mask(struct nlmsghdr *message, const void *bytes, size_t size)
 {
 	static const uint8_t nothing[16];
-	struct expression expression = begin(message, "bitwise");
+	struct expression expression = begin_expression(message, "bitwise");
 
 	netlink_put_be32(message, NFTA_BITWISE_SREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_BITWISE_DREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_BITWISE_LEN, (uint32_t)size);
-	put_value(message, NFTA_BITWISE_MASK, bytes, size);
-	put_value(message, NFTA_BITWISE_XOR, nothing, size);
-	end(message, expression);
+	nft_put_value(message, NFTA_BITWISE_MASK, bytes, size);
+	nft_put_value(message, NFTA_BITWISE_XOR, nothing, size);
+	end_expression(message, expression);
 }
 
 static void look_up(struct nlmsghdr *message, enum nft_set set)
 {
-	struct expression expression = begin(message, "lookup");
+	struct expression expression = begin_expression(message, "lookup");
 
 	netlink_put_text(message, NFTA_LOOKUP_SET, nft_sets[set].name);
 	netlink_put_be32(message, NFTA_LOOKUP_SREG, NFT_REG_1);
 	if (nft_sets[set].data_length)
 		netlink_put_be32(message, NFTA_LOOKUP_DREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_LOOKUP_FLAGS, 0);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 /* --- which packets ------------------------------------------------------------------------------ */
@@ -149,16 +141,33 @@ static void match_prefix(struct nlmsghdr *message, const struct prefix *prefix, 
 	compare(message, NFT_CMP_EQ, address->bytes, size);
 }
 
-static void match_ports(struct nlmsghdr *message, uint16_t low, uint16_t high)
+static void put_range(struct nlmsghdr *message, uint16_t first, uint16_t last)
 {
-	uint16_t first = htons(low), last = htons(high);
+	struct expression expression = begin_expression(message, "range");
 
-	if (!high)
+	netlink_put_be32(message, NFTA_RANGE_SREG, NFT_REG_1);
+	netlink_put_be32(message, NFTA_RANGE_OP, NFT_RANGE_EQ);
+	nft_put_value(message, NFTA_RANGE_FROM_DATA, &first, sizeof(first));
+	nft_put_value(message, NFTA_RANGE_TO_DATA, &last, sizeof(last));
+	end_expression(message, expression);
+}
+
+static void match_ports(struct nlmsghdr *message, const struct match *match,
+	enum nft_dialect dialect)
+{
+	uint16_t first = htons(match->low), last = htons(match->high);
+
+	if (!match->high)
 		return;
 	load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
-	compare(message, low == high ? NFT_CMP_EQ : NFT_CMP_GTE, &first, 2);
-	if (low != high)
-		compare(message, NFT_CMP_LTE, &last, 2);
+	if (first == last) {
+		compare(message, NFT_CMP_EQ, &first, sizeof(first));
+	} else if (dialect == NFT_DIALECT_NEW) {
+		put_range(message, first, last);
+	} else {
+		compare(message, NFT_CMP_GTE, &first, sizeof(first));
+		compare(message, NFT_CMP_LTE, &last, sizeof(last));
+	}
 }
 
 static void match_flags(struct nlmsghdr *message, const struct match *match)
@@ -172,7 +181,8 @@ static void match_flags(struct nlmsghdr *message, const struct match *match)
 	compare(message, match->syn ? NFT_CMP_EQ : NFT_CMP_NEQ, &only, 1);
 }
 
-static void match_protocol(struct nlmsghdr *message, const struct match *match)
+static void match_protocol(struct nlmsghdr *message, const struct match *match,
+	enum nft_dialect dialect)
 {
 	if (!match->protocol)
 		return;
@@ -183,7 +193,7 @@ static void match_protocol(struct nlmsghdr *message, const struct match *match)
 		compare_byte(message, match->icmp_type);
 	}
 	match_flags(message, match);
-	match_ports(message, match->low, match->high);
+	match_ports(message, match, dialect);
 }
 
 static void match_states(struct nlmsghdr *message, uint8_t states)
@@ -204,7 +214,7 @@ static void match_states(struct nlmsghdr *message, uint8_t states)
 	compare(message, NFT_CMP_NEQ, &nothing, sizeof(nothing));
 }
 
-static void put_match(struct nlmsghdr *message, const struct match *match)
+static void put_match(struct nlmsghdr *message, const struct match *match, enum nft_dialect dialect)
 {
 	uint32_t loopback = LOOPBACK_INDEX;
 
@@ -220,7 +230,7 @@ static void put_match(struct nlmsghdr *message, const struct match *match)
 		load_address(message, match->family, true, 4);
 		look_up(message, SET_PEERS);
 	}
-	match_protocol(message, match);
+	match_protocol(message, match, dialect);
 	if (match->syn) /* where nft puts it: when it is asked for */
 		match_family(message, match->family);
 	match_states(message, match->states);
@@ -230,7 +240,7 @@ static void put_match(struct nlmsghdr *message, const struct match *match)
 
 static void put_verdict(struct nlmsghdr *message, uint32_t code)
 {
-	struct expression expression = begin(message, "immediate");
+	struct expression expression = begin_expression(message, "immediate");
 	struct nlattr *data, *verdict;
 
 	netlink_put_be32(message, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
@@ -239,36 +249,36 @@ static void put_verdict(struct nlmsghdr *message, uint32_t code)
 	netlink_put_be32(message, NFTA_VERDICT_CODE, code);
 	netlink_end(message, verdict);
 	netlink_end(message, data);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void put_reject(struct nlmsghdr *message)
 {
-	struct expression expression = begin(message, "reject");
+	struct expression expression = begin_expression(message, "reject");
 
 	netlink_put_be32(message, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
 	netlink_put_u8(message, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_HOST_UNREACH);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 /* To the address in the first register. */
 static void put_dnat(struct nlmsghdr *message)
 {
-	struct expression expression = begin(message, "nat");
+	struct expression expression = begin_expression(message, "nat");
 
 	netlink_put_be32(message, NFTA_NAT_TYPE, NFT_NAT_DNAT);
 	netlink_put_be32(message, NFTA_NAT_FAMILY, NFPROTO_IPV4);
 	netlink_put_be32(message, NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void put_dnat_to(struct nlmsghdr *message, const struct address *to)
 {
-	struct expression expression = begin(message, "immediate");
+	struct expression expression = begin_expression(message, "immediate");
 
 	netlink_put_be32(message, NFTA_IMMEDIATE_DREG, NFT_REG_1);
-	put_value(message, NFTA_IMMEDIATE_DATA, to->bytes, address_bits(to) / 8);
-	end(message, expression);
+	nft_put_value(message, NFTA_IMMEDIATE_DATA, to->bytes, address_bits(to) / 8);
+	end_expression(message, expression);
 	put_dnat(message);
 }
 
@@ -289,7 +299,7 @@ static void put_note(struct nlmsghdr *message, uint8_t family)
 	load_address(message, family, true, family == AF_INET6 ? 16 : 4);
 	load_meta(message, NFT_META_L4PROTO, family == AF_INET6 ? NFT_REG_2 : after);
 	load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, after + 1);
-	expression = begin(message, "dynset");
+	expression = begin_expression(message, "dynset");
 	netlink_put_text(message, NFTA_DYNSET_SET_NAME,
 		nft_sets[family == AF_INET6 ? SET_DENIED6 : SET_DENIED].name);
 	netlink_put_be32(message, NFTA_DYNSET_OP, NFT_DYNSET_OP_ADD);
@@ -297,7 +307,7 @@ static void put_note(struct nlmsghdr *message, uint8_t family)
 	counter = netlink_nest(message, NFTA_DYNSET_EXPR);
 	netlink_put_text(message, NFTA_EXPR_NAME, "counter");
 	netlink_end(message, counter);
-	end(message, expression);
+	end_expression(message, expression);
 }
 
 static void put_target(struct nlmsghdr *message, const struct nft_rule *rule)
@@ -327,11 +337,12 @@ static void put_target(struct nlmsghdr *message, const struct nft_rule *rule)
 	}
 }
 
-void nft_put_expressions(struct nlmsghdr *message, const struct nft_rule *rule)
+void nft_put_expressions(struct nlmsghdr *message, const struct nft_rule *rule,
+	enum nft_dialect dialect)
 {
 	struct nlattr *list = netlink_nest(message, NFTA_RULE_EXPRESSIONS);
 
-	put_match(message, &rule->match);
+	put_match(message, &rule->match, dialect);
 	put_target(message, rule);
 	netlink_end(message, list);
 }

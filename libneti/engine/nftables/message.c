@@ -30,8 +30,8 @@ static void put_comment(struct nlmsghdr *message, uint16_t attribute, uint8_t ki
 	netlink_put(message, attribute, bytes, length + 2);
 }
 
-static struct nlmsghdr *begin(struct transaction *transaction, uint8_t command, uint16_t flags,
-	size_t room)
+static struct nlmsghdr *begin_message(struct transaction *transaction, uint8_t command,
+	uint16_t flags, size_t room)
 {
 	static char lost[ELEMENTS_ROOM]; /* written to after a failed allocation */
 	void *space = transaction_next(transaction, room);
@@ -43,7 +43,7 @@ static struct nlmsghdr *begin(struct transaction *transaction, uint8_t command, 
 /* Also one that sleeps. */
 void nft_add_table(struct transaction *transaction)
 {
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, ROOM);
 
 	netlink_put_text(message, NFTA_TABLE_NAME, TABLE_NAME);
 	netlink_put_be32(message, NFTA_TABLE_FLAGS, 0);
@@ -51,7 +51,7 @@ void nft_add_table(struct transaction *transaction)
 
 void nft_delete_table(struct transaction *transaction)
 {
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELTABLE, 0, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_DELTABLE, 0, ROOM);
 
 	netlink_put_text(message, NFTA_TABLE_NAME, TABLE_NAME);
 }
@@ -67,7 +67,7 @@ static void put_size(struct nlmsghdr *message, uint32_t room)
 void nft_add_set(struct transaction *transaction, enum nft_set set, uint32_t room)
 {
 	const struct set_shape *shape = &nft_sets[set];
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_NEWSET, NLM_F_CREATE, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_NEWSET, NLM_F_CREATE, ROOM);
 	uint64_t timeout = htobe64(DENIED_SECONDS * 1000);
 
 	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
@@ -92,7 +92,7 @@ void nft_add_set(struct transaction *transaction, enum nft_set set, uint32_t roo
 void nft_add_chain(struct transaction *transaction, enum nft_chain chain)
 {
 	const struct chain_shape *shape = &nft_chains[chain];
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_NEWCHAIN, NLM_F_CREATE, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_NEWCHAIN, NLM_F_CREATE, ROOM);
 	struct nlattr *hook;
 
 	netlink_put_text(message, NFTA_CHAIN_TABLE, TABLE_NAME);
@@ -109,18 +109,18 @@ void nft_add_chain(struct transaction *transaction, enum nft_chain chain)
 void nft_add_rule(struct transaction *transaction, enum nft_chain chain,
 	const struct nft_rule *rule)
 {
-	struct nlmsghdr *message =
-		begin(transaction, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFT_RULE_ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_NEWRULE,
+		NLM_F_CREATE | NLM_F_APPEND, NFT_RULE_ROOM);
 
 	netlink_put_text(message, NFTA_RULE_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_RULE_CHAIN, nft_chains[chain].name);
-	nft_put_expressions(message, rule);
+	nft_put_expressions(message, rule, NFT_DIALECT_OLD);
 	put_comment(message, NFTA_RULE_USERDATA, COMMENT_OF_RULE, rule->comment);
 }
 
 void nft_empty_chain(struct transaction *transaction, const char *name)
 {
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELRULE, 0, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_DELRULE, 0, ROOM);
 
 	netlink_put_text(message, NFTA_RULE_TABLE, TABLE_NAME);
 	if (name)
@@ -129,7 +129,7 @@ void nft_empty_chain(struct transaction *transaction, const char *name)
 
 void nft_delete_chain(struct transaction *transaction, const char *name)
 {
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELCHAIN, 0, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_DELCHAIN, 0, ROOM);
 
 	netlink_put_text(message, NFTA_CHAIN_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_CHAIN_NAME, name);
@@ -137,7 +137,7 @@ void nft_delete_chain(struct transaction *transaction, const char *name)
 
 void nft_delete_set(struct transaction *transaction, const char *name)
 {
-	struct nlmsghdr *message = begin(transaction, NFT_MSG_DELSET, 0, ROOM);
+	struct nlmsghdr *message = begin_message(transaction, NFT_MSG_DELSET, 0, ROOM);
 
 	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_SET_NAME, name);
@@ -156,7 +156,7 @@ void nft_element_of(enum nft_set set, const struct address *key, const struct ad
 		memcpy(ret->data, data->bytes, shape->data_length);
 }
 
-static void put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size)
+void nft_put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size)
 {
 	struct nlattr *nest = netlink_nest(message, type);
 
@@ -166,7 +166,7 @@ static void put_value(struct nlmsghdr *message, uint16_t type, const void *bytes
 
 static void begin_elements(struct nft_elements *elements)
 {
-	elements->message = begin(elements->transaction,
+	elements->message = begin_message(elements->transaction,
 		elements->delete ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
 		elements->delete ? 0 : NLM_F_CREATE, ELEMENTS_ROOM);
 	netlink_put_text(elements->message, NFTA_SET_ELEM_LIST_TABLE, TABLE_NAME);
@@ -182,9 +182,10 @@ void nft_elements_put(struct nft_elements *elements, const struct nft_element *e
 	if (!elements->message)
 		begin_elements(elements);
 	nest = netlink_nest(elements->message, NFTA_LIST_ELEM);
-	put_value(elements->message, NFTA_SET_ELEM_KEY, element->key, shape->key_length);
+	nft_put_value(elements->message, NFTA_SET_ELEM_KEY, element->key, shape->key_length);
 	if (shape->data_length && !elements->delete)
-		put_value(elements->message, NFTA_SET_ELEM_DATA, element->data, shape->data_length);
+		nft_put_value(elements->message, NFTA_SET_ELEM_DATA, element->data,
+			shape->data_length);
 	netlink_end(elements->message, nest);
 	elements->n++;
 	if (elements->message->nlmsg_len > ELEMENTS_FULL)

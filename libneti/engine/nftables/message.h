@@ -39,8 +39,15 @@ void nft_elements_put(struct nft_elements *elements, const struct nft_element *e
 /* Before the next message of the transaction. */
 void nft_elements_end(struct nft_elements *elements);
 
+/* Bytes as a value of that attribute. */
+void nft_put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size);
 /* The expressions of a rule, into a message of NFT_RULE_ROOM bytes at most. */
 #define NFT_RULE_ROOM 2048
-void nft_put_expressions(struct nlmsghdr *message, const struct nft_rule *rule);
+enum nft_dialect {
+	NFT_DIALECT_OLD, /* two comparisons for a range of ports: what every kernel takes */
+	NFT_DIALECT_NEW, /* one expression: nft from 1.1 on, when it restores what it listed */
+};
+void nft_put_expressions(struct nlmsghdr *message, const struct nft_rule *rule,
+	enum nft_dialect dialect);
 
 #endif

@@ -19,11 +19,16 @@
 #include "sync.h"
 
 #define TRIES 20
-#define COUNT_OFTEN 1000 /* more elements than that are counted once a minute */
+#define COMMIT_HEARD 16384 /* bytes of a transaction that is listened to */
+#define COUNT_OFTEN 1000   /* more elements than that are counted once a minute */
 #define COUNT_MS 60000
 
 struct nftables {
 	struct engine engine;
+	bool listens; /* it was asked for */
+	struct netlink_listener *listener;
+	bool touched; /* somebody changed our table, and nobody has been told yet */
+	struct engine_heard heard;
 	/* What the table is known to hold as long as nobody changes any table: that of this serial. */
 	uint64_t held;
 	uint32_t generation;
@@ -33,14 +38,95 @@ struct nftables {
 	bool observing; /* nobody is refused yet, and somebody will be */
 };
 
-static int commit(struct transaction *transaction, const uint32_t *generation, struct error *error)
+/* --- what others do ----------------------------------------------------------------------------- */
+
+struct event_reader {
+	struct nftables *nftables;
+	uint32_t own_port;
+	bool touches; /* our table, in the transaction that is being told */
+};
+
+/* A transaction is told object by object, then who did it. */
+static int read_event(void *data, const struct nlmsghdr *message)
+{
+	struct event_reader *reader = data;
+	struct nftables *nftables = reader->nftables;
+	struct kernel_event event;
+
+	if (!kernel_read_event(message, &event) || message->nlmsg_pid == reader->own_port)
+		return 0;
+	reader->touches |= event.touches;
+	if (!event.generation)
+		return 0;
+	if (reader->touches) {
+		nftables->touched = true;
+		nftables->held = 0;
+		nftables->heard.pid = event.pid;
+		memcpy(nftables->heard.program, event.program, sizeof(event.program));
+	} else if (event.generation == nftables->generation + 1) {
+		nftables->generation = event.generation;
+	}
+	reader->touches = false;
+	return 0;
+}
+
+static void events_read(struct nftables *nftables, uint32_t own_port)
+{
+	struct event_reader reader = { nftables, own_port, false };
+
+	if (nftables->listener && netlink_hear(nftables->listener, read_event, &reader) == 0)
+		return;
+	/* What was lost, or was not listened to, shows by the generation. */
+	nftables->listener = netlink_listener_close(nftables->listener);
+	if (nftables->listens)
+		netlink_listen(&nftables->listener, NETLINK_NETFILTER, NFNLGRP_NFTABLES);
+}
+
+static int descriptor(struct engine *engine)
+{
+	struct nftables *nftables = (struct nftables *)engine;
+
+	nftables->listens = true;
+	if (!nftables->listener)
+		events_read(nftables, 0);
+	return nftables->listener ? netlink_listener_descriptor(nftables->listener) : -1;
+}
+
+static int hear(struct engine *engine, struct engine_heard *ret)
+{
+	struct nftables *nftables = (struct nftables *)engine;
+
+	if (nftables->listener)
+		events_read(nftables, 0);
+	if (!nftables->touched)
+		return 0;
+	*ret = nftables->heard;
+	nftables->touched = false;
+	nftables->heard = (struct engine_heard){ 0 };
+	return 1;
+}
+
+static void nftables_close(struct engine *engine)
+{
+	netlink_listener_close(((struct nftables *)engine)->listener);
+}
+
+static int commit(struct nftables *nftables, struct transaction *transaction,
+	const uint32_t *generation, struct error *error)
 {
 	static const char *const objects[] = { "a table", "a chain", "a rule", "a set",
 		"an element" };
 	struct refusal refusal = { 0 };
-	int r = transaction_commit(transaction, NFNL_SUBSYS_NFTABLES, generation, &refusal);
 	char doing[64];
+	int r;
 
+	/* Whoever listens makes the kernel tell every element, five times as slowly. */
+	if (nftables->listener && transaction->length > COMMIT_HEARD) {
+		events_read(nftables, 0);
+		nftables->listener = netlink_listener_close(nftables->listener);
+	}
+	r = transaction_commit(transaction, NFNL_SUBSYS_NFTABLES, generation, &refusal);
+	events_read(nftables, refusal.port);
 	if (r == 0 || r == -ERESTART)
 		return r;
 	/* New, read and delete of each object follow each other. */
@@ -65,9 +151,11 @@ static void note_held(struct nftables *nftables, uint64_t serial, uint32_t befor
 
 static bool holds(struct engine *engine, const struct ruleset *wanted)
 {
-	const struct nftables *nftables = (const struct nftables *)engine;
+	struct nftables *nftables = (struct nftables *)engine;
 	uint32_t now;
 
+	if (nftables->listener)
+		events_read(nftables, 0);
 	return nftables->held && nftables->held == wanted->serial && kernel_generation(&now) == 0 &&
 	       now == nftables->generation;
 }
@@ -88,7 +176,7 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 			r = error_memory(error);
 	}
 	if (r == 0 && !transaction_is_empty(&transaction))
-		r = commit(&transaction, &kernel.generation, error);
+		r = commit(nftables, &transaction, &kernel.generation, error);
 	if (r == 0)
 		note_held(nftables, wanted && enforce ? wanted->serial : 0,
 			kernel.generation - transaction_is_empty(&transaction));
@@ -124,7 +212,7 @@ static int write_members(struct engine_work *work, struct error *error)
 	int r;
 
 	nft_sync_members(work->diff, &transaction, &entries);
-	r = transaction_is_empty(&transaction) ? 0 : commit(&transaction, NULL, error);
+	r = transaction_is_empty(&transaction) ? 0 : commit(nftables, &transaction, NULL, error);
 	note_held(nftables, known && r == 0 ? work->to->serial : 0,
 		nftables->generation - transaction_is_empty(&transaction));
 	transaction_clear(&transaction);
@@ -196,13 +284,12 @@ static int remove_rules(struct engine *engine, struct engine_report *report, str
 	struct kernel kernel = { 0 };
 	int r = kernel_read(&kernel, false, error);
 
-	(void)engine;
 	(void)report;
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
 		if (kernel.chains[chain].there && strcmp(nft_chains[chain].type, "filter") == 0)
 			nft_empty_chain(&transaction, nft_chains[chain].name);
 	if (r == 0 && !transaction_is_empty(&transaction))
-		r = commit(&transaction, NULL, error);
+		r = commit((struct nftables *)engine, &transaction, NULL, error);
 	transaction_clear(&transaction);
 	kernel_clear(&kernel);
 	return r;
@@ -217,7 +304,7 @@ static int remove_table(struct engine *engine, struct engine_report *report, str
 
 /* --- looking ------------------------------------------------------------------------------------ */
 
-static int compare(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
+static int compare_table(struct engine *engine, const struct ruleset *wanted, struct buffer *diff,
 	struct error *error)
 {
 	struct kernel kernel = { 0 };
@@ -372,7 +459,7 @@ static const struct engine_filter filter = {
 	.enforce = enforce,
 	.peers_out = nothing,
 	.remove = remove_rules,
-	.compare = compare,
+	.compare = compare_table,
 	.render = nft_print_table,
 	.peers = read_peers,
 	.denied = read_denied,
@@ -393,6 +480,9 @@ const struct engine_kind nftables_engine = {
 	.open = nftables_open,
 	.holds = holds,
 	.is_there = is_there,
+	.descriptor = descriptor,
+	.hear = hear,
+	.close = nftables_close,
 	.filter = &filter,
 	.paths = &paths,
 };

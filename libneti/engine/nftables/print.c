@@ -42,8 +42,8 @@ static void print_element(void *data, enum difference difference, const struct n
 			nft_set_data(printing->wanted, printing->set, index));
 }
 
-static void print_set(const struct kernel *kernel, const struct ruleset *wanted, enum nft_set set,
-	struct buffer *diff)
+static void print_set_difference(const struct kernel *kernel, const struct ruleset *wanted,
+	enum nft_set set, struct buffer *diff)
 {
 	struct printing printing = { wanted, set, diff };
 
@@ -106,7 +106,7 @@ static void print_rules(const struct kernel *kernel, enum nft_chain chain,
 		print_other(diff, chain, &told[at++], wanted);
 }
 
-static int print_chain(const struct kernel *kernel, const struct ruleset *wanted,
+static int print_chain_difference(const struct kernel *kernel, const struct ruleset *wanted,
 	enum nft_chain chain, struct buffer *diff)
 {
 	bool keeps = wanted && nft_chain_is_wanted(wanted, chain);
@@ -138,9 +138,9 @@ int nft_sync_print(const struct kernel *kernel, const struct ruleset *wanted, st
 	if (wanted && (!kernel->there || kernel->dormant))
 		buffer_print(diff, "+ table inet " TABLE_NAME "\n");
 	for (enum nft_set set = 0; set < SETS; set++)
-		print_set(kernel, wanted, set, diff);
+		print_set_difference(kernel, wanted, set, diff);
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
-		r = print_chain(kernel, wanted, chain, diff);
+		r = print_chain_difference(kernel, wanted, chain, diff);
 	for (size_t i = 0; i < kernel->n_surplus; i++)
 		buffer_print(diff, "- %s" OF_TABLE "%s # which Neti did not make\n",
 			kernel->surplus[i].chain ? "chain" : "set", kernel->surplus[i].name);

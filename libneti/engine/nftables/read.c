@@ -398,6 +398,30 @@ int kernel_read(struct kernel *ret, bool members, struct error *error)
 	return r < 0 ? kernel_failed(r, "reading the table", error) : 0;
 }
 
+/* In whatever is told of a table or of something in it, its name comes first. */
+bool kernel_read_event(const struct nlmsghdr *message, struct kernel_event *ret)
+{
+	const struct nlattr *found[NFTA_GEN_MAX + 1];
+	const struct nfgenmsg *header;
+	size_t size;
+
+	*ret = (struct kernel_event){ 0 };
+	if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
+		return false;
+	header = netlink_payload(message, &size);
+	if (size < HEADER)
+		return false;
+	netlink_attributes(message, HEADER, found, NFTA_GEN_MAX + 1);
+	if ((message->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
+		ret->touches = header->nfgen_family == NFPROTO_INET && is_ours(found[1]);
+		return true;
+	}
+	ret->generation = netlink_be32(found[NFTA_GEN_ID]);
+	ret->pid = (int32_t)netlink_be32(found[NFTA_GEN_PROC_PID]);
+	snprintf(ret->program, sizeof(ret->program), "%s", text_of(found[NFTA_GEN_PROC_NAME]));
+	return true;
+}
+
 /* --- comparing ---------------------------------------------------------------------------------- */
 
 /* All that is wanted is told, the same; what is told beside it are defaults of a newer kernel. */
@@ -440,15 +464,25 @@ static bool same_expressions(const struct nlattr *told, const struct nlattr *wan
 	return netlink_next(told, b) == NULL;
 }
 
-bool kernel_rule_is(const struct kernel_rule *told, const struct nft_rule *rule)
+static bool is_told_as(const struct nlattr *told, const struct nft_rule *rule,
+	enum nft_dialect dialect)
 {
 	char space[NFT_RULE_ROOM];
 	struct nlmsghdr *message = ask(space, NFT_MSG_NEWRULE, 0);
-	const struct nlattr *wanted[NFTA_RULE_MAX + 1], *found[NFTA_RULE_MAX + 1];
+	const struct nlattr *wanted[NFTA_RULE_MAX + 1];
 
-	nft_put_expressions(message, rule);
+	nft_put_expressions(message, rule, dialect);
 	netlink_attributes(message, HEADER, wanted, NFTA_RULE_MAX + 1);
+	return same_expressions(told, wanted[NFTA_RULE_EXPRESSIONS]);
+}
+
+bool kernel_rule_is(const struct kernel_rule *told, const struct nft_rule *rule)
+{
+	const struct nlattr *found[NFTA_RULE_MAX + 1];
+
 	netlink_attributes(told->message, HEADER, found, NFTA_RULE_MAX + 1);
 	return found[NFTA_RULE_EXPRESSIONS] &&
-	       same_expressions(found[NFTA_RULE_EXPRESSIONS], wanted[NFTA_RULE_EXPRESSIONS]);
+	       (is_told_as(found[NFTA_RULE_EXPRESSIONS], rule, NFT_DIALECT_OLD) ||
+		       (rule->match.low != rule->match.high &&
+			       is_told_as(found[NFTA_RULE_EXPRESSIONS], rule, NFT_DIALECT_NEW)));
 }

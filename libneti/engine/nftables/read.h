@@ -52,6 +52,15 @@ int kernel_generation(uint32_t *ret);
 int kernel_has_table(void); /* 1, 0 or -errno */
 int kernel_failed(int result, const char *doing, struct error *error);
 
+/* What is told to those who listen. */
+struct kernel_event {
+	bool touches;	     /* our table, or something in it */
+	uint32_t generation; /* not 0: the end of a transaction, by that program */
+	int32_t pid;
+	char program[16];
+};
+bool kernel_read_event(const struct nlmsghdr *message, struct kernel_event *ret);
+
 /* Whether the kernel would tell the rule so. */
 bool kernel_rule_is(const struct kernel_rule *told, const struct nft_rule *rule);
 
