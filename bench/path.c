@@ -22,15 +22,39 @@
 #define LINEAR_RATIO 1.7
 #define STREAM_RATIO 0.97
 #define FILTER_RATIO 0.95
+#define NFTABLES_STREAM_RATIO 0.83
+#define NFTABLES_FILTER_RATIO 0.92
 
 struct bench {
-	struct engine *engine;
+	struct engine *engine, *nftables; /* engine: iptables */
 	struct ruleset *client, *server;
 	char last[ADDRESS_TEXT_MAX]; /* overlay address: the server's */
 };
 
 /* What the rules of a pair are. */
-enum setup { SETUP_CONNTRACK, SETUP_FILTER, SETUP_TREE, SETUP_ONE, SETUP_LINEAR, SETUPS };
+enum setup {
+	SETUP_CONNTRACK,
+	SETUP_FILTER,
+	SETUP_TREE,
+	SETUP_ONE,
+	SETUP_NFTABLES,
+	SETUP_LINEAR,
+	SETUPS
+};
+
+struct engine *bench_engine(const char *name)
+{
+	struct settings *settings;
+	struct engine *engine = NULL;
+	struct error error = { 0 };
+
+	figure_must(settings_new(&settings) == 0 &&
+			    settings_set(settings, "engine", name, &error) == 0 &&
+			    engine_open(&engine, settings, NULL, &error) == 0,
+		name, error.text);
+	settings_free(settings);
+	return engine;
+}
 
 static void command(const char *text)
 {
@@ -79,6 +103,13 @@ static void put_tree(struct bench *bench, struct ruleset *rules)
 	apply(bench, rules);
 }
 
+static void put_nftables(struct bench *bench, struct ruleset *rules)
+{
+	struct error error;
+
+	figure_must(engine_apply(bench->nftables, rules, NULL, &error) == 0, "apply", error.text);
+}
+
 /* What any map that is made of DNAT costs at least. */
 static void put_one(struct bench *bench, struct ruleset *rules)
 {
@@ -114,6 +145,7 @@ static void (*const setups[SETUPS])(struct bench *bench, struct ruleset *rules) 
 	[SETUP_FILTER] = put_filter,
 	[SETUP_TREE] = put_tree,
 	[SETUP_ONE] = put_one,
+	[SETUP_NFTABLES] = put_nftables,
 	[SETUP_LINEAR] = put_linear,
 };
 
@@ -166,16 +198,19 @@ static void print(const char *name, size_t members, const char *unit, struct run
 
 static void connect_figures(struct bench *bench, struct pair pairs[SETUPS], size_t members)
 {
-	const char *addresses[SETUPS] = { SERVER, SERVER, bench->last, bench->last, bench->last };
+	const char *addresses[SETUPS] = { SERVER, SERVER, bench->last, bench->last, bench->last,
+		bench->last };
 	static const unsigned connections[SETUPS] = { CONNECTIONS, CONNECTIONS, CONNECTIONS,
-		CONNECTIONS, CONNECTIONS / 10 };
-	static struct runs runs[SETUPS], direct;
+		CONNECTIONS, CONNECTIONS, CONNECTIONS / 10 };
+	static struct runs runs[SETUPS], direct, direct_nftables;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (enum setup setup = 0; setup < SETUPS; setup++)
 			runs[setup].rate[round] =
 				pair_connect(&pairs[setup], addresses[setup], connections[setup]);
 		direct.rate[round] = pair_connect(&pairs[SETUP_TREE], SERVER, CONNECTIONS);
+		direct_nftables.rate[round] =
+			pair_connect(&pairs[SETUP_NFTABLES], SERVER, CONNECTIONS);
 	}
 	print("path-connect", members, "1/s", &runs[SETUP_TREE], &runs[SETUP_CONNTRACK],
 		CONNECT_RATIO);
@@ -183,21 +218,27 @@ static void connect_figures(struct bench *bench, struct pair pairs[SETUPS], size
 		LINEAR_RATIO);
 	print("path-connect-one-dnat", members, "1/s", &runs[SETUP_TREE], &runs[SETUP_ONE], 0);
 	print("path-connect-no-overlay", members, "1/s", &direct, &runs[SETUP_CONNTRACK], 0);
+	print("nftables-path-connect", members, "1/s", &runs[SETUP_NFTABLES],
+		&runs[SETUP_CONNTRACK], CONNECT_RATIO);
+	print("nftables-path-filter", members, "1/s", &direct_nftables, &runs[SETUP_CONNTRACK],
+		NFTABLES_FILTER_RATIO);
 	print("path-filter", members, "1/s", &runs[SETUP_FILTER], &runs[SETUP_CONNTRACK],
 		FILTER_RATIO);
 }
 
 static void stream_figures(struct bench *bench, struct pair pairs[SETUPS], size_t members)
 {
-	static const enum setup sides[] = { SETUP_CONNTRACK, SETUP_TREE, SETUP_ONE };
-	static struct runs runs[3];
+	static const enum setup sides[] = { SETUP_CONNTRACK, SETUP_TREE, SETUP_ONE,
+		SETUP_NFTABLES };
+	static struct runs runs[4];
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		pair_open_stream(&pairs[sides[i]], i ? bench->last : SERVER);
 	for (unsigned round = 0; round < ROUNDS; round++)
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < 4; i++)
 			runs[i].rate[round] = pair_stream(&pairs[sides[i]], STREAM);
 	print("path-stream", members, "MB/s", &runs[1], &runs[0], STREAM_RATIO);
+	print("nftables-path-stream", members, "MB/s", &runs[3], &runs[0], NFTABLES_STREAM_RATIO);
 	print("path-stream-one-dnat", members, "MB/s", &runs[1], &runs[2], 0);
 }
 
@@ -206,16 +247,17 @@ void path_figures(size_t members)
 	struct bench bench = { .client = make_rules(members, SERVER),
 		.server = make_rules(members, CLIENT) };
 	struct pair pairs[SETUPS];
-	struct error error;
 
 	address_format(&bench.client->paths[members - 1].overlay, bench.last);
 	stay_here();
-	figure_must(engine_open(&bench.engine, NULL, NULL, &error) == 0, "open", error.text);
+	bench.engine = bench_engine("iptables");
+	bench.nftables = bench_engine("nftables");
 	for (enum setup setup = 0; setup < SETUPS; setup++)
 		make_pair(&bench, setup, &pairs[setup]);
 	connect_figures(&bench, pairs, members);
 	stream_figures(&bench, pairs, members);
 	engine_close(bench.engine);
+	engine_close(bench.nftables);
 	rules_free(bench.client);
 	rules_free(bench.server);
 }

@@ -9,4 +9,6 @@
 
 void path_figures(size_t members);
 
+struct engine *bench_engine(const char *name);
+
 #endif

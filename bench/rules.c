@@ -21,15 +21,34 @@
 #include "rules.h"
 
 #define RUNS_MAX 128
-#define BUILD_RATIO 0.5
 #define SET_MICROSECONDS 100
 #define VERIFY_MEMBERS 16000
 #define PATH_MEMBERS 16000
-#define VERIFY_MILLISECONDS 30
+
+/* The engines, and the same work done by the programs of the kernel's interface. $FOLDER/all is the
+ * text of the engine, split by its headings. */
+static const struct engine_tools {
+	const char *name;
+	size_t most; /* members */
+	const char *build, *change;
+	double build_ratio, change_ratio, change_microseconds, again_microseconds,
+		verify_milliseconds;
+} tools[] = {
+	{ "nftables", 200000, "nft -f all", "nft add element inet neti peers '{ 9.9.9.9 }'", 0.4,
+		0.02, 100, 20, 25 },
+	{ "iptables", 64000,
+		"ipset restore < ipset && iptables-legacy-restore -n < iptables && "
+		"ip6tables-legacy-restore -n < ip6tables",
+		"ipset add neti-peers 9.9.9.9 && iptables-legacy -t nat -A NETI-OVERLAY -d 9.9.9.9 -j DNAT "
+		"--to-destination 8.8.8.8",
+		0.5, 0, 0, 0, 30 },
+};
 
 struct bench {
+	const struct engine_tools *tools;
 	struct engine *engine;
-	struct ruleset *rules, *other; /* other: one member has moved */
+	struct ruleset_diff there, back; /* from the rules to the other ones */
+	struct ruleset *rules, *other;	 /* other: one member has moved */
 	size_t members;
 	unsigned runs;
 	struct error error;
@@ -63,9 +82,11 @@ static void must(int good, const char *what, const struct error *error)
 static void print(const struct bench *bench, const char *name, double value, const char *unit,
 	double reference, double goal)
 {
-	struct figure figure = { name, bench->members, unit, goal > 0 ? GOAL_AT_MOST : GOAL_NONE,
+	char full[64];
+	struct figure figure = { full, bench->members, unit, goal > 0 ? GOAL_AT_MOST : GOAL_NONE,
 		goal, reference };
 
+	snprintf(full, sizeof(full), "%s-%s", bench->tools->name, name);
 	figure_print(&figure, value);
 }
 
@@ -112,7 +133,7 @@ static void write_text(struct bench *bench)
 	char path[96], split[400];
 	FILE *file;
 
-	must(engine_render("iptables", bench->rules, &text) == 0, "render", NULL);
+	must(engine_render(bench->tools->name, bench->rules, &text) == 0, "render", NULL);
 	snprintf(path, sizeof(path), "%s/all", bench->directory);
 	file = fopen(path, "we");
 	must(file != NULL, path, NULL);
@@ -132,17 +153,14 @@ static void bench_build(struct bench *bench)
 	char restore[256];
 
 	write_text(bench);
-	snprintf(restore, sizeof(restore),
-		"cd %s && ipset restore < ipset && iptables-legacy-restore -n < iptables && "
-		"ip6tables-legacy-restore -n < ip6tables",
-		bench->directory);
+	snprintf(restore, sizeof(restore), "cd %s && %s", bench->directory, bench->tools->build);
 	for (unsigned i = 0; i < build.n; i++) {
 		build.runs[i] = apply(bench);
 		flush(bench);
 		build.references[i] = command(restore);
 		flush(bench);
 	}
-	print_runs(bench, "build", &build, 1e3, "ms", BUILD_RATIO);
+	print_runs(bench, "build", &build, 1e3, "ms", bench->tools->build_ratio);
 }
 
 static double change(struct bench *bench)
@@ -151,24 +169,28 @@ static double change(struct bench *bench)
 	const struct ruleset *to = bench->moved ? bench->rules : bench->other;
 	double start = now();
 
-	must(engine_update(bench->engine, from, to, &bench->report, &bench->error) == 0, "update",
-		&bench->error);
+	must(engine_change(bench->engine, from, to, bench->moved ? &bench->back : &bench->there,
+		     &bench->report, &bench->error) == 0,
+		"change", &bench->error);
 	bench->moved = !bench->moved;
 	return now() - start;
 }
 
+/* From the call to the commit, with the difference at hand. */
 static void bench_change(struct bench *bench)
 {
-	struct runs beside_tools = { .n = bench->runs };
+	struct runs beside_tools = { .n = bench->runs }, alone = { .n = bench->runs * 7 };
 
 	for (unsigned i = 0; i < beside_tools.n; i++) {
 		beside_tools.runs[i] = change(bench);
-		beside_tools.references[i] = command(
-			"ipset add neti-peers 9.9.9.9 && iptables-legacy -t nat -A NETI-OVERLAY "
-			"-d 9.9.9.9 -j DNAT --to-destination 8.8.8.8");
+		beside_tools.references[i] = command(bench->tools->change);
 		apply(bench);
 	}
-	print_runs(bench, "change", &beside_tools, 1e3, "ms", 0);
+	print_runs(bench, "change", &beside_tools, 1e3, "ms", bench->tools->change_ratio);
+	for (unsigned i = 0; i < alone.n; i++)
+		alone.runs[i] = change(bench);
+	print_runs(bench, "change-alone", &alone, 1e6, "us", bench->tools->change_microseconds);
+	apply(bench);
 }
 
 /* The set's part of a change alone. */
@@ -221,10 +243,8 @@ static void bench_again(struct bench *bench)
 		figure.runs[i] = apply(bench);
 		changes += bench->report.changed;
 	}
-	print_runs(bench, "again", &figure, 1e3, "ms", 0);
-	figure_print(&(struct figure){ "again-changes", bench->members, "changes", GOAL_AT_MOST, 0,
-			     0 },
-		changes);
+	print_runs(bench, "again", &figure, 1e6, "us", bench->tools->again_microseconds);
+	must(changes == 0, "applying once more changed something", NULL);
 }
 
 static void bench_verify(struct bench *bench)
@@ -241,7 +261,7 @@ static void bench_verify(struct bench *bench)
 		buffer_clear(&diff);
 	}
 	print_runs(bench, "verify", &figure, 1e3, "ms",
-		bench->members == VERIFY_MEMBERS ? VERIFY_MILLISECONDS : 0);
+		bench->members == VERIFY_MEMBERS ? bench->tools->verify_milliseconds : 0);
 }
 
 static long peak_kilobytes(void)
@@ -282,37 +302,45 @@ static void prepare(struct bench *bench, size_t members)
 
 	bench->members = members;
 	bench->runs = members > 20000 ? 9 : 17;
-	bench->rules = rules_new(members > 16000 ? "10.128.0.0/15" : "192.168.0.0/18");
+	bench->rules = rules_new(members > 100000 ? "10.128.0.0/10" :
+				 members > 16000  ? "10.128.0.0/15" :
+						    "192.168.0.0/18");
 	rules_fill(bench->rules, members);
 	bench->rules->policy.reject_all = true;
 	rules_open(bench->rules, IPPROTO_TCP, 80, 80);
 	bench->other = rules_copy(bench->rules);
 	bench->other->paths[middle].target.bytes[1] = 200;
 	bench->other->peers[members - 1].bytes[1] = 200;
+	bench->rules->serial = ruleset_new_serial();
+	bench->other->serial = ruleset_new_serial();
+	must(ruleset_diff(&bench->there, bench->rules, bench->other) == 0 &&
+			ruleset_diff(&bench->back, bench->other, bench->rules) == 0,
+		"diff", NULL);
 }
 
-static void run(size_t members)
+static void run(const struct engine_tools *engine, size_t members)
 {
-	struct bench bench = { .directory = "/tmp/neti-bench-XXXXXX" };
+	struct bench bench = { .tools = engine, .directory = "/tmp/neti-bench-XXXXXX" };
 	char remove[96];
 
 	must(mkdtemp(bench.directory) != NULL, "mkdtemp", NULL);
 	snprintf(remove, sizeof(remove), "%s/xtables.lock", bench.directory);
 	setenv("XTABLES_LOCKFILE", remove, 1);
-	must(engine_open(&bench.engine, NULL, NULL, &bench.error) == 0, "open", &bench.error);
+	bench.engine = bench_engine(engine->name);
 	prepare(&bench, members);
 	bench_memory(&bench);
 	flush(&bench);
 	bench_build(&bench);
 	apply(&bench);
 	bench_change(&bench);
-	bench_set_part(&bench);
+	if (strcmp(engine->name, "iptables") == 0)
+		bench_set_part(&bench);
 	bench_peers(&bench);
 	bench_again(&bench);
 	bench_verify(&bench);
 	flush(&bench);
-	if (members == PATH_MEMBERS)
-		path_figures(members);
+	ruleset_diff_clear(&bench.there);
+	ruleset_diff_clear(&bench.back);
 	rules_free(bench.rules);
 	rules_free(bench.other);
 	engine_close(bench.engine);
@@ -343,14 +371,17 @@ static void leave(void)
 }
 
 /* In a process of its own, so that no memory of an earlier size is reused. */
-static void run_alone(size_t members)
+static void run_alone(const struct engine_tools *engine, size_t members)
 {
 	pid_t pid = fork();
 	int status;
 
 	must(pid >= 0, "fork", NULL);
 	if (pid == 0) {
-		run(members);
+		if (engine)
+			run(engine, members);
+		else
+			path_figures(members);
 		exit(EXIT_SUCCESS);
 	}
 	must(waitpid(pid, &status, 0) == pid && status == 0, "a run", NULL);
@@ -358,17 +389,21 @@ static void run_alone(size_t members)
 
 int main(int argc, char **argv)
 {
-	static const char *const usual[] = { "1000", "8000", "16000", "64000" };
+	static const char *const usual[] = { "1000", "8000", "16000", "64000", "200000" };
 	const char *const *sizes = argc > 1 ? (const char *const *)argv + 1 : usual;
-	int n = argc > 1 ? argc - 1 : 4;
+	int n = argc > 1 ? argc - 1 : 5;
 
 	leave();
 	figure_machine();
 	for (int i = 0; i < n; i++) {
 		unsigned long members = strtoul(sizes[i], NULL, 10);
 
-		must(members > 0 && members <= 100000, "members: 1 to 100000", NULL);
-		run_alone(members);
+		must(members > 0 && members <= 200000, "members: 1 to 200000", NULL);
+		for (size_t engine = 0; engine < sizeof(tools) / sizeof(*tools); engine++)
+			if (members <= tools[engine].most)
+				run_alone(&tools[engine], members);
+		if (members == PATH_MEMBERS)
+			run_alone(NULL, members);
 	}
 	return EXIT_SUCCESS;
 }

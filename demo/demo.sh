@@ -71,7 +71,7 @@ start_services() {
 }
 
 save_kernel() {
-	in_host "$1" bash -c 'iptables-legacy-save; ip6tables-legacy-save; ipset save' |
+	in_host "$1" bash -c 'iptables-legacy-save; ip6tables-legacy-save; ipset save; nft list ruleset' |
 		sed -e '/^#/d' -e 's/\[[0-9]*:[0-9]*\]/[0:0]/'
 }
 
@@ -174,8 +174,7 @@ start_agent() {
 
 # Whether this host's kernel leads an overlay address to that target.
 kernel_leads() {
-	in_host "$1" iptables-legacy-save -t nat |
-		grep -q -- "-d $2/32 .*--to-destination $3\$"
+	in_host "$1" nft list map inet neti overlay | grep -q "[[:blank:]]$2 : $3[ ,]"
 }
 
 all_know_each_other() {
@@ -248,7 +247,7 @@ act_strangers() {
 
 kernel_forgot_walden() {
 	! kernel_leads "$1" "${overlay[walden]}" "${public[walden]}" &&
-		! in_host "$1" ipset -q test neti-peers "${public[walden]}"
+		! in_host "$1" nft list set inet neti peers | grep -qF "${public[walden]}"
 }
 
 act_leave() {
@@ -260,16 +259,16 @@ act_leave() {
 	within 15 "walden is still in sierra's kernel" kernel_forgot_walden sierra
 	took=$(seconds_since "$since")
 	note "gone from both kernels after $took s"
-	show hudson "ipset test neti-peers ${public[walden]}"
-	show hudson "iptables-legacy-save -t nat | grep -c -- '-d ${overlay[walden]}/32'"
-	hold "hudson's nat table still names ${overlay[walden]}" [ "$output" = 0 ]
+	show hudson "nft list set inet neti peers | grep -c ${public[walden]}"
+	show hudson "nft list map inet neti overlay | grep -c '${overlay[walden]} : '"
+	hold "hudson's paths still name ${overlay[walden]}" [ "$output" = 0 ]
 	since=$EPOCHREALTIME
 	ask hudson "${overlay[walden]}" 8080
 	hold "the connection to walden was not refused at once with No route to host" \
 		grep -q 'No route to host' <<<"$errors"
 	hold "the refusal took longer than a second" [ "$(milliseconds_since "$since")" -lt 1000 ]
-	show walden "iptables-legacy -S INPUT | head -n 2"
-	hold "walden's own rules went with its agent" grep -q 'NETI-INPUT' <<<"$output"
+	show walden "nft list chain inet neti input | head -n 6"
+	hold "walden's own rules went with its agent" grep -q '@peers' <<<"$output"
 	shown "walden stopped: out of the others' kernels after $took s, refused at once"
 }
 
@@ -284,7 +283,7 @@ act_return() {
 	within 15 "hudson's kernel does not lead to walden again" \
 		kernel_leads hudson "${overlay[walden]}" "${public[walden]}"
 	within 15 "walden's kernel does not let hudson in" \
-		in_host walden ipset -q test neti-peers "${public[hudson]}"
+		in_host walden nft get element inet neti peers "{ ${public[hudson]} }"
 	show hudson "netictl -c hudson.yml lookup walden --field overlay"
 	hold "walden came back as $output instead of ${overlay[walden]}" \
 		[ "$output" = "${overlay[walden]}" ]
@@ -303,7 +302,7 @@ act_flush() {
 		show "$host" "diff $host.before $host.after && echo no difference"
 		hold "flush did not leave $host as it was" [ "$output" = "no difference" ]
 	done
-	note "compared: iptables-legacy-save, ip6tables-legacy-save (counters aside), ipset save"
+	note "compared: iptables-legacy-save, ip6tables-legacy-save (counters aside), ipset save, nft list ruleset"
 	shown "flush left every host exactly as before, other people's rules untouched"
 }
 

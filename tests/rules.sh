@@ -255,7 +255,7 @@ expect "auto takes nftables where none of iptables' rules of Neti stand" eval \
 	'sed "s/^engine:.*/engine: auto/" hudson.yml >auto.yml && config=auto.yml says 0 "nothing to change" ctl plan'
 "${host[@]}" "$netictl" -c hudson.yml apply >/dev/null
 expect "auto stays with iptables where its INPUT would refuse members" eval \
-	'config=auto.yml says 0 "the engine stays iptables" ctl apply && ! table'
+	'config=auto.yml says 0 "the engine stays iptables" ctl -v apply && ! table'
 "${host[@]}" iptables-legacy -P INPUT ACCEPT
 expect "and changes where it would not" eval 'config=auto.yml ctl apply && table'
 expect "flush takes away what any engine left" eval \

@@ -134,19 +134,32 @@ bool engine_suits(const struct engine *engine, const struct settings *settings)
 }
 
 /* What the kernel holds is of one family; another one is a mistake of who built the ruleset. */
-static int check_families(const struct ruleset *wanted, struct error *error)
+static const struct address *find_other_family(const struct address *peers, size_t n_peers,
+	const struct path *paths, size_t n_paths)
+{
+	for (size_t i = 0; i < n_peers; i++)
+		if (peers[i].family != AF_INET)
+			return &peers[i];
+	for (size_t i = 0; i < n_paths; i++)
+		if (paths[i].overlay.family != AF_INET || paths[i].target.family != AF_INET)
+			return &paths[i].target;
+	return NULL;
+}
+
+/* diff: of a ruleset that was right, or NULL. */
+static int check_families(const struct ruleset *wanted, const struct ruleset_diff *diff,
+	struct error *error)
 {
 	char text[ADDRESS_TEXT_MAX];
-	const struct address *bad = NULL;
+	const struct address *bad;
 
-	for (size_t i = 0; i < wanted->n_peers; i++)
-		if (wanted->peers[i].family != AF_INET)
-			bad = &wanted->peers[i];
-	for (size_t i = 0; i < wanted->n_paths; i++)
-		if (wanted->paths[i].overlay.family != AF_INET ||
-			wanted->paths[i].target.family != AF_INET)
-			bad = &wanted->paths[i].target;
-	if (wanted->overlay.address.family != AF_INET)
+	bad = diff ? find_other_family(diff->peers_added, diff->n_peers_added, diff->paths_added,
+			     diff->n_paths_added) :
+		     find_other_family(wanted->peers, wanted->n_peers, wanted->paths,
+			     wanted->n_paths);
+	if (!bad && diff)
+		bad = find_other_family(NULL, 0, diff->paths_changed, diff->n_paths_changed);
+	if (!bad && wanted->overlay.address.family != AF_INET)
 		bad = &wanted->overlay.address;
 	if (!bad)
 		return 0;
@@ -248,7 +261,7 @@ static int carry_out(struct engine_work *work, struct error *error)
 {
 	struct engine *engine = work->engine;
 	const struct engine_filter *filter = engine->kind->filter;
-	int r = check_families(work->to, error);
+	int r = check_families(work->to, work->diff, error);
 
 	if (r == 0 && !work->diff)
 		conntrack_size(engine->settings->conntrack_max, &engine->size_said, engine->log);
@@ -283,34 +296,41 @@ static bool engine_is_held(struct engine *engine, const struct ruleset *wanted)
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret,
 	struct error *error)
 {
-	return engine_update(engine, NULL, wanted, ret, error);
+	return engine_change(engine, NULL, wanted, NULL, ret, error);
 }
 
 /* Another policy is rare and concerns the whole filter, and perhaps what is open: as when nothing
  * is known of the kernel. */
-int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
-	struct engine_report *ret, struct error *error)
+int engine_change(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
+	const struct ruleset_diff *diff, struct engine_report *ret, struct error *error)
 {
-	struct ruleset_diff diff = { 0 };
 	struct engine_report report = { 0 };
 	struct engine_work work = { .engine = engine, .from = from, .to = to, .report = &report };
 	double start = now();
 	int r = 0;
 
-	if (engine_is_held(engine, to)) {
-		if (ret)
-			*ret = report;
-		return 0;
+	if (diff && !diff->policy_changed)
+		work.diff = diff;
+	if (!engine_is_held(engine, to)) {
+		r = carry_out(&work, error);
+		report.seconds = now() - start;
 	}
-	if (from && ruleset_diff(&diff, from, to) < 0)
-		return error_memory(error);
-	if (from && !diff.policy_changed)
-		work.diff = &diff;
-	r = carry_out(&work, error);
-	ruleset_diff_clear(&diff);
-	report.seconds = now() - start;
 	if (ret)
 		*ret = report;
+	return r;
+}
+
+int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
+	struct engine_report *ret, struct error *error)
+{
+	struct ruleset_diff diff = { 0 };
+	int r;
+
+	if (engine_is_held(engine, to) || ruleset_diff(&diff, from, to) == 0)
+		r = engine_change(engine, from, to, &diff, ret, error);
+	else
+		r = error_memory(error);
+	ruleset_diff_clear(&diff);
 	return r;
 }
 
@@ -322,7 +342,7 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 
 	if (wanted && engine_is_held(engine, wanted))
 		return 0;
-	r = wanted ? check_families(wanted, error) : 0;
+	r = wanted ? check_families(wanted, NULL, error) : 0;
 	for (size_t i = 0; r == 0 && !engine->alone && i < N_KINDS; i++) {
 		r = kinds[i] == engine->kind ? 0 : kinds[i]->is_there(error);
 		if (r == 1)

@@ -77,6 +77,15 @@ void netlink_end(struct nlmsghdr *message, struct nlattr *nest)
 	mnl_attr_nest_end(message, nest);
 }
 
+void netlink_put_inside(struct nlmsghdr *message, uint16_t type, uint16_t inner, const void *value,
+	size_t size)
+{
+	struct nlattr *nest = netlink_nest(message, type);
+
+	netlink_put(message, inner, value, size);
+	netlink_end(message, nest);
+}
+
 /*
  * Conversations.
  */

@@ -23,6 +23,9 @@ void netlink_put(struct nlmsghdr *message, uint16_t type, const void *value, siz
 void netlink_put_u8(struct nlmsghdr *message, uint16_t type, uint8_t value);
 void netlink_put_be32(struct nlmsghdr *message, uint16_t type, uint32_t value);
 void netlink_put_text(struct nlmsghdr *message, uint16_t type, const char *text);
+/* A value inside an attribute. */
+void netlink_put_inside(struct nlmsghdr *message, uint16_t type, uint16_t inner, const void *value,
+	size_t size);
 /* The attributes put until netlink_end stand inside. */
 struct nlattr *netlink_nest(struct nlmsghdr *message, uint16_t type);
 void netlink_end(struct nlmsghdr *message, struct nlattr *nest);

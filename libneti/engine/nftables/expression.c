@@ -72,7 +72,7 @@ static void compare(struct nlmsghdr *message, uint32_t operation, const void *by
 
 	netlink_put_be32(message, NFTA_CMP_SREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_CMP_OP, operation);
-	nft_put_value(message, NFTA_CMP_DATA, bytes, size);
+	netlink_put_inside(message, NFTA_CMP_DATA, NFTA_DATA_VALUE, bytes, size);
 	end_expression(message, expression);
 }
 
@@ -89,8 +89,8 @@ static void mask(struct nlmsghdr *message, const void *bytes, size_t size)
 	netlink_put_be32(message, NFTA_BITWISE_SREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_BITWISE_DREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_BITWISE_LEN, (uint32_t)size);
-	nft_put_value(message, NFTA_BITWISE_MASK, bytes, size);
-	nft_put_value(message, NFTA_BITWISE_XOR, nothing, size);
+	netlink_put_inside(message, NFTA_BITWISE_MASK, NFTA_DATA_VALUE, bytes, size);
+	netlink_put_inside(message, NFTA_BITWISE_XOR, NFTA_DATA_VALUE, nothing, size);
 	end_expression(message, expression);
 }
 
@@ -147,8 +147,8 @@ static void put_range(struct nlmsghdr *message, uint16_t first, uint16_t last)
 
 	netlink_put_be32(message, NFTA_RANGE_SREG, NFT_REG_1);
 	netlink_put_be32(message, NFTA_RANGE_OP, NFT_RANGE_EQ);
-	nft_put_value(message, NFTA_RANGE_FROM_DATA, &first, sizeof(first));
-	nft_put_value(message, NFTA_RANGE_TO_DATA, &last, sizeof(last));
+	netlink_put_inside(message, NFTA_RANGE_FROM_DATA, NFTA_DATA_VALUE, &first, sizeof(first));
+	netlink_put_inside(message, NFTA_RANGE_TO_DATA, NFTA_DATA_VALUE, &last, sizeof(last));
 	end_expression(message, expression);
 }
 
@@ -277,7 +277,8 @@ static void put_dnat_to(struct nlmsghdr *message, const struct address *to)
 	struct expression expression = begin_expression(message, "immediate");
 
 	netlink_put_be32(message, NFTA_IMMEDIATE_DREG, NFT_REG_1);
-	nft_put_value(message, NFTA_IMMEDIATE_DATA, to->bytes, address_bits(to) / 8);
+	netlink_put_inside(message, NFTA_IMMEDIATE_DATA, NFTA_DATA_VALUE, to->bytes,
+		address_bits(to) / 8);
 	end_expression(message, expression);
 	put_dnat(message);
 }

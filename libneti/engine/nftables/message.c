@@ -156,14 +156,6 @@ void nft_element_of(enum nft_set set, const struct address *key, const struct ad
 		memcpy(ret->data, data->bytes, shape->data_length);
 }
 
-void nft_put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size)
-{
-	struct nlattr *nest = netlink_nest(message, type);
-
-	netlink_put(message, NFTA_DATA_VALUE, bytes, size);
-	netlink_end(message, nest);
-}
-
 static void begin_elements(struct nft_elements *elements)
 {
 	elements->message = begin_message(elements->transaction,
@@ -182,10 +174,11 @@ void nft_elements_put(struct nft_elements *elements, const struct nft_element *e
 	if (!elements->message)
 		begin_elements(elements);
 	nest = netlink_nest(elements->message, NFTA_LIST_ELEM);
-	nft_put_value(elements->message, NFTA_SET_ELEM_KEY, element->key, shape->key_length);
+	netlink_put_inside(elements->message, NFTA_SET_ELEM_KEY, NFTA_DATA_VALUE, element->key,
+		shape->key_length);
 	if (shape->data_length && !elements->delete)
-		nft_put_value(elements->message, NFTA_SET_ELEM_DATA, element->data,
-			shape->data_length);
+		netlink_put_inside(elements->message, NFTA_SET_ELEM_DATA, NFTA_DATA_VALUE,
+			element->data, shape->data_length);
 	netlink_end(elements->message, nest);
 	elements->n++;
 	if (elements->message->nlmsg_len > ELEMENTS_FULL)

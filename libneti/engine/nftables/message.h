@@ -39,8 +39,6 @@ void nft_elements_put(struct nft_elements *elements, const struct nft_element *e
 /* Before the next message of the transaction. */
 void nft_elements_end(struct nft_elements *elements);
 
-/* Bytes as a value of that attribute. */
-void nft_put_value(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t size);
 /* The expressions of a rule, into a message of NFT_RULE_ROOM bytes at most. */
 #define NFT_RULE_ROOM 2048
 enum nft_dialect {
