@@ -117,8 +117,10 @@ struct engine *engine_close(struct engine *engine)
 {
 	if (engine && engine->kind && engine->kind->close)
 		engine->kind->close(engine);
-	if (engine)
+	if (engine) {
+		netlink_line_close(&engine->line);
 		settings_free(engine->settings);
+	}
 	free(engine);
 	return NULL;
 }
@@ -173,7 +175,8 @@ static int check_families(const struct ruleset *wanted, const struct ruleset_dif
 static int write_paths(struct engine_work *work, struct error *error)
 {
 	struct engine *engine = work->engine;
-	struct forget forget = { work->from, work->to, engine->flows_unknown ? NULL : work->diff };
+	struct forget forget = { work->from, work->to, engine->flows_unknown ? NULL : work->diff,
+		&engine->line };
 	struct error failed;
 	int r = engine->kind->paths->write(work, error);
 

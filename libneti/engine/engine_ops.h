@@ -7,6 +7,7 @@
  * has their order. All results are 0 or -errno with the error, unless said otherwise.
  */
 #include "engine.h"
+#include "engine/netlink/netlink.h"
 
 /* One pass from what the kernel holds to what is wanted. */
 struct engine_work {
@@ -75,6 +76,7 @@ struct engine {
 	const struct engine_kind *kind;
 	struct settings *settings;
 	const struct log *log;
+	struct netlink_line line;
 	bool alone;	    /* no other engine's rules are there */
 	bool flows_unknown; /* some may lead where older paths sent them */
 	bool size_said;	    /* that conntrack_max cannot be had: once */

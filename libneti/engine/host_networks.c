@@ -173,7 +173,7 @@ static int look_at_routes(struct search *search)
 	struct nlmsghdr *message =
 		netlink_begin(space, RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
 
-	return netlink_request(NETLINK_ROUTE, message, on_route, search);
+	return netlink_request(NULL, NETLINK_ROUTE, message, on_route, search);
 }
 
 static void sort(struct prefix_list *list)

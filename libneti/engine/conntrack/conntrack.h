@@ -31,6 +31,7 @@ struct forget {
 	const struct ruleset *from; /* what held before; NULL: not known */
 	const struct ruleset *to;
 	const struct ruleset_diff *diff; /* looks only at what changed; NULL: at every flow */
+	struct netlink_line *line;	 /* may be NULL */
 };
 int conntrack_flush_stale(const struct forget *forget, size_t *ret_forgotten, struct error *error);
 

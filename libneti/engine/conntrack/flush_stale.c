@@ -15,6 +15,7 @@
 #define ADDRESSES_MAX 4
 
 struct work {
+	struct netlink_line *line;
 	const struct ruleset *from, *to;
 	struct address
 		*targets; /* where paths and overrides of "to" lead, sorted; NULL: not asked yet */
@@ -145,7 +146,7 @@ static int read_some(struct work *work, const struct path *paths, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = entry_read(&paths[i].overlay, on_flow, work);
+		r = entry_read(work->line, &paths[i].overlay, on_flow, work);
 	return r;
 }
 
@@ -154,7 +155,7 @@ static int read_flows(struct work *work, const struct ruleset_diff *diff)
 	int r;
 
 	if (!diff || diff->n_paths_removed + diff->n_paths_changed > ADDRESSES_MAX)
-		return entry_read(NULL, on_flow, work);
+		return entry_read(work->line, NULL, on_flow, work);
 	r = read_some(work, diff->paths_removed, diff->n_paths_removed);
 	return r < 0 ? r : read_some(work, diff->paths_changed, diff->n_paths_changed);
 }
@@ -173,7 +174,7 @@ static int do_work(struct work *work, const struct forget *forget)
 
 int conntrack_flush_stale(const struct forget *forget, size_t *ret_forgotten, struct error *error)
 {
-	struct work work = { .from = forget->from, .to = forget->to };
+	struct work work = { .line = forget->line, .from = forget->from, .to = forget->to };
 	const struct ruleset_diff *diff = forget->diff;
 	uint64_t entries, max;
 	int r;

@@ -162,7 +162,7 @@ static int read_sockets(struct import *import, uint8_t family, uint8_t protocol)
 		if (states[i].protocol == protocol)
 			request.idiag_states |= 1u << states[i].socket;
 	import->protocol = protocol;
-	return netlink_request(NETLINK_SOCK_DIAG,
+	return netlink_request(NULL, NETLINK_SOCK_DIAG,
 		netlink_begin(space, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request)),
 		on_socket, import);
 }

@@ -29,7 +29,7 @@ static struct nlmsghdr *begin(void *space, uint8_t command, uint16_t flags, uint
 int conntrack_check(struct error *error)
 {
 	char space[64];
-	int r = netlink_request(NETLINK_NETFILTER,
+	int r = netlink_request(NULL, NETLINK_NETFILTER,
 		begin(space, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC), NULL, NULL);
 
 	if (r == 0)
@@ -96,24 +96,26 @@ static void put_filter(struct nlmsghdr *message, const struct address *destinati
 	netlink_end(message, filter);
 }
 
-static int read_entries(const struct address *destination, struct visit *visit)
+static int read_entries(struct netlink_line *line, const struct address *destination,
+	struct visit *visit)
 {
 	char space[256];
 	struct nlmsghdr *message = begin(space, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_INET);
 
 	if (destination)
 		put_filter(message, destination);
-	return netlink_request(NETLINK_NETFILTER, message, on_entry, visit);
+	return netlink_request(line, NETLINK_NETFILTER, message, on_entry, visit);
 }
 
-int entry_read(const struct address *destination, entry_visit_fn visit, void *data)
+int entry_read(struct netlink_line *line, const struct address *destination, entry_visit_fn visit,
+	void *data)
 {
 	struct visit both = { visit, data };
-	int r = read_entries(destination, &both);
+	int r = read_entries(line, destination, &both);
 
 	/* A kernel that knows the filter, but not this one. */
 	if (destination && (r == -EOPNOTSUPP || r == -EINVAL))
-		r = read_entries(NULL, &both);
+		r = read_entries(line, NULL, &both);
 	return r;
 }
 

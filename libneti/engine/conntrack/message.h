@@ -25,7 +25,8 @@ struct entry {
 /* Every IPv4 entry, or those sent to this address: a kernel before 5.8 gives all the same. A
  * negative result of visit ends it. */
 typedef int (*entry_visit_fn)(void *data, const struct entry *entry);
-int entry_read(const struct address *destination, entry_visit_fn visit, void *data);
+int entry_read(struct netlink_line *line, const struct address *destination, entry_visit_fn visit,
+	void *data);
 /* Messages, in space for NETLINK_BATCH_MESSAGE bytes. */
 void entry_delete(void *space, const struct entry *entry);
 

@@ -90,7 +90,7 @@ static struct nlmsghdr *start_list(void *space, const char *name, uint32_t flags
 
 static int ask(struct nlmsghdr *message, netlink_read_fn read, void *data)
 {
-	return netlink_request(NETLINK_NETFILTER, message, read, data);
+	return netlink_request(NULL, NETLINK_NETFILTER, message, read, data);
 }
 
 int netlink_set_read(const char *name, struct netlink_set *ret)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "netlink.h"
 
@@ -141,11 +142,51 @@ static int open_socket(struct mnl_socket **ret, int protocol)
 	return 0;
 }
 
-int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data)
+static uint64_t find_place(void)
+{
+	struct stat here;
+
+	return stat("/proc/thread-self/ns/net", &here) == 0 ? here.st_ino : 0;
+}
+
+void netlink_line_close(struct netlink_line *line)
+{
+	if (line->socket)
+		mnl_socket_close(line->socket);
+	*line = (struct netlink_line){ 0 };
+}
+
+static int take_socket(struct netlink_line *line, int protocol, struct mnl_socket **ret)
+{
+	uint64_t place = line ? find_place() : 0;
+	int r = 0;
+
+	if (line && line->socket && line->place != place)
+		netlink_line_close(line);
+	if (line && line->socket)
+		*ret = line->socket;
+	else
+		r = open_socket(ret, protocol);
+	if (r == 0 && place)
+		*line = (struct netlink_line){ *ret, place };
+	return r;
+}
+
+/* After a failure something may still be on its way. */
+static void leave_socket(struct netlink_line *line, struct mnl_socket *socket, int result)
+{
+	if (!line || line->socket != socket)
+		mnl_socket_close(socket);
+	else if (result < 0)
+		netlink_line_close(line);
+}
+
+int netlink_request(struct netlink_line *line, int protocol, struct nlmsghdr *message,
+	netlink_read_fn read, void *data)
 {
 	const struct reader reader = { read, data };
 	struct mnl_socket *socket;
-	int r = open_socket(&socket, protocol);
+	int r = take_socket(line, protocol, &socket);
 
 	if (r < 0)
 		return r;
@@ -154,7 +195,7 @@ int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read
 		message->nlmsg_flags |= NLM_F_ACK;
 	r = mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno :
 									 receive(socket, &reader);
-	mnl_socket_close(socket);
+	leave_socket(line, socket, r);
 	return r;
 }
 
@@ -183,13 +224,13 @@ static void tell_answers(const char *space, size_t size, netlink_answer_fn answe
 	}
 }
 
-int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
-	void *data, uint32_t *ret_port)
+int netlink_send(struct netlink_line *line, int protocol, const void *messages, size_t length,
+	netlink_answer_fn answer, void *data, uint32_t *ret_port)
 {
 	struct mnl_socket *socket;
 	char space[8192];
 	ssize_t n = 1;
-	int on = 1, r = open_socket(&socket, protocol);
+	int on = 1, r = take_socket(line, protocol, &socket);
 
 	if (r < 0)
 		return r;
@@ -207,7 +248,7 @@ int netlink_send(int protocol, const void *messages, size_t length, netlink_answ
 		else if (n < 0 && errno != EAGAIN)
 			r = -errno;
 	}
-	mnl_socket_close(socket);
+	leave_socket(line, socket, r);
 	return r;
 }
 
@@ -346,7 +387,8 @@ uint64_t netlink_be64(const struct nlattr *attribute)
  * Batches.
  */
 struct netlink_batch {
-	struct mnl_socket *socket;
+	int protocol;
+	struct mnl_socket *socket; /* NULL: nothing was sent */
 	netlink_refused_fn refused;
 	void *data;
 	struct nlmsghdr *last; /* the message being built; NULL: none yet */
@@ -360,14 +402,11 @@ int netlink_batch_open(struct netlink_batch **ret, int protocol, netlink_refused
 	void *data)
 {
 	struct netlink_batch *batch = malloc(sizeof(*batch));
-	int r = batch ? open_socket(&batch->socket, protocol) : -ENOMEM, on = 1;
 
-	if (r < 0) {
-		free(batch);
-		return r;
-	}
-	/* A refusal then repeats the header of its message alone. */
-	mnl_socket_setsockopt(batch->socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	if (!batch)
+		return -ENOMEM;
+	batch->socket = NULL;
+	batch->protocol = protocol;
 	batch->refused = refused;
 	batch->data = data;
 	batch->last = NULL;
@@ -376,6 +415,17 @@ int netlink_batch_open(struct netlink_batch **ret, int protocol, netlink_refused
 	batch->result = 0;
 	*ret = batch;
 	return 0;
+}
+
+/* When there is something to send. */
+static int open_batch(struct netlink_batch *batch)
+{
+	int r = batch->socket ? 0 : open_socket(&batch->socket, batch->protocol), on = 1;
+
+	/* A refusal then repeats the header of its message alone. */
+	if (r == 0)
+		mnl_socket_setsockopt(batch->socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	return r;
 }
 
 /* True when the answer to the last message was among these. */
@@ -402,8 +452,11 @@ static int send_lump(struct netlink_batch *batch)
 {
 	char space[8192];
 	bool done = false;
+	int r = open_batch(batch);
 	ssize_t n;
 
+	if (r < 0)
+		return r;
 	batch->last->nlmsg_flags |= NLM_F_ACK;
 	batch->length += batch->last->nlmsg_len;
 	if (mnl_socket_sendto(batch->socket, batch->space, batch->length) < 0)
@@ -450,7 +503,8 @@ int netlink_batch_close(struct netlink_batch *batch)
 		batch->result = send_lump(batch);
 	}
 	r = batch->result;
-	mnl_socket_close(batch->socket);
+	if (batch->socket)
+		mnl_socket_close(batch->socket);
 	free(batch);
 	return r;
 }

@@ -3,8 +3,7 @@
 #define NETI_NETLINK_H
 /*
  * Netlink messages: built, sent, read. Knows no subsystem; the types are the kernel's own. A
- * socket for each conversation: cheap beside a dump, and always that of the calling thread's
- * network namespace.
+ * conversation is held in the calling thread's network namespace.
  */
 #include <linux/netlink.h>
 #include <stddef.h>
@@ -30,10 +29,20 @@ void netlink_put_inside(struct nlmsghdr *message, uint16_t type, uint16_t inner,
 struct nlattr *netlink_nest(struct nlmsghdr *message, uint16_t type);
 void netlink_end(struct nlmsghdr *message, struct nlattr *nest);
 
+/* A socket that is kept from one conversation to the next: whoever closes one after a change of
+ * nftables waits until the kernel has freed what was deleted, for milliseconds. All zero: none
+ * yet. Without one, NULL, each conversation has a socket of its own. */
+struct netlink_line {
+	struct mnl_socket *socket;
+	uint64_t place; /* the network namespace; 0: not known, and the socket is not kept */
+};
+void netlink_line_close(struct netlink_line *line);
+
 /* Sends and calls back for every message of the answer, whose length was checked; a negative
  * result of the callback ends it. 0, or -errno (the kernel's or the callback's). */
 typedef int (*netlink_read_fn)(void *data, const struct nlmsghdr *message);
-int netlink_request(int protocol, struct nlmsghdr *message, netlink_read_fn read, void *data);
+int netlink_request(struct netlink_line *line, int protocol, struct nlmsghdr *message,
+	netlink_read_fn read, void *data);
 
 /* What stands behind the header of the message, or of the subsystem. */
 const void *netlink_payload(const struct nlmsghdr *message, size_t *ret_size);
@@ -55,8 +64,8 @@ uint64_t netlink_be64(const struct nlattr *attribute);
  * answer: the number that the message has (nlmsg_seq), and 0 or -errno. -EMSGSIZE: too long for a
  * socket of this namespace. */
 typedef void (*netlink_answer_fn)(void *data, unsigned number, int result);
-int netlink_send(int protocol, const void *messages, size_t length, netlink_answer_fn answer,
-	void *data, uint32_t *ret_port);
+int netlink_send(struct netlink_line *line, int protocol, const void *messages, size_t length,
+	netlink_answer_fn answer, void *data, uint32_t *ret_port);
 
 /* What is told to all who listen to a group. A port is that of the conversation which made the
  * kernel tell it: nlmsg_pid. */

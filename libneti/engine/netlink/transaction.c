@@ -71,7 +71,8 @@ static void note_refusal(void *data, unsigned number, int result)
 /* The messages from "start" on, of that length; what stands round them is overwritten by the marks
  * and put back. */
 static int send_piece(struct transaction *transaction, size_t start, size_t length,
-	uint8_t subsystem, const uint32_t *generation, struct refusal *refusal)
+	struct netlink_line *line, uint8_t subsystem, const uint32_t *generation,
+	struct refusal *refusal)
 {
 	char before[MARK], after[MARK], mark[MARK];
 	char *from = transaction->bytes + MARK + start, *end = from + length;
@@ -81,7 +82,7 @@ static int send_piece(struct transaction *transaction, size_t start, size_t leng
 	memcpy(before, from - size, size);
 	memcpy(from - size, mark, size);
 	memcpy(after, end, MARK);
-	r = netlink_send(NETLINK_NETFILTER, from - size,
+	r = netlink_send(line, NETLINK_NETFILTER, from - size,
 		size + length + put_mark(end, NFNL_MSG_BATCH_END, subsystem, NULL), note_refusal,
 		refusal, &refusal->port);
 	memcpy(from - size, before, size);
@@ -108,14 +109,15 @@ static size_t piece_length(struct transaction *transaction, size_t start, size_t
 	return at - start;
 }
 
-static int send_pieces(struct transaction *transaction, uint8_t subsystem,
-	const uint32_t *generation, struct refusal *refusal)
+static int send_pieces(struct transaction *transaction, struct netlink_line *line,
+	uint8_t subsystem, const uint32_t *generation, struct refusal *refusal)
 {
 	int r = 0;
 
 	for (size_t at = 0, length; r == 0 && at < transaction->length; at += length) {
 		length = piece_length(transaction, at, PIECE);
-		r = send_piece(transaction, at, length, subsystem, at ? NULL : generation, refusal);
+		r = send_piece(transaction, at, length, line, subsystem, at ? NULL : generation,
+			refusal);
 	}
 	return r;
 }
@@ -135,8 +137,8 @@ static uint8_t command_of(const struct transaction *transaction, unsigned number
 	return 0;
 }
 
-int transaction_commit(struct transaction *transaction, uint8_t subsystem,
-	const uint32_t *generation, struct refusal *ret)
+int transaction_commit(struct transaction *transaction, struct netlink_line *line,
+	uint8_t subsystem, const uint32_t *generation, struct refusal *ret)
 {
 	struct refusal refusal = { 0 };
 	size_t length;
@@ -146,9 +148,9 @@ int transaction_commit(struct transaction *transaction, uint8_t subsystem,
 	if (transaction->result < 0)
 		return transaction->result;
 	length = piece_length(transaction, 0, SIZE_MAX);
-	r = length ? send_piece(transaction, 0, length, subsystem, generation, &refusal) : 0;
+	r = length ? send_piece(transaction, 0, length, line, subsystem, generation, &refusal) : 0;
 	if (r == -EMSGSIZE && length > PIECE)
-		r = send_pieces(transaction, subsystem, generation, &refusal);
+		r = send_pieces(transaction, line, subsystem, generation, &refusal);
 	refusal.command = command_of(transaction, refusal.number);
 	*ret = refusal;
 	return r;

@@ -37,7 +37,7 @@ void transaction_clear(struct transaction *transaction);
  * namespace, it goes in several pieces, each of which is carried out or not: what comes later in it
  * must be able to wait.
  */
-int transaction_commit(struct transaction *transaction, uint8_t subsystem,
-	const uint32_t *generation, struct refusal *ret);
+int transaction_commit(struct transaction *transaction, struct netlink_line *line,
+	uint8_t subsystem, const uint32_t *generation, struct refusal *ret);
 
 #endif

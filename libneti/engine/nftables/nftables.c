@@ -125,7 +125,8 @@ static int commit(struct nftables *nftables, struct transaction *transaction,
 		events_read(nftables, 0);
 		nftables->listener = netlink_listener_close(nftables->listener);
 	}
-	r = transaction_commit(transaction, NFNL_SUBSYS_NFTABLES, generation, &refusal);
+	r = transaction_commit(transaction, &nftables->engine.line, NFNL_SUBSYS_NFTABLES,
+		generation, &refusal);
 	events_read(nftables, refusal.port);
 	if (r == 0 || r == -ERESTART)
 		return r;
@@ -137,13 +138,13 @@ static int commit(struct nftables *nftables, struct transaction *transaction,
 }
 
 /* Called when a commit of ours has followed that generation: the next one is ours, a later one is
- * somebody else's, who may have changed our table too. */
+ * somebody else's, who may have changed our table too. serial 0: what it holds is in the making. */
 static void note_held(struct nftables *nftables, uint64_t serial, uint32_t before)
 {
 	uint32_t now = 0;
 
-	nftables->held = 0;
-	if (serial && kernel_generation(&now) == 0 && now == before + 1) {
+	nftables->held = nftables->generation = 0;
+	if (kernel_generation(&nftables->engine.line, &now) == 0 && now == before + 1) {
 		nftables->held = serial;
 		nftables->generation = now;
 	}
@@ -156,8 +157,8 @@ static bool holds(struct engine *engine, const struct ruleset *wanted)
 
 	if (nftables->listener)
 		events_read(nftables, 0);
-	return nftables->held && nftables->held == wanted->serial && kernel_generation(&now) == 0 &&
-	       now == nftables->generation;
+	return nftables->held && nftables->held == wanted->serial &&
+	       kernel_generation(&nftables->engine.line, &now) == 0 && now == nftables->generation;
 }
 
 /* --- one pass ----------------------------------------------------------------------------------- */
@@ -167,7 +168,7 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 {
 	struct transaction transaction = { 0 };
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, true, error);
+	int r = kernel_read(&nftables->engine.line, &kernel, true, error);
 
 	if (r == 0) {
 		nftables->observing = wanted && !enforce;
@@ -231,9 +232,8 @@ static int write_members(struct engine_work *work, struct error *error)
 static int enforces(struct engine *engine, struct error *error)
 {
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, false, error);
+	int r = kernel_read(&engine->line, &kernel, false, error);
 
-	(void)engine;
 	if (r == 0)
 		r = nft_sync_enforces(&kernel);
 	kernel_clear(&kernel);
@@ -247,7 +247,7 @@ static int write_paths(struct engine_work *work, struct error *error)
 
 	if (work->diff)
 		return write_members(work, error);
-	r = kernel_read(&kernel, false, error);
+	r = kernel_read(&work->engine->line, &kernel, false, error);
 	if (r == 0)
 		r = nft_sync_refuses(&kernel, work->to);
 	kernel_clear(&kernel);
@@ -261,11 +261,37 @@ static int observe(struct engine_work *work, struct error *error)
 	return ((struct nftables *)work->engine)->observing && work->to->policy.reject_all;
 }
 
+/* Nobody changed anything since the first step: its rules alone are exchanged. */
+static int write_rules(struct nftables *nftables, const struct ruleset *wanted,
+	struct engine_report *report, struct error *error)
+{
+	struct transaction transaction = { 0 };
+	size_t entries;
+	int r = nft_sync_write_rules(wanted, &transaction, &entries);
+
+	if (r < 0)
+		r = error_memory(error);
+	else
+		r = commit(nftables, &transaction, &nftables->generation, error);
+	transaction_clear(&transaction);
+	if (r < 0)
+		return r;
+	note_held(nftables, wanted->serial, nftables->generation);
+	report->entries += entries;
+	return 0;
+}
+
 static int enforce(struct engine_work *work, struct error *error)
 {
 	struct nftables *nftables = (struct nftables *)work->engine;
-	int r = nftables->observing ? write_all(nftables, work->to, true, work->report, error) : 0;
+	int r = 0;
 
+	if (!nftables->observing)
+		return 0;
+	if (nftables->generation)
+		r = write_rules(nftables, work->to, work->report, error);
+	if (!nftables->generation || r == -ERESTART)
+		r = write_all(nftables, work->to, true, work->report, error);
 	return r < 0 ? r : 0;
 }
 
@@ -282,7 +308,7 @@ static int remove_rules(struct engine *engine, struct engine_report *report, str
 {
 	struct transaction transaction = { 0 };
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, false, error);
+	int r = kernel_read(&engine->line, &kernel, false, error);
 
 	(void)report;
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
@@ -308,9 +334,8 @@ static int compare_table(struct engine *engine, const struct ruleset *wanted, st
 	struct error *error)
 {
 	struct kernel kernel = { 0 };
-	int r = kernel_read(&kernel, true, error);
+	int r = kernel_read(&engine->line, &kernel, true, error);
 
-	(void)engine;
 	if (r == 0 && nft_sync_print(&kernel, wanted, diff) < 0)
 		r = error_memory(error);
 	kernel_clear(&kernel);
@@ -338,10 +363,9 @@ static int read_peers(struct engine *engine, struct address **ret, size_t *ret_n
 	struct error *error)
 {
 	struct kernel_set set = { 0 };
-	int r = kernel_read_set(SET_PEERS, &set, error);
+	int r = kernel_read_set(&engine->line, SET_PEERS, &set, error);
 	struct address *peers = r == 0 ? calloc(set.n + 1, sizeof(*peers)) : NULL;
 
-	(void)engine;
 	if (r == 0 && !peers)
 		r = error_memory(error);
 	for (size_t i = 0; r == 0 && i < set.n; i++) {
@@ -379,11 +403,10 @@ static int read_denied(struct engine *engine, struct denied **ret, size_t *ret_n
 {
 	struct kernel_set four = { 0 }, six = { 0 };
 	struct denied *denied = NULL;
-	int r = kernel_read_set(SET_DENIED, &four, error);
+	int r = kernel_read_set(&engine->line, SET_DENIED, &four, error);
 
-	(void)engine;
 	if (r == 0)
-		r = kernel_read_set(SET_DENIED6, &six, error);
+		r = kernel_read_set(&engine->line, SET_DENIED6, &six, error);
 	if (r == 0 && !(denied = calloc(four.n + six.n + 1, sizeof(*denied))))
 		r = error_memory(error);
 	for (size_t i = 0; r == 0 && i < four.n; i++)
@@ -407,10 +430,13 @@ static uint64_t count(struct nftables *nftables, enum nft_set set)
 	struct error error;
 	uint32_t n;
 
-	if (kernel_count(set, &n) == 0)
+	if (kernel_count(&nftables->engine.line, set, &n) == 0)
 		return n;
 	if (nftables->counts[set] < COUNT_OFTEN || now >= nftables->counted_at[set] + COUNT_MS) {
-		nftables->counts[set] = kernel_read_set(set, &found, &error) == 0 ? found.n : 0;
+		nftables->counts[set] =
+			kernel_read_set(&nftables->engine.line, set, &found, &error) == 0 ?
+				found.n :
+				0;
 		nftables->counted_at[set] = now;
 		free(found.elements);
 	}
@@ -421,7 +447,7 @@ static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TA
 {
 	struct nftables *nftables = (struct nftables *)engine;
 
-	if (kernel_has_table() != 1)
+	if (kernel_has_table(&engine->line) != 1)
 		return;
 	ret[ENGINE_PEERS] = (struct engine_level){ count(nftables, SET_PEERS), RULESET_PEERS_MAX };
 	ret[ENGINE_DENIED] = (struct engine_level){ count(nftables, SET_DENIED),
@@ -433,9 +459,8 @@ static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TA
 static int nftables_open(struct engine *engine, struct error *error)
 {
 	uint32_t generation;
-	int r = kernel_generation(&generation);
+	int r = kernel_generation(&engine->line, &generation);
 
-	(void)engine;
 	if (r == -EPERM)
 		return kernel_failed(r, "", error);
 	if (r < 0)
@@ -446,7 +471,7 @@ static int nftables_open(struct engine *engine, struct error *error)
 
 static int is_there(struct error *error)
 {
-	int r = kernel_has_table();
+	int r = kernel_has_table(NULL);
 
 	return r == -EPERM || r == -ENOMEM ? kernel_failed(r, "reading the table", error) :
 	       r < 0			   ? 0 :

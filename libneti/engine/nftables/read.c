@@ -61,13 +61,13 @@ static int take_generation(void *data, const struct nlmsghdr *message)
 	return 0;
 }
 
-int kernel_generation(uint32_t *ret)
+int kernel_generation(struct netlink_line *line, uint32_t *ret)
 {
 	char space[ROOM];
 
 	*ret = 0;
-	return netlink_request(NETLINK_NETFILTER, ask(space, NFT_MSG_GETGEN, 0), take_generation,
-		ret);
+	return netlink_request(line, NETLINK_NETFILTER, ask(space, NFT_MSG_GETGEN, 0),
+		take_generation, ret);
 }
 
 static int take_table(void *data, const struct nlmsghdr *message)
@@ -81,21 +81,21 @@ static int take_table(void *data, const struct nlmsghdr *message)
 	return 0;
 }
 
-static int read_table(struct kernel *kernel)
+static int read_table(struct netlink_line *line, struct kernel *kernel)
 {
 	char space[ROOM];
 	struct nlmsghdr *message = ask(space, NFT_MSG_GETTABLE, 0);
 	int r;
 
 	netlink_put_text(message, NFTA_TABLE_NAME, TABLE_NAME);
-	r = netlink_request(NETLINK_NETFILTER, message, take_table, kernel);
+	r = netlink_request(line, NETLINK_NETFILTER, message, take_table, kernel);
 	return r == -ENOENT ? 0 : r;
 }
 
-int kernel_has_table(void)
+int kernel_has_table(struct netlink_line *line)
 {
 	struct kernel kernel = { 0 };
-	int r = read_table(&kernel);
+	int r = read_table(line, &kernel);
 
 	return r < 0 ? r : kernel.there;
 }
@@ -219,23 +219,24 @@ static int take_count(void *data, const struct nlmsghdr *message)
 	return 0;
 }
 
-int kernel_count(enum nft_set set, uint32_t *ret)
+int kernel_count(struct netlink_line *line, enum nft_set set, uint32_t *ret)
 {
 	char space[ROOM];
 	struct nlmsghdr *message = ask(space, NFT_MSG_GETSET, 0);
 
 	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_SET_NAME, nft_sets[set].name);
-	return netlink_request(NETLINK_NETFILTER, message, take_count, ret);
+	return netlink_request(line, NETLINK_NETFILTER, message, take_count, ret);
 }
 
-static int dump(struct kernel *kernel, uint8_t command, uint16_t table, netlink_read_fn take)
+static int dump(struct netlink_line *line, struct kernel *kernel, uint8_t command, uint16_t table,
+	netlink_read_fn take)
 {
 	char space[ROOM];
 	struct nlmsghdr *message = ask(space, command, NLM_F_DUMP);
 
 	netlink_put_text(message, table, TABLE_NAME);
-	return netlink_request(NETLINK_NETFILTER, message, take, kernel);
+	return netlink_request(line, NETLINK_NETFILTER, message, take, kernel);
 }
 
 /* --- elements ----------------------------------------------------------------------------------- */
@@ -311,7 +312,7 @@ static int compare_keys(const void *a, const void *b)
 		sizeof(((const struct nft_element *)a)->key));
 }
 
-static int read_elements(enum nft_set set, struct kernel_set *ret)
+static int read_elements(struct netlink_line *line, enum nft_set set, struct kernel_set *ret)
 {
 	struct taking taking = { &nft_sets[set], ret };
 	char space[ROOM];
@@ -320,19 +321,20 @@ static int read_elements(enum nft_set set, struct kernel_set *ret)
 
 	netlink_put_text(message, NFTA_SET_ELEM_LIST_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_SET_ELEM_LIST_SET, nft_sets[set].name);
-	r = netlink_request(NETLINK_NETFILTER, message, take_elements, &taking);
+	r = netlink_request(line, NETLINK_NETFILTER, message, take_elements, &taking);
 	if (r == 0 && ret->n)
 		qsort(ret->elements, ret->n, sizeof(*ret->elements), compare_keys);
 	return r;
 }
 
-int kernel_read_set(enum nft_set set, struct kernel_set *ret, struct error *error)
+int kernel_read_set(struct netlink_line *line, enum nft_set set, struct kernel_set *ret,
+	struct error *error)
 {
 	int r = -EINTR;
 
 	for (unsigned i = 0; r == -EINTR && i < TRIES; i++) {
 		ret->n = 0;
-		r = read_elements(set, ret);
+		r = read_elements(line, set, ret);
 	}
 	if (r == -ENOENT)
 		ret->n = 0;
@@ -354,46 +356,46 @@ void kernel_clear(struct kernel *kernel)
 	*kernel = (struct kernel){ 0 };
 }
 
-static int read_members(struct kernel *kernel)
+static int read_members(struct netlink_line *line, struct kernel *kernel)
 {
 	int r = 0;
 
 	for (enum nft_set set = 0; r == 0 && set < SETS; set++)
 		if (kernel->sets[set].right && !nft_sets[set].noted)
-			r = read_elements(set, &kernel->sets[set]);
+			r = read_elements(line, set, &kernel->sets[set]);
 	return r;
 }
 
-static int read_once(struct kernel *kernel, bool members)
+static int read_once(struct netlink_line *line, struct kernel *kernel, bool members)
 {
 	uint32_t after;
-	int r = kernel_generation(&kernel->generation);
+	int r = kernel_generation(line, &kernel->generation);
 
 	if (r == 0)
-		r = read_table(kernel);
+		r = read_table(line, kernel);
 	if (r < 0 || !kernel->there)
 		return r;
-	r = dump(kernel, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, take_chain);
+	r = dump(line, kernel, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, take_chain);
 	if (r == 0)
-		r = dump(kernel, NFT_MSG_GETSET, NFTA_SET_TABLE, take_set);
+		r = dump(line, kernel, NFT_MSG_GETSET, NFTA_SET_TABLE, take_set);
 	if (r == 0)
-		r = dump(kernel, NFT_MSG_GETRULE, NFTA_RULE_TABLE, take_rule);
+		r = dump(line, kernel, NFT_MSG_GETRULE, NFTA_RULE_TABLE, take_rule);
 	if (r == 0 && members)
-		r = read_members(kernel);
+		r = read_members(line, kernel);
 	if (r == 0)
-		r = kernel_generation(&after);
+		r = kernel_generation(line, &after);
 	if (r == -ENOENT || (r == 0 && after != kernel->generation))
 		return -EINTR;
 	return r;
 }
 
-int kernel_read(struct kernel *ret, bool members, struct error *error)
+int kernel_read(struct netlink_line *line, struct kernel *ret, bool members, struct error *error)
 {
 	int r = -EINTR;
 
 	for (unsigned i = 0; r == -EINTR && i < TRIES; i++) {
 		kernel_clear(ret);
-		r = read_once(ret, members);
+		r = read_once(line, ret, members);
 	}
 	return r < 0 ? kernel_failed(r, "reading the table", error) : 0;
 }

@@ -42,14 +42,15 @@ struct kernel {
 
 /* The shape of the table, its rules and, if they are asked for, its members. Reads again when
  * somebody changed something meanwhile. 0 or -errno with the error. */
-int kernel_read(struct kernel *ret, bool members, struct error *error);
+int kernel_read(struct netlink_line *line, struct kernel *ret, bool members, struct error *error);
 void kernel_clear(struct kernel *kernel);
 /* The elements of one set alone, in the kernel's order; none when it is not there. */
-int kernel_read_set(enum nft_set set, struct kernel_set *ret, struct error *error);
+int kernel_read_set(struct netlink_line *line, enum nft_set set, struct kernel_set *ret,
+	struct error *error);
 /* How many elements it has; -ENODATA where the kernel does not say (before 6.16). */
-int kernel_count(enum nft_set set, uint32_t *ret);
-int kernel_generation(uint32_t *ret);
-int kernel_has_table(void); /* 1, 0 or -errno */
+int kernel_count(struct netlink_line *line, enum nft_set set, uint32_t *ret);
+int kernel_generation(struct netlink_line *line, uint32_t *ret);
+int kernel_has_table(struct netlink_line *line); /* 1, 0 or -errno */
 int kernel_failed(int result, const char *doing, struct error *error);
 
 /* What is told to those who listen. */

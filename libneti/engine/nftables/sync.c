@@ -176,6 +176,18 @@ int nft_sync_write(const struct kernel *kernel, const struct ruleset *wanted, bo
 	return r < 0 ? r : transaction->result;
 }
 
+int nft_sync_write_rules(const struct ruleset *wanted, struct transaction *transaction,
+	size_t *ret_entries)
+{
+	static const struct kernel nothing;
+	int r;
+
+	*ret_entries = 0;
+	nft_empty_chain(transaction, NULL);
+	r = write_chains(&nothing, wanted, true, true, transaction, ret_entries);
+	return r < 0 ? r : transaction->result;
+}
+
 static void put_paths(struct nft_elements elements, const struct path *paths, size_t n,
 	size_t *entries)
 {

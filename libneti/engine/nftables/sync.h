@@ -11,6 +11,9 @@
  * transaction; what had been noted stays. 0 or -ENOMEM. */
 int nft_sync_write(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
 	struct transaction *transaction, size_t *ret_entries);
+/* The rules alone, of a table that has all else. */
+int nft_sync_write_rules(const struct ruleset *wanted, struct transaction *transaction,
+	size_t *ret_entries);
 int nft_sync_print(const struct kernel *kernel, const struct ruleset *wanted, struct buffer *diff);
 /* Members alone, from one known state to the next. */
 void nft_sync_members(const struct ruleset_diff *diff, struct transaction *transaction,
