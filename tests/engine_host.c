@@ -54,10 +54,10 @@ START_TEST(test_peers)
 	ck_assert_int_eq(engine_peers(engine, &peers, &n, &check_error), 0);
 	ck_assert_uint_eq(n, 0);
 	free(peers);
-	rules_fill(rules, 3000);
+	rules_fill(rules, 16000); /* more than one batch of a user namespace */
 	check_apply(engine, rules);
 	ck_assert_int_eq(engine_peers(engine, &peers, &n, &check_error), 0);
-	ck_assert_uint_eq(n, 3000);
+	ck_assert_uint_eq(n, 16000);
 	for (size_t i = 0; i < n; i++)
 		ck_assert(address_equal(&peers[i], &rules->peers[i]));
 	free(peers);
@@ -95,9 +95,26 @@ START_TEST(test_no_descriptor_is_left)
 }
 END_TEST
 
+/* That it is opened leaves no trace; looking at it does not bring anything into being. */
+START_TEST(test_opening_leaves_no_trace)
+{
+	struct netns_host self;
+	char *before, *after;
+
+	if (!witness_start(&self))
+		return;
+	before = netns_output("nft -a list ruleset");
+	engine_close(check_open());
+	after = netns_output("nft -a list ruleset");
+	ck_assert_str_eq(after, before);
+	free(before);
+	free(after);
+}
+END_TEST
+
 static void add_privilege(void)
 {
-	test_add(test_privilege);
+	test_add(test_privilege, test_opening_leaves_no_trace);
 }
 
 static void add_kernel(void)

@@ -69,8 +69,8 @@ static void note_refusal(void *data, unsigned number, int result)
 }
 
 /* The messages from "start" on, of that length; what stands round them is overwritten by the marks
- * and put back. */
-static int send_piece(struct transaction *transaction, size_t start, size_t length,
+ * and put back. Without the mark of the end the kernel looks at all of it and forgets it. */
+static int send_piece(struct transaction *transaction, size_t start, size_t length, bool carry_out,
 	struct netlink_line *line, uint8_t subsystem, const uint32_t *generation,
 	struct refusal *refusal)
 {
@@ -83,8 +83,9 @@ static int send_piece(struct transaction *transaction, size_t start, size_t leng
 	memcpy(from - size, mark, size);
 	memcpy(after, end, MARK);
 	r = netlink_send(line, NETLINK_NETFILTER, from - size,
-		size + length + put_mark(end, NFNL_MSG_BATCH_END, subsystem, NULL), note_refusal,
-		refusal, &refusal->port);
+		size + length +
+			(carry_out ? put_mark(end, NFNL_MSG_BATCH_END, subsystem, NULL) : 0),
+		note_refusal, refusal, &refusal->port);
 	memcpy(from - size, before, size);
 	memcpy(end, after, MARK);
 	return r < 0 ? r : refusal->result;
@@ -116,8 +117,8 @@ static int send_pieces(struct transaction *transaction, struct netlink_line *lin
 
 	for (size_t at = 0, length; r == 0 && at < transaction->length; at += length) {
 		length = piece_length(transaction, at, PIECE);
-		r = send_piece(transaction, at, length, line, subsystem, at ? NULL : generation,
-			refusal);
+		r = send_piece(transaction, at, length, true, line, subsystem,
+			at ? NULL : generation, refusal);
 	}
 	return r;
 }
@@ -148,9 +149,27 @@ int transaction_commit(struct transaction *transaction, struct netlink_line *lin
 	if (transaction->result < 0)
 		return transaction->result;
 	length = piece_length(transaction, 0, SIZE_MAX);
-	r = length ? send_piece(transaction, 0, length, line, subsystem, generation, &refusal) : 0;
+	r = length ? send_piece(transaction, 0, length, true, line, subsystem, generation,
+			     &refusal) :
+		     0;
 	if (r == -EMSGSIZE && length > PIECE)
 		r = send_pieces(transaction, line, subsystem, generation, &refusal);
+	refusal.command = command_of(transaction, refusal.number);
+	*ret = refusal;
+	return r;
+}
+
+int transaction_try(struct transaction *transaction, struct netlink_line *line, uint8_t subsystem,
+	struct refusal *ret)
+{
+	struct refusal refusal = { 0 };
+	int r;
+
+	finish_message(transaction);
+	if (transaction->result < 0)
+		return transaction->result;
+	r = send_piece(transaction, 0, piece_length(transaction, 0, SIZE_MAX), false, line,
+		subsystem, NULL, &refusal);
 	refusal.command = command_of(transaction, refusal.number);
 	*ret = refusal;
 	return r;

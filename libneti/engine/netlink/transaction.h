@@ -40,4 +40,8 @@ void transaction_clear(struct transaction *transaction);
 int transaction_commit(struct transaction *transaction, struct netlink_line *line,
 	uint8_t subsystem, const uint32_t *generation, struct refusal *ret);
 
+/* Whether the kernel would take it: nothing of it is carried out. */
+int transaction_try(struct transaction *transaction, struct netlink_line *line, uint8_t subsystem,
+	struct refusal *ret);
+
 #endif

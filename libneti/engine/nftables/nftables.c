@@ -111,11 +111,19 @@ static void nftables_close(struct engine *engine)
 	netlink_listener_close(((struct nftables *)engine)->listener);
 }
 
-static int commit(struct nftables *nftables, struct transaction *transaction,
-	const uint32_t *generation, struct error *error)
+/* New, read and delete of each object follow each other. */
+static const char *object_of(const struct refusal *refusal)
 {
 	static const char *const objects[] = { "a table", "a chain", "a rule", "a set",
 		"an element" };
+
+	return refusal->number && refusal->command / 3 < 5 ? objects[refusal->command / 3] :
+							     "the change";
+}
+
+static int commit(struct nftables *nftables, struct transaction *transaction,
+	const uint32_t *generation, struct error *error)
+{
 	struct refusal refusal = { 0 };
 	char doing[64];
 	int r;
@@ -130,10 +138,7 @@ static int commit(struct nftables *nftables, struct transaction *transaction,
 	events_read(nftables, refusal.port);
 	if (r == 0 || r == -ERESTART)
 		return r;
-	/* New, read and delete of each object follow each other. */
-	snprintf(doing, sizeof(doing), "the kernel does not take %s",
-		refusal.number && refusal.command / 3 < 5 ? objects[refusal.command / 3] :
-							    "the change");
+	snprintf(doing, sizeof(doing), "the kernel does not take %s", object_of(&refusal));
 	return kernel_failed(r, doing, error);
 }
 
@@ -456,6 +461,42 @@ static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TA
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
+/* Every kind of rule, set and chain that there can be, of which the kernel keeps nothing. */
+static int probe(struct engine *engine, struct error *error)
+{
+	static struct port_range ports = { .protocol = IPPROTO_TCP, .low = 8000, .high = 8100 };
+	static struct override override = { { AF_INET, { 172, 31, 0, 2 } },
+		{ AF_INET, { 10, 0, 0, 2 } } };
+	static const struct kernel nothing;
+	const struct policy policy = { .open_ports = &ports,
+		.n_open_ports = 1,
+		.nat_overrides = &override,
+		.n_nat_overrides = 1,
+		.reject_all = true,
+		.forwarded = true };
+	struct transaction transaction = { 0 };
+	struct ruleset *ruleset = NULL;
+	struct refusal refusal = { 0 };
+	size_t entries;
+	int r = ruleset_build_policy(&ruleset, &policy, &engine->settings->overlay_subnet);
+
+	if (r == 0)
+		r = nft_sync_write(&nothing, ruleset, true, &transaction, &entries);
+	if (r < 0)
+		r = error_memory(error);
+	else
+		r = transaction_try(&transaction, &engine->line, NFNL_SUBSYS_NFTABLES, &refusal);
+	transaction_clear(&transaction);
+	ruleset_free(ruleset);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	if (r == -EPERM)
+		return kernel_failed(r, "", error);
+	return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
+		"the kernel's nftables does not take %s of Neti's: %s", object_of(&refusal),
+		strerrordesc_np(-r));
+}
+
 static int nftables_open(struct engine *engine, struct error *error)
 {
 	uint32_t generation;
@@ -466,7 +507,7 @@ static int nftables_open(struct engine *engine, struct error *error)
 	if (r < 0)
 		return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 			"the kernel has no nftables: modprobe nf_tables");
-	return 0;
+	return kernel_has_table(&engine->line) == 1 ? 0 : probe(engine, error);
 }
 
 static int is_there(struct error *error)
