@@ -102,6 +102,7 @@ static void look_around(struct agent *agent)
 	status->members = agent->fleet ? fleet_members(agent->fleet)->length : 0;
 	status->skipped = count_skipped(agent);
 	status->n_skipped_entries = registry_skipped(agent->registry, status->skipped_entries);
+	status->engine = agent->applier.engine ? engine_name(agent->applier.engine) : NULL;
 	status->member = agent->options.member;
 	status->joined = registry_joined(agent->registry);
 	tables_look(agent);

@@ -123,6 +123,8 @@ json_t *status_json(const struct status *status)
 	buffer_clear(&trouble);
 	if (!json)
 		return NULL;
+	json_object_set_new(json, "engine",
+		status->engine ? json_string(status->engine) : json_null());
 	json_object_set_new(json, "mode", json_string(status->refusing ? "refusing" : "open"));
 	json_object_set_new(json, "joined",
 		status->member ? json_boolean(status->joined) : json_null());

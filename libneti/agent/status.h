@@ -44,6 +44,7 @@ struct status {
 	size_t denied_sources; /* source and port, of the last hour */
 	uint64_t denied_packets;
 	uint64_t repairs;
+	const char *engine;	/* its name; NULL: none */
 	int64_t repaired_at;	/* seconds of the epoch, 0: never */
 	char repaired_from[40]; /* what had changed them, "nft, pid 6952"; empty: not known */
 	struct troubles troubles;

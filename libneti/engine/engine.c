@@ -125,6 +125,11 @@ struct engine *engine_close(struct engine *engine)
 	return NULL;
 }
 
+const char *engine_name(const struct engine *engine)
+{
+	return engine->kind->name;
+}
+
 bool engine_suits(const struct engine *engine, const struct settings *settings)
 {
 	const struct settings *own = engine->settings;

@@ -36,6 +36,7 @@ struct denied {
 int engine_open(struct engine **ret, const struct settings *settings, const struct log *log,
 	struct error *error);
 struct engine *engine_close(struct engine *engine);
+const char *engine_name(const struct engine *engine); /* static */
 /* Whether these settings ask for the same. */
 bool engine_suits(const struct engine *engine, const struct settings *settings);
 
