@@ -174,7 +174,8 @@ start_agent() {
 
 # Whether this host's kernel leads an overlay address to that target.
 kernel_leads() {
-	in_host "$1" nft list map inet neti overlay | grep -q "[[:blank:]]$2 : $3[ ,]"
+	local map
+	map=$(in_host "$1" nft list map inet neti overlay) && grep -q "[[:blank:]]$2 : $3[ ,]" <<<"$map"
 }
 
 all_know_each_other() {
@@ -247,7 +248,7 @@ act_strangers() {
 
 kernel_forgot_walden() {
 	! kernel_leads "$1" "${overlay[walden]}" "${public[walden]}" &&
-		! in_host "$1" nft list set inet neti peers | grep -qF "${public[walden]}"
+		! in_host "$1" nft get element inet neti peers "{ ${public[walden]} }" >/dev/null 2>&1
 }
 
 act_leave() {
@@ -267,7 +268,7 @@ act_leave() {
 	hold "the connection to walden was not refused at once with No route to host" \
 		grep -q 'No route to host' <<<"$errors"
 	hold "the refusal took longer than a second" [ "$(milliseconds_since "$since")" -lt 1000 ]
-	show walden "nft list chain inet neti input | head -n 6"
+	show walden "nft list chain inet neti input | sed -n 5,8p"
 	hold "walden's own rules went with its agent" grep -q '@peers' <<<"$output"
 	shown "walden stopped: out of the others' kernels after $took s, refused at once"
 }

@@ -149,7 +149,7 @@ write_trial() {
 	cat >"$share/trial" <<'SH'
 mkdir /root/trial && cd /root/trial || exit 1
 peers() { ip netns exec "$1" nft get element inet neti peers "{ $2 }" >/dev/null 2>&1; }
-verdict() { ip netns exec "$1" nft list chain inet neti input 2>/dev/null | grep -q "$2 comment \"everybody else\"$"; }
+verdict() { ip netns exec "$1" nft list chain inet neti input 2>/dev/null | grep "$2 comment \"everybody else\"$" >/dev/null; }
 joined() { peers hudson 198.51.100.12 && peers walden 198.51.100.11; }
 serves() { ip netns exec walden ss -Hltn 'sport = 8080' | grep -q .; }
 settled() {
