@@ -52,7 +52,7 @@ struct agent {
 	struct engine_heard heard;	  /* who changed the rules */
 	int64_t networks_due, policy_due; /* -1: never */
 	int64_t status_due;
-	int64_t metrics_due;
+	int64_t metrics_due, denied_due;
 	int64_t state_due, state_since;
 	double state_seconds; /* that writing it took the last time */
 };

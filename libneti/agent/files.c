@@ -16,6 +16,8 @@
 #define STATUS_MS 500
 #define HEARTBEAT_MS 3000 /* "netictl check" calls an agent hung after three of them */
 #define METRICS_MS 10000
+#define DENIED_MANY 4096 /* more than that are counted once a minute */
+#define DENIED_MS 60000
 #define STATE_MS 60000 /* with 16,000 members 180 ms on a busy machine, and a change waits */
 #define RETRY_MS 5000
 
@@ -63,17 +65,18 @@ static size_t count_skipped(const struct agent *agent)
 	return (agent->fleet ? fleet_skipped(agent->fleet) : 0) + registry_strays(agent->registry);
 }
 
-/* The set may be long. */
-static void count_denied(struct agent *agent)
+/* The set may be long, and reading all of it then takes the kernel half a second. */
+static void count_denied(struct agent *agent, int64_t now)
 {
 	struct status *status = &agent->status;
 	struct denied *denied = NULL;
 	struct error error;
 	size_t n = 0;
 
-	if (!agent->applier.applied ||
+	if (!agent->applier.applied || now < agent->denied_due ||
 		engine_denied(agent->applier.engine, &denied, &n, &error) < 0)
 		return;
+	agent->denied_due = n > DENIED_MANY ? now + DENIED_MS : 0;
 	status->denied_sources = n;
 	status->denied_packets = 0;
 	for (size_t i = 0; i < n; i++)
@@ -87,7 +90,7 @@ static void write_metrics(struct agent *agent, int64_t now)
 	struct error error;
 
 	agent->metrics_due = now + METRICS_MS;
-	count_denied(agent);
+	count_denied(agent, now);
 	if (path)
 		note_result(agent, TROUBLE_METRICS, metrics_write(path, &agent->status, &error),
 			&error);
