@@ -333,6 +333,39 @@ START_TEST(test_others_at_the_same_time)
 }
 END_TEST
 
+/* A set that has room for all members must be able to take in as many new ones as leave. */
+START_TEST(test_many_move_at_once)
+{
+	struct netns_host self;
+	struct engine *engine;
+	struct ruleset *from = rules_new("192.168.0.0/18"), *to;
+	char overlay[32], target[32];
+
+	if (!witness_start(&self))
+		return;
+	rules_fill(from, 400);
+	engine = check_open();
+	check_apply(engine, from);
+	for (unsigned round = 0; round < 2; round++) {
+		to = rules_copy(from);
+		if (round == 0)
+			rules_fill(to, 1000);
+		for (unsigned i = 1; round == 1 && i <= 100; i++) {
+			snprintf(overlay, sizeof(overlay), "192.168.0.%u", i);
+			snprintf(target, sizeof(target), "10.200.0.%u", i);
+			rules_member(to, overlay, target);
+		}
+		if (engine_update(engine, from, to, &check_report, &check_error) == -ESTALE)
+			check_apply(engine, to);
+		check_equal(engine, to);
+		rules_free(from);
+		from = to;
+	}
+	engine_close(engine);
+	rules_free(from);
+}
+END_TEST
+
 static void add_apply(void)
 {
 	test_add(test_golden, test_again_changes_nothing, test_save_and_restore);
@@ -340,7 +373,7 @@ static void add_apply(void)
 
 static void add_updates(void)
 {
-	test_add(test_update, test_update_random, test_update_peers_only,
+	test_add(test_many_move_at_once, test_update, test_update_random, test_update_peers_only,
 		test_update_sees_strangeness);
 }
 

@@ -401,12 +401,18 @@ static void exchange(unsigned round)
 	static const char *const names[] = { "iptables", "nftables" };
 	struct settings *settings = check_settings();
 	struct buffer diff = { 0 };
+	struct address *peers;
+	size_t n;
 
 	engine_close(engine);
 	free(settings->engine);
 	settings->engine = strdup(names[round % 2]);
 	ck_assert_msg(engine_open(&engine, settings, NULL, &error) == 0, "%s", error.text);
 	ck_assert_int_eq(engine_compare(engine, rules, &diff, &error), 1);
+	/* Whoever counts removals counts those that the other one lets in. */
+	ck_assert_int_eq(engine_peers(engine, &peers, &n, &error), 0);
+	ck_assert_uint_eq(n, rules->n_peers);
+	free(peers);
 	ck_assert_ptr_nonnull(strstr(buffer_text(&diff), names[(round + 1) % 2]));
 	buffer_clear(&diff);
 	apply();
@@ -531,9 +537,48 @@ static void add_roads(void)
 	test_add(test_overlay, test_forwarded, test_ipv6);
 }
 
+/* As long as strangers are refused they stay refused while the rest is put right. */
+static void meddle_and_repair(unsigned round)
+{
+	static const char *const damage[] = {
+		"nft add rule inet neti input accept",
+		"nft add rule inet neti input tcp dport '{ 80, 443 }' accept",
+		"nft flush chain inet neti paths",
+		"nft add chain inet neti mine",
+	};
+
+	netns_do("%s", damage[round % (sizeof(damage) / sizeof(*damage))]);
+	apply();
+}
+
+START_TEST(test_repair_lets_nobody_in)
+{
+	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned from_member = 0, from_stranger = 0;
+	pid_t child;
+	int udp;
+
+	if (!start())
+		return;
+	udp = open_udp();
+	rules_fill(rules, 2000);
+	rules_member(rules, OVERLAY, MEMBER);
+	apply();
+	child = prober(&stranger, counts, probe_stranger);
+	for (unsigned round = 0; round < 40 || counts->sent_stranger < 500; round++)
+		meddle_and_repair(round);
+	atomic_store(&counts->end, true);
+	waitpid(child, NULL, 0);
+	drain(udp, &from_member, &from_stranger);
+	ck_assert_uint_eq(from_stranger, 0);
+	stop();
+}
+END_TEST
+
 static void add_exchange(void)
 {
-	test_add(test_exchange_of_engines);
+	test_add(test_exchange_of_engines, test_repair_lets_nobody_in);
 }
 
 static void add_no_window(void)

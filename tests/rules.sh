@@ -223,10 +223,11 @@ sed 's/^engine:.*/engine: nftables/' hudson.yml >nft.yml
 sed 's/open_ports.*/open_ports: [80, 443]/' nft.yml >more.yml
 config=nft.yml
 table() { "${host[@]}" nft list table inet neti; }
-words() { tr -s '[:space:]' '\n'; }
 expect "nftables: plan --text prints what apply makes" says 0 'type filter hook input' ctl plan --text
 expect "nftables: apply" says 0 'the kernel was changed' ctl apply
-expect "nftables: that is what stands then" same <(ctl plan --text | words) <(table | words)
+# nft says some things in other words from release to release: it says the same of both.
+reread() { ctl plan --text >text && unshare -n sh -c 'nft -f text && nft list table inet neti'; }
+expect "nftables: that is what stands then" same <(reread) <(table)
 table >applied
 config=more.yml
 expect "nftables: with a way back" ctl apply --confirm 1s

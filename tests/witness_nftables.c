@@ -86,6 +86,11 @@ static const struct drift drifts[] = {
 	{ "nft insert rule inet neti input drop comment '\"everybody else\"'",
 		{ "- rule inet neti input drop comment" } },
 	{ "nft add rule inet neti input accept", { "- rule inet neti input # handle " } },
+	/* A set and a chain that stand inside a rule. */
+	{ "nft add rule inet neti input tcp dport '{ 80, 443 }' accept",
+		{ "- rule inet neti input # handle " } },
+	{ "nft insert rule inet neti input ip saddr 6.6.6.6 jump '{ accept; }'",
+		{ "- rule inet neti input # handle " } },
 	/* The comment stays, the rule is another one. */
 	{ "nft list table inet neti | sed 's/dport 80 /dport 81 /' > $XTABLES_LOCKFILE.edited;"
 	  "nft delete table inet neti; nft -f $XTABLES_LOCKFILE.edited",

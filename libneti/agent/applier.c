@@ -100,12 +100,18 @@ int applier_check(struct applier *applier, struct buffer *diff, struct error *er
 
 	if (!applier->applied)
 		return 0;
+	if (applier->unsure) { /* an engine that has put up nothing yet: no drift */
+		result = engine_apply(applier->engine, applier->applied, &report, error);
+		applier->unsure = result < 0;
+		return result < 0 ? result : 0;
+	}
 	result = engine_compare(applier->engine, applier->applied, diff, error);
 	if (result == 1) {
 		result = engine_apply(applier->engine, applier->applied, &report, error);
 		result = result < 0 ? result : 1;
 	}
-	if (result < 0)
+	/* Whoever is in the way for the moment has not changed what is known. */
+	if (result < 0 && result != -EAGAIN)
 		applier->applied = ruleset_free(applier->applied);
 	return result;
 }

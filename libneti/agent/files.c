@@ -73,10 +73,13 @@ static void count_denied(struct agent *agent, int64_t now)
 	struct error error;
 	size_t n = 0;
 
-	if (!agent->applier.applied || now < agent->denied_due ||
-		engine_denied(agent->applier.engine, &denied, &n, &error) < 0)
+	if (!agent->applier.applied || now < agent->denied_due)
 		return;
-	agent->denied_due = n > DENIED_MANY ? now + DENIED_MS : 0;
+	agent->denied_due = now + DENIED_MS; /* also when it cannot be read */
+	if (engine_denied(agent->applier.engine, &denied, &n, &error) < 0)
+		return;
+	if (n <= DENIED_MANY)
+		agent->denied_due = 0;
 	status->denied_sources = n;
 	status->denied_packets = 0;
 	for (size_t i = 0; i < n; i++)

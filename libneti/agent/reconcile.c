@@ -509,8 +509,10 @@ void reconcile_turn(struct agent *agent, int64_t now, int64_t *ret_due)
 		files_write(agent, now);
 	if (applied_now)
 		pace_pay(&agent->pace, cost, clock_now());
-	if (checked)
+	if (checked) {
 		agent->check_due += pace_debt(cost);
+		agent->checked_at += pace_debt(cost);
+	}
 	*ret_due = next_due(agent);
 }
 

@@ -94,7 +94,7 @@ static int read_body(const char *state_dir, char *body, uint64_t ret[REGISTRY_SE
 	size_t *ret_n, struct error *error)
 {
 	char *next, *line = strtok_r(body, "\n", &next), *end;
-	uint64_t sessions[REGISTRY_SESSIONS];
+	uint64_t sessions[REGISTRY_SESSIONS] = { 0 };
 	size_t n = 0;
 	int result = check_place(state_dir, line ? line : "", error);
 

@@ -29,7 +29,7 @@
 #include "engine_ops.h"
 
 /* In the order in which "auto" tries them. */
-#define KINDS "nftables, iptables"
+#define KINDS "nftables or iptables"
 static const struct engine_kind *const kinds[] = {
 	&nftables_engine,
 	&iptables_engine,
@@ -63,27 +63,31 @@ static int open_kind(struct engine **ret, const struct engine_kind *kind,
 	return r;
 }
 
-/* The engine that "auto" has to keep to; NULL: none. */
-static const struct engine_kind *find_stubborn(const struct log *log)
+/* The engine that "auto" has to keep to: 1, 0 when there is none. */
+static int find_stubborn(const struct engine_kind **ret, const struct log *log, struct error *error)
 {
-	struct error reason;
+	int r = 0;
 
-	for (size_t i = 0; i < N_KINDS; i++) {
-		if (!kinds[i]->stays || kinds[i]->stays(&reason) != 1)
+	for (size_t i = 0; r == 0 && i < N_KINDS; i++) {
+		r = kinds[i]->stays ? kinds[i]->stays(error) : 0;
+		if (r != 1)
 			continue;
-		log_warning(log, "%s", reason.text);
-		return kinds[i];
+		log_warning(log, "%s", error->text);
+		*ret = kinds[i];
 	}
-	return NULL;
+	return r;
 }
 
 static int open_first(struct engine **ret, const struct settings *settings, const struct log *log,
 	struct error *error)
 {
-	const struct engine_kind *stubborn =
-		strcmp(settings->engine, "auto") == 0 ? find_stubborn(log) : NULL;
-	int r = -EPROTONOSUPPORT;
+	const struct engine_kind *stubborn = NULL;
 	bool known = false;
+	int r;
+
+	if (strcmp(settings->engine, "auto") == 0 && find_stubborn(&stubborn, log, error) < 0)
+		return error->result;
+	r = -EPROTONOSUPPORT;
 
 	for (size_t i = 0; r == -EPROTONOSUPPORT && i < N_KINDS; i++)
 		if (stubborn ? kinds[i] == stubborn : is_asked_for(kinds[i], settings->engine)) {
@@ -92,8 +96,7 @@ static int open_first(struct engine **ret, const struct settings *settings, cons
 		}
 	if (!known)
 		r = error_set(error, -EINVAL, NETI_REASON_SETTINGS,
-			"engine: there is no \"%s\": auto and " KINDS " are known",
-			settings->engine);
+			"engine: there is no \"%s\": give auto, " KINDS, settings->engine);
 	return r;
 }
 
@@ -264,6 +267,20 @@ static int remove_others(struct engine *engine, struct engine_report *report, st
 	return r;
 }
 
+/* What others hold in place stays: all that is wanted is in force. */
+static int leave_others(struct engine_work *work, struct error *error)
+{
+	struct engine *engine = work->engine;
+	int r = remove_others(engine, work->report, error);
+
+	if (r != -EBUSY)
+		return r;
+	if (!engine->leftover_said)
+		log_warning(engine->log, "%s", error->text);
+	engine->leftover_said = true;
+	return 0;
+}
+
 /* THE order of work. */
 static int carry_out(struct engine_work *work, struct error *error)
 {
@@ -282,7 +299,7 @@ static int carry_out(struct engine_work *work, struct error *error)
 	if (r == 0)
 		r = filter->peers_out(work, error);
 	if (r == 0 && !work->diff && !engine->alone)
-		r = remove_others(engine, work->report, error);
+		r = leave_others(work, error);
 	if (r < 0 || work->later.result == 0)
 		return r;
 	*error = work->later;
@@ -363,6 +380,8 @@ int engine_compare(struct engine *engine, const struct ruleset *wanted, struct b
 		r = engine->kind->filter->compare(engine, wanted, diff, error);
 	if (r < 0)
 		return r;
+	if (diff->length > before) /* whoever did it may have put up the other engine's, too */
+		engine->alone = false;
 	return buffer_result(diff) < 0 ? error_memory(error) : diff->length > before;
 }
 
@@ -392,9 +411,61 @@ int engine_hear(struct engine *engine, struct engine_heard *ret)
 	return engine->kind->hear ? engine->kind->hear(engine, ret) : 0;
 }
 
+/* While another engine's rules are still there, they let in whom they let in. */
+static int add_other_peers(const struct engine *engine, const struct engine_kind *kind,
+	struct address **peers, size_t *n, struct error *error)
+{
+	struct address *more = NULL, *all;
+	struct engine *other = NULL;
+	size_t n_more = 0;
+	int r = kind->is_there(error);
+
+	if (r > 0)
+		r = open_kind(&other, kind, engine->settings, engine->log, error);
+	if (!other)
+		return r;
+	r = kind->filter->peers(other, &more, &n_more, error);
+	all = r == 0 ? reallocarray(*peers, *n + n_more + 1, sizeof(*all)) : NULL;
+	if (r == 0 && !all)
+		r = error_memory(error);
+	if (all && n_more)
+		memcpy(all + *n, more, n_more * sizeof(*all));
+	if (all) {
+		*peers = all;
+		*n += n_more;
+	}
+	free(more);
+	engine_close(other);
+	return r;
+}
+
+static size_t drop_repeated(struct address *peers, size_t n)
+{
+	size_t kept = n > 0;
+
+	address_sort(peers, n);
+	for (size_t i = 1; i < n; i++)
+		if (!address_equal(&peers[kept - 1], &peers[i]))
+			peers[kept++] = peers[i];
+	return kept;
+}
+
 int engine_peers(struct engine *engine, struct address **ret, size_t *ret_n, struct error *error)
 {
-	return engine->kind->filter->peers(engine, ret, ret_n, error);
+	struct address *peers = NULL;
+	size_t n = 0;
+	int r = engine->kind->filter->peers(engine, &peers, &n, error);
+
+	for (size_t i = 0; r == 0 && !engine->alone && i < N_KINDS; i++)
+		if (kinds[i] != engine->kind)
+			r = add_other_peers(engine, kinds[i], &peers, &n, error);
+	if (r < 0) {
+		free(peers);
+		return r;
+	}
+	*ret_n = engine->alone ? n : drop_repeated(peers, n);
+	*ret = peers;
+	return 0;
 }
 
 static int compare_denied(const void *a, const void *b)

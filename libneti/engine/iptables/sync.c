@@ -326,14 +326,17 @@ int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct 
 
 int sync_enforces(struct xtables *xtables)
 {
-	static const struct rule last = { .set = SET_NONE, .target = RULE_DROP };
+	static const struct rule drop = { .set = SET_NONE, .target = RULE_DROP };
 	const void *const *rules;
+	bool drops = false;
 	size_t n;
 	int r = xtables_rules(xtables, CHAIN_INPUT, &rules, &n);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	return n && xtables_same(xtables, rules[n - 1], &last);
+	for (size_t i = n; i > 0 && !drops; i--)
+		drops = xtables_same(xtables, rules[i - 1], &drop);
+	return drops;
 }
 
 int sync_is_asked(struct xtables *xtables)

@@ -19,7 +19,7 @@ int sync_table(struct xtables *xtables, const struct ruleset *wanted, bool enfor
  * another state. */
 int sync_tree(struct xtables *xtables, const struct ruleset *from, const struct ruleset *to,
 	const struct ruleset_diff *diff, struct sync *sync);
-/* Whether the table's own INPUT chain ends in dropping what it did not let in. */
+/* Whether the table's own INPUT chain drops what it did not let in; what stands behind is not asked. */
 int sync_enforces(struct xtables *xtables);
 /* Whether INPUT leads to that chain. */
 int sync_is_asked(struct xtables *xtables);

@@ -195,7 +195,8 @@ int netlink_request(struct netlink_line *line, int protocol, struct nlmsghdr *me
 		message->nlmsg_flags |= NLM_F_ACK;
 	r = mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno :
 									 receive(socket, &reader);
-	leave_socket(line, socket, r);
+	/* That there is no such thing is an answer, and the last one, unless it is to a dump. */
+	leave_socket(line, socket, r == -ENOENT && !(message->nlmsg_flags & NLM_F_DUMP) ? 0 : r);
 	return r;
 }
 

@@ -37,7 +37,7 @@ void *transaction_next(struct transaction *transaction, size_t room)
 
 bool transaction_is_empty(const struct transaction *transaction)
 {
-	return transaction->n == 0 && !transaction->last;
+	return transaction->result == 0 && transaction->n == 0 && !transaction->last;
 }
 
 void transaction_clear(struct transaction *transaction)

@@ -27,11 +27,14 @@ struct nftables {
 	struct engine engine;
 	bool listens; /* it was asked for */
 	struct netlink_listener *listener;
-	bool touched; /* somebody changed our table, and nobody has been told yet */
+	bool touches;	     /* our table, in the transaction that is being told */
+	uint32_t deaf_until; /* this generation not all was heard */
+	bool touched;	     /* somebody changed our table, and nobody has been told yet */
 	struct engine_heard heard;
 	/* What the table is known to hold as long as nobody changes any table: that of this serial. */
 	uint64_t held;
 	uint32_t generation;
+	uint64_t place; /* in that network namespace */
 	/* Where the kernel does not tell how many there are. */
 	uint64_t counts[SETS];
 	int64_t counted_at[SETS];
@@ -43,7 +46,6 @@ struct nftables {
 struct event_reader {
 	struct nftables *nftables;
 	uint32_t own_port;
-	bool touches; /* our table, in the transaction that is being told */
 };
 
 /* A transaction is told object by object, then who did it. */
@@ -55,31 +57,46 @@ static int read_event(void *data, const struct nlmsghdr *message)
 
 	if (!kernel_read_event(message, &event) || message->nlmsg_pid == reader->own_port)
 		return 0;
-	reader->touches |= event.touches;
+	nftables->touches |= event.touches;
 	if (!event.generation)
 		return 0;
-	if (reader->touches) {
+	if (nftables->touches) {
 		nftables->touched = true;
 		nftables->held = 0;
 		nftables->heard.pid = event.pid;
 		memcpy(nftables->heard.program, event.program, sizeof(event.program));
-	} else if (event.generation == nftables->generation + 1) {
+	} else if (event.generation == nftables->generation + 1 &&
+		   (int32_t)(event.generation - nftables->deaf_until) > 0) {
 		nftables->generation = event.generation;
 	}
-	reader->touches = false;
+	nftables->touches = false;
 	return 0;
+}
+
+/* A transaction whose beginning was not heard has a generation that is there by now. */
+static void listen_anew(struct nftables *nftables)
+{
+	nftables->listener = netlink_listener_close(nftables->listener);
+	nftables->touches = false;
+	if (nftables->listens)
+		netlink_listen(&nftables->listener, NETLINK_NETFILTER, NFNLGRP_NFTABLES);
+	if (kernel_generation(&nftables->engine.line, &nftables->deaf_until) < 0)
+		nftables->held = 0;
 }
 
 static void events_read(struct nftables *nftables, uint32_t own_port)
 {
-	struct event_reader reader = { nftables, own_port, false };
+	struct event_reader reader = { nftables, own_port };
 
-	if (nftables->listener && netlink_hear(nftables->listener, read_event, &reader) == 0)
+	if (!nftables->listener)
 		return;
-	/* What was lost, or was not listened to, shows by the generation. */
-	nftables->listener = netlink_listener_close(nftables->listener);
-	if (nftables->listens)
-		netlink_listen(&nftables->listener, NETLINK_NETFILTER, NFNLGRP_NFTABLES);
+	if (netlink_hear(nftables->listener, read_event, &reader) == 0)
+		return;
+	/* What was lost may have been about our table. */
+	nftables->held = 0;
+	nftables->touched = true;
+	nftables->heard = (struct engine_heard){ 0 };
+	listen_anew(nftables);
 }
 
 static int descriptor(struct engine *engine)
@@ -88,7 +105,7 @@ static int descriptor(struct engine *engine)
 
 	nftables->listens = true;
 	if (!nftables->listener)
-		events_read(nftables, 0);
+		listen_anew(nftables);
 	return nftables->listener ? netlink_listener_descriptor(nftables->listener) : -1;
 }
 
@@ -96,8 +113,7 @@ static int hear(struct engine *engine, struct engine_heard *ret)
 {
 	struct nftables *nftables = (struct nftables *)engine;
 
-	if (nftables->listener)
-		events_read(nftables, 0);
+	events_read(nftables, 0);
 	if (!nftables->touched)
 		return 0;
 	*ret = nftables->heard;
@@ -135,6 +151,8 @@ static int commit(struct nftables *nftables, struct transaction *transaction,
 	}
 	r = transaction_commit(transaction, &nftables->engine.line, NFNL_SUBSYS_NFTABLES,
 		generation, &refusal);
+	if (nftables->listens && !nftables->listener)
+		listen_anew(nftables);
 	events_read(nftables, refusal.port);
 	if (r == 0 || r == -ERESTART)
 		return r;
@@ -152,6 +170,7 @@ static void note_held(struct nftables *nftables, uint64_t serial, uint32_t befor
 	if (kernel_generation(&nftables->engine.line, &now) == 0 && now == before + 1) {
 		nftables->held = serial;
 		nftables->generation = now;
+		nftables->place = nftables->engine.line.place;
 	}
 }
 
@@ -160,16 +179,17 @@ static bool holds(struct engine *engine, const struct ruleset *wanted)
 	struct nftables *nftables = (struct nftables *)engine;
 	uint32_t now;
 
-	if (nftables->listener)
-		events_read(nftables, 0);
+	events_read(nftables, 0);
 	return nftables->held && nftables->held == wanted->serial &&
 	       kernel_generation(&nftables->engine.line, &now) == 0 && now == nftables->generation;
 }
 
 /* --- one pass ----------------------------------------------------------------------------------- */
 
+/* refill: the sets of members are made anew; there was room for all of them, and not for what comes
+ * before what goes. */
 static int write_once(struct nftables *nftables, const struct ruleset *wanted, bool enforce,
-	size_t *ret_entries, struct error *error)
+	bool refill, size_t *ret_entries, struct error *error)
 {
 	struct transaction transaction = { 0 };
 	struct kernel kernel = { 0 };
@@ -177,6 +197,8 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 
 	if (r == 0) {
 		nftables->observing = wanted && !enforce;
+		if (refill)
+			kernel.sets[SET_PEERS].right = kernel.sets[SET_OVERLAY].right = false;
 		r = nft_sync_write(&kernel, wanted, enforce, &transaction, ret_entries);
 		if (r < 0)
 			r = error_memory(error);
@@ -194,11 +216,17 @@ static int write_once(struct nftables *nftables, const struct ruleset *wanted, b
 static int write_all(struct nftables *nftables, const struct ruleset *wanted, bool enforce,
 	struct engine_report *report, struct error *error)
 {
+	bool refill = false;
 	size_t entries = 0;
 	int r = -ERESTART;
 
-	for (unsigned i = 0; r == -ERESTART && i < TRIES; i++)
-		r = write_once(nftables, wanted, enforce, &entries, error);
+	for (unsigned i = 0; r == -ERESTART && i < TRIES; i++) {
+		r = write_once(nftables, wanted, enforce, refill, &entries, error);
+		if (r == -ENFILE && !refill) {
+			refill = true;
+			r = -ERESTART;
+		}
+	}
 	if (r == -ERESTART)
 		return kernel_failed(r, "the change", error);
 	if (r < 0)
@@ -438,10 +466,8 @@ static uint64_t count(struct nftables *nftables, enum nft_set set)
 	if (kernel_count(&nftables->engine.line, set, &n) == 0)
 		return n;
 	if (nftables->counts[set] < COUNT_OFTEN || now >= nftables->counted_at[set] + COUNT_MS) {
-		nftables->counts[set] =
-			kernel_read_set(&nftables->engine.line, set, &found, &error) == 0 ?
-				found.n :
-				0;
+		if (kernel_read_set(&nftables->engine.line, set, &found, &error) == 0)
+			nftables->counts[set] = found.n;
 		nftables->counted_at[set] = now;
 		free(found.elements);
 	}
@@ -460,6 +486,13 @@ static void read_levels(struct engine *engine, struct engine_level ret[ENGINE_TA
 }
 
 /* --- opening ------------------------------------------------------------------------------------ */
+
+/* Of what a kernel answers that does not know it; else something is missing for the moment. */
+static bool is_unsupported(int r)
+{
+	return r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT ||
+	       r == -ECONNREFUSED || r == -ENOENT;
+}
 
 /* Every kind of rule, set and chain that there can be, of which the kernel keeps nothing. */
 static int probe(struct engine *engine, struct error *error)
@@ -488,10 +521,10 @@ static int probe(struct engine *engine, struct error *error)
 		r = transaction_try(&transaction, &engine->line, NFNL_SUBSYS_NFTABLES, &refusal);
 	transaction_clear(&transaction);
 	ruleset_free(ruleset);
-	if (r == 0 || r == -ENOMEM)
-		return r;
-	if (r == -EPERM)
-		return kernel_failed(r, "", error);
+	if (r < 0 && !is_unsupported(r))
+		return kernel_failed(r, "trying the rules", error);
+	if (r == 0)
+		return 0;
 	return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 		"the kernel's nftables does not take %s of Neti's: %s", object_of(&refusal),
 		strerrordesc_np(-r));
@@ -502,8 +535,8 @@ static int nftables_open(struct engine *engine, struct error *error)
 	uint32_t generation;
 	int r = kernel_generation(&engine->line, &generation);
 
-	if (r == -EPERM)
-		return kernel_failed(r, "", error);
+	if (r < 0 && !is_unsupported(r))
+		return kernel_failed(r, "asking for the generation", error);
 	if (r < 0)
 		return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 			"the kernel has no nftables: modprobe nf_tables");
@@ -514,7 +547,7 @@ static int is_there(struct error *error)
 {
 	int r = kernel_has_table(NULL);
 
-	return r == -EPERM || r == -ENOMEM ? kernel_failed(r, "reading the table", error) :
+	return r < 0 && !is_unsupported(r) ? kernel_failed(r, "looking for the table", error) :
 	       r < 0			   ? 0 :
 					     r;
 }

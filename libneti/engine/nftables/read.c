@@ -143,6 +143,9 @@ static int take_chain(void *data, const struct nlmsghdr *message)
 	if (!is_ours(found[NFTA_CHAIN_TABLE]))
 		return 0;
 	chain = chain_of(text_of(found[NFTA_CHAIN_NAME]));
+	/* One that stands inside a rule comes and goes with it. */
+	if (netlink_be32(found[NFTA_CHAIN_FLAGS]) & NFT_CHAIN_BINDING)
+		return 0;
 	if (chain == CHAINS)
 		return note_surplus(kernel, true, text_of(found[NFTA_CHAIN_NAME]));
 	kernel->chains[chain] =
@@ -195,6 +198,8 @@ static int take_set(void *data, const struct nlmsghdr *message)
 	netlink_attributes(message, HEADER, found, NFTA_SET_MAX + 1);
 	if (!is_ours(found[NFTA_SET_TABLE]))
 		return 0;
+	if (netlink_be32(found[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS)
+		return 0;
 	while (set < SETS && strcmp(nft_sets[set].name, text_of(found[NFTA_SET_NAME])) != 0)
 		set++;
 	if (set == SETS)
@@ -208,25 +213,33 @@ static int take_set(void *data, const struct nlmsghdr *message)
 
 #define SET_COUNT 20 /* NFTA_SET_COUNT: newer than the headers of many */
 
+struct counting {
+	bool told;
+	uint32_t n;
+};
+
 static int take_count(void *data, const struct nlmsghdr *message)
 {
 	const struct nlattr *found[SET_COUNT + 1];
 
 	netlink_attributes(message, HEADER, found, SET_COUNT + 1);
-	if (!found[SET_COUNT])
-		return -ENODATA;
-	*(uint32_t *)data = netlink_be32(found[SET_COUNT]);
+	*(struct counting *)data =
+		(struct counting){ found[SET_COUNT] != NULL, netlink_be32(found[SET_COUNT]) };
 	return 0;
 }
 
 int kernel_count(struct netlink_line *line, enum nft_set set, uint32_t *ret)
 {
+	struct counting counting = { 0 };
 	char space[ROOM];
 	struct nlmsghdr *message = ask(space, NFT_MSG_GETSET, 0);
+	int r;
 
 	netlink_put_text(message, NFTA_SET_TABLE, TABLE_NAME);
 	netlink_put_text(message, NFTA_SET_NAME, nft_sets[set].name);
-	return netlink_request(line, NETLINK_NETFILTER, message, take_count, ret);
+	r = netlink_request(line, NETLINK_NETFILTER, message, take_count, &counting);
+	*ret = counting.n;
+	return r < 0 ? r : counting.told ? 0 : -ENODATA;
 }
 
 static int dump(struct netlink_line *line, struct kernel *kernel, uint8_t command, uint16_t table,
@@ -274,11 +287,15 @@ static int take_element(const struct taking *taking, const struct nlattr *nest)
 	struct kernel_set *set = taking->set;
 	struct nft_element *element;
 
+	netlink_nested(nest, found, NFTA_SET_ELEM_MAX + 1);
+	if (!found[NFTA_SET_ELEM_KEY]) { /* one that stands for all others */
+		set->right = false;
+		return 0;
+	}
 	if (ARRAY_RESERVE(set->elements, set->size, set->n + 1) < 0)
 		return -ENOMEM;
 	element = &set->elements[set->n++];
 	*element = (struct nft_element){ 0 };
-	netlink_nested(nest, found, NFTA_SET_ELEM_MAX + 1);
 	copy_value(found[NFTA_SET_ELEM_KEY], element->key, sizeof(element->key));
 	if (taking->shape->data_length)
 		copy_value(found[NFTA_SET_ELEM_DATA], element->data, sizeof(element->data));
@@ -332,7 +349,7 @@ int kernel_read_set(struct netlink_line *line, enum nft_set set, struct kernel_s
 {
 	int r = -EINTR;
 
-	for (unsigned i = 0; r == -EINTR && i < TRIES; i++) {
+	for (unsigned i = 0; r == -EINTR && i < (nft_sets[set].noted ? 2 : TRIES); i++) {
 		ret->n = 0;
 		r = read_elements(line, set, ret);
 	}

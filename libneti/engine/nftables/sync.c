@@ -49,6 +49,41 @@ static void write_elements(const struct kernel *kernel, const struct ruleset *wa
 	*entries += writing.elements.n;
 }
 
+/* What stands behind it is never asked. */
+bool nft_sync_enforces(const struct kernel *kernel)
+{
+	static const struct nft_rule drop = { .target = TARGET_DROP };
+	size_t n;
+	const struct kernel_rule *rules = difference_rules(kernel, CHAIN_INPUT, &n);
+	bool drops = false;
+
+	for (size_t i = 0; i < n && !drops; i++)
+		drops = kernel_rule_is(&rules[i], &drop);
+	return drops && !kernel->dormant && kernel->chains[CHAIN_INPUT].right;
+}
+
+/* What the chain refuses could be refused before: the paths were there, strangers were dropped. */
+static bool may_refuse(const struct kernel *kernel, const struct ruleset *wanted,
+	enum nft_chain chain)
+{
+	enum nft_chain paths = chain == CHAIN_FORWARD ? CHAIN_PATHS_FORWARDED : CHAIN_PATHS;
+	size_t n;
+
+	if (chain == CHAIN_INPUT)
+		return !wanted->policy.reject_all || nft_sync_enforces(kernel);
+	difference_rules(kernel, paths, &n);
+	return !kernel->dormant && kernel->chains[paths].right && n > 0;
+}
+
+bool nft_sync_refuses(const struct kernel *kernel, const struct ruleset *wanted)
+{
+	bool refuses = kernel->there;
+
+	for (enum nft_chain chain = 0; refuses && chain < CHAIN_PATHS; chain++)
+		refuses = !nft_chain_is_wanted(wanted, chain) || may_refuse(kernel, wanted, chain);
+	return refuses;
+}
+
 /* --- chains ------------------------------------------------------------------------------------- */
 
 /* anew: it is empty by now. */
@@ -81,7 +116,9 @@ static int write_chains(const struct kernel *kernel, const struct ruleset *wante
 
 	for (enum nft_chain chain = 0; r == 0 && chain < CHAINS; chain++)
 		if (nft_chain_is_wanted(wanted, chain))
-			r = write_chain(kernel, wanted, chain, enforce, anew, transaction, entries);
+			r = write_chain(kernel, wanted, chain,
+				enforce || may_refuse(kernel, wanted, chain), anew, transaction,
+				entries);
 	return r;
 }
 
@@ -233,23 +270,4 @@ void nft_sync_members(const struct ruleset_diff *diff, struct transaction *trans
 	put_paths(more, diff->paths_added, diff->n_paths_added, ret_entries);
 	put_paths(less, diff->paths_removed, diff->n_paths_removed, ret_entries);
 	put_peers(less_peers, diff->peers_removed, diff->n_peers_removed, ret_entries);
-}
-
-bool nft_sync_enforces(const struct kernel *kernel)
-{
-	static const struct nft_rule last = { .target = TARGET_DROP };
-	size_t n;
-	const struct kernel_rule *rules = difference_rules(kernel, CHAIN_INPUT, &n);
-
-	return kernel->there && !kernel->dormant && kernel->chains[CHAIN_INPUT].right && n > 0 &&
-	       kernel_rule_is(&rules[n - 1], &last);
-}
-
-bool nft_sync_refuses(const struct kernel *kernel, const struct ruleset *wanted)
-{
-	size_t n;
-
-	difference_rules(kernel, CHAIN_PATHS, &n);
-	return kernel->chains[CHAIN_PATHS].right && n > 0 &&
-	       (!wanted->policy.reject_all || nft_sync_enforces(kernel));
 }
