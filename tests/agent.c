@@ -361,10 +361,11 @@ START_TEST(full_tables_are_told)
 	setenv("status", status, 1);
 	netns_enter(&hudson.netns);
 	/* As an agent left it, but that all else of the table has gone. */
-	netns_do("{ echo 'table inet neti { set denied { flags dynamic,timeout; timeout 1h;'"
-		 "  'size 65536; type ipv4_addr . inet_proto . inet_service; elements = {';"
-		 "for i in $(seq 60000); do echo \"1.2.3.4 . tcp . $i,\"; done; echo '}; }; }'; } |"
-		 "nft -f -");
+	netns_do(
+		"nft 'table inet neti { set denied { flags dynamic,timeout; timeout 1h; size 65536;"
+		" type ipv4_addr . inet_proto . inet_service; }; }'; seq 60000 |"
+		"sed 's/.*/1.2.3.4 . tcp . &,/' | xargs -d '\\n' -n 2000 sh -c '"
+		"echo \"add element inet neti denied { $* }\" | nft -f -' .");
 	netns_enter(&outside);
 	start(&hudson);
 	for (int i = 0; i < 200 && !strstr(hudson.trouble, "denied"); i++)

@@ -46,6 +46,7 @@ static int enforce(__attribute__((unused)) struct engine_work *work,
 	kernel.applies++;
 	kernel.enforces = 1;
 	kernel.drifted = 0;
+	kernel.engine.alone = true; /* the machine's own tables are none of its business */
 	return 0;
 }
 

@@ -226,7 +226,7 @@ table() { "${host[@]}" nft list table inet neti; }
 expect "nftables: plan --text prints what apply makes" says 0 'type filter hook input' ctl plan --text
 expect "nftables: apply" says 0 'the kernel was changed' ctl apply
 # nft says some things in other words from release to release: it says the same of both.
-reread() { ctl plan --text >text && unshare -n sh -c 'nft -f text && nft list table inet neti'; }
+reread() { ctl plan --text >text && "${host[@]}" unshare -n sh -c 'nft -f text && nft list table inet neti'; }
 expect "nftables: that is what stands then" same <(reread) <(table)
 table >applied
 config=more.yml
