@@ -315,6 +315,10 @@ expect "verify after apply" exits 0 "${hudson[@]}" verify
 expect "verify sees drift" exits 3 "${hudson[@]}" verify
 expect "flush" exits 0 "${hudson[@]}" flush
 expect "flush again" exits 0 "${hudson[@]}" flush
+# As the packages, and the unit that undoes a lock-out, take the rules away.
+expect "apply again" exits 0 "${hudson[@]}" apply
+expect "flush without settings" exits 0 -c /dev/null flush
+expect "it is gone" bash -c '! "$@" | grep neti' . "${inside[@]}" nft list tables
 
 expect "the agent runs" start_agent
 expect "a second agent is refused" refuses 1 'agent runs already' "${hudson[@]}" run

@@ -225,7 +225,7 @@ reload_is_heard() {
 	before=$(main_pid)
 	hudson sed -i 's/^open_ports: .*/open_ports: [80, 443]/' /etc/neti/neti.yml
 	hudson systemctl reload neti.service &&
-		box_await 5 hudson sh -c 'iptables-legacy-save | grep -E "NETI-INPUT.* 443 |--dports 80,443"' &&
+		box_await 5 hudson sh -c 'nft list chain inet neti input | grep "tcp dport 443 accept"' &&
 		[ "$(main_pid)" = "$before" ]
 }
 
