@@ -66,6 +66,29 @@ START_TEST(test_peers)
 }
 END_TEST
 
+/* What is known of one network namespace says nothing of another whose numbers are the same. */
+START_TEST(test_other_namespace)
+{
+	struct netns_host self, other;
+	struct engine *engine;
+	struct ruleset *rules = check_rules();
+
+	if (!witness_start(&self))
+		return;
+	rules->serial = ruleset_new_serial();
+	netns_host(&other, "other");
+	engine = check_open();
+	check_apply(engine, rules); /* in two steps */
+	netns_enter(&other);
+	netns_do("for i in 1 2; do nft add table ip other$i || true; done");
+	check_apply(engine, rules);
+	ck_assert(check_report.changed);
+	witness_do(witness->is_peer, "54.1.2.3");
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
 static unsigned count_descriptors(void)
 {
 	unsigned n = 0;
@@ -119,7 +142,7 @@ static void add_privilege(void)
 
 static void add_kernel(void)
 {
-	test_add(test_peers);
+	test_add(test_peers, test_other_namespace);
 }
 
 static void add_descriptors(void)

@@ -181,7 +181,8 @@ static bool holds(struct engine *engine, const struct ruleset *wanted)
 
 	events_read(nftables, 0);
 	return nftables->held && nftables->held == wanted->serial &&
-	       kernel_generation(&nftables->engine.line, &now) == 0 && now == nftables->generation;
+	       kernel_generation(&nftables->engine.line, &now) == 0 &&
+	       now == nftables->generation && nftables->place == nftables->engine.line.place;
 }
 
 /* --- one pass ----------------------------------------------------------------------------------- */

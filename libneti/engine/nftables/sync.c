@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Writes the difference. Within the transaction what lets in comes first and what
- * takes away last: a socket that is too small for it sends it in pieces.
+ * Writes the difference. Within the transaction what lets in comes first and what takes away last: a
+ * socket that is too small for it sends it in pieces.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@
 struct writing {
 	const struct ruleset *wanted;
 	struct nft_elements elements;
-	enum difference first, second; /* which of them are written now */
+	unsigned which; /* differences that are written now, a bit each */
 };
 
 static void write_element(void *data, enum difference difference, const struct nft_element *told,
@@ -23,7 +22,7 @@ static void write_element(void *data, enum difference difference, const struct n
 	enum nft_set set = writing->elements.set;
 	struct nft_element element;
 
-	if (difference != writing->first && difference != writing->second)
+	if (!(writing->which & 1u << difference))
 		return;
 	if (!writing->elements.delete) {
 		nft_element_of(set, nft_set_key(writing->wanted, set, index),
@@ -35,12 +34,11 @@ static void write_element(void *data, enum difference difference, const struct n
 
 /* A set that does not fit is made anew: nothing is in it. */
 static void write_elements(const struct kernel *kernel, const struct ruleset *wanted,
-	enum nft_set set, bool delete, enum difference first, enum difference second,
-	struct transaction *transaction, size_t *entries)
+	enum nft_set set, bool delete, unsigned which, struct transaction *transaction,
+	size_t *entries)
 {
 	static const struct kernel_set nothing;
-	struct writing writing = { wanted, { transaction, set, delete, NULL, NULL, 0 }, first,
-		second };
+	struct writing writing = { wanted, { transaction, set, delete, NULL, NULL, 0 }, which };
 
 	difference_of_elements(difference_set_fits(kernel, wanted, set) ? &kernel->sets[set] :
 									  &nothing,
@@ -176,22 +174,19 @@ static void write_shape(const struct kernel *kernel, const struct ruleset *wante
 static int write_wanted(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
 	struct transaction *transaction, size_t *entries)
 {
+	const unsigned missing = 1u << ELEMENT_MISSING, other = 1u << ELEMENT_OTHER,
+		       surplus = 1u << ELEMENT_SURPLUS;
 	bool anew = !shape_is_right(kernel, wanted);
 	int r;
 
 	if (anew)
 		write_shape(kernel, wanted, transaction, entries);
-	write_elements(kernel, wanted, SET_PEERS, false, ELEMENT_MISSING, ELEMENT_MISSING,
-		transaction, entries);
-	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_OTHER, ELEMENT_OTHER, transaction,
-		entries);
-	write_elements(kernel, wanted, SET_OVERLAY, false, ELEMENT_MISSING, ELEMENT_OTHER,
-		transaction, entries);
+	write_elements(kernel, wanted, SET_PEERS, false, missing, transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, true, other, transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, false, missing | other, transaction, entries);
 	r = write_chains(kernel, wanted, enforce, anew, transaction, entries);
-	write_elements(kernel, wanted, SET_OVERLAY, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
-		transaction, entries);
-	write_elements(kernel, wanted, SET_PEERS, true, ELEMENT_SURPLUS, ELEMENT_SURPLUS,
-		transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, true, surplus, transaction, entries);
+	write_elements(kernel, wanted, SET_PEERS, true, surplus, transaction, entries);
 	return r;
 }
 
