@@ -251,6 +251,58 @@ START_TEST(members_reach_each_other_and_nobody_else)
 }
 END_TEST
 
+/* The ruleset in state_dir and that of the registry. */
+static bool keeps_what_is_wanted(struct host *host)
+{
+	struct neti_registry *registry = registry_of(host);
+	struct neti_ruleset *wanted, *kept;
+	char folder[256], *text = NULL;
+	int differs = 1;
+
+	netns_enter(&host->netns);
+	ck_assert_int_ge(neti_ruleset_fetch(&wanted, registry), 0);
+	netns_enter(&outside);
+	snprintf(folder, sizeof(folder), "%s/%s", netns_directory(), host->id);
+	if (neti_ruleset_load(&kept, host->context, folder) == 0) {
+		differs = neti_ruleset_diff(kept, wanted, &text);
+		neti_ruleset_unref(kept);
+	}
+	free(text);
+	neti_ruleset_unref(wanted);
+	neti_registry_unref(registry);
+	return differs == 0;
+}
+
+/* What few changes add to the files is what a boot puts up. */
+START_TEST(few_changes_are_kept)
+{
+	if (!begin())
+		return;
+	fleet_set("removal_delay", "100ms");
+	start_both();
+	DISPATCH_UNTIL(keeps_what_is_wanted(&hudson));
+	for (int i = 0; i < 3; i++) {
+		char peer[100];
+
+		stop(&sierra);
+		ck_assert(becomes(&hudson, "! nft list set inet neti peers | grep 10.9.1.", 20));
+		DISPATCH_UNTIL(keeps_what_is_wanted(&hudson));
+		sierra.address = i == 1 ? SIERRA : "10.9.1.12";
+		start(&sierra);
+		snprintf(peer, sizeof(peer), "nft get element inet neti peers '{ %s }'",
+			sierra.address);
+		ck_assert(becomes(&hudson, peer, 20));
+		DISPATCH_UNTIL(keeps_what_is_wanted(&hudson));
+		ck_assert(keeps_what_is_wanted(&hudson));
+	}
+	netns_do("test -s %s/hudson/ruleset.changes && test -s %s/hudson/fleet.changes",
+		netns_directory(), netns_directory());
+	sierra.address = SIERRA;
+	ck_assert_int_eq(hudson.drift, 0);
+	end();
+}
+END_TEST
+
 START_TEST(restart_changes_nothing)
 {
 	char *before, *after;
@@ -459,7 +511,7 @@ Suite *test_suite(void)
 	test_case(suite, &frame, "members");
 	test_add(members_reach_each_other_and_nobody_else, same_id_elsewhere_is_refused);
 	test_case(suite, &frame, "kernel");
-	test_add(restart_changes_nothing, drift_is_repaired,
+	test_add(restart_changes_nothing, few_changes_are_kept, drift_is_repaired,
 		kernel_is_not_touched_before_the_list_is_read);
 	test_case(suite, &frame, "removals");
 	test_add(removals_are_held_until_accepted);

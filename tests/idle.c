@@ -284,7 +284,7 @@ static void lease_away(const char *at)
 	ck_assert_int_eq(member_list_add(&members, known), 0);
 	member_unref(known);
 	snprintf(path, sizeof(path), "%s/state", at);
-	ck_assert_int_eq(state_save(path, &settings, &members, &error), 0);
+	ck_assert_int_eq(state_save(path, &settings, &members, NULL, &error), 0);
 	member_list_clear(&members);
 }
 

@@ -27,7 +27,7 @@ static double share_of(double cost, int seconds)
 
 START_TEST(a_stream_takes_a_twentieth)
 {
-	static const double costs[] = { 0.0005, 0.005, 0.025, 0.1, 1 };
+	static const double costs[] = { 0.0005, 0.005, 0.025, 0.1, 0.15 };
 
 	for (size_t i = 0; i < sizeof(costs) / sizeof(*costs); i++) {
 		double share = share_of(costs[i], 3600);
@@ -47,6 +47,21 @@ START_TEST(the_first_after_a_quiet_time_do_not_wait)
 			ck_assert_int_le(pace.not_before, now);
 			pace_pay(&pace, 0.025, now);
 		}
+}
+END_TEST
+
+/* What costs seconds, with a hundred thousand members, holds the next change up for seconds and not
+ * for a minute. */
+START_TEST(no_change_waits_long)
+{
+	struct pace pace = { 0 };
+
+	for (int64_t now = 5 * SECOND; now < 500 * SECOND; now = pace.not_before) {
+		now += 3 * SECOND;
+		pace_pay(&pace, 3, now);
+		ck_assert_int_ge(pace.not_before, now + 2 * SECOND);
+		ck_assert_int_le(pace.not_before, now + 5 * SECOND);
+	}
 }
 END_TEST
 
@@ -79,7 +94,7 @@ Suite *test_suite(void)
 	Suite *suite = suite_create("pace");
 
 	test_case(suite, NULL, "stream");
-	test_add(a_stream_takes_a_twentieth);
+	test_add(a_stream_takes_a_twentieth, no_change_waits_long);
 	test_case(suite, NULL, "burst");
 	test_add(the_first_after_a_quiet_time_do_not_wait, what_follows_is_gathered);
 	test_case(suite, NULL, "quiet");

@@ -124,7 +124,8 @@ static void set_below(const char *key, const char *format)
 	set(key, value);
 }
 
-static void ignore(__attribute__((unused)) void *data)
+static void ignore(__attribute__((unused)) void *data,
+	__attribute__((unused)) const struct fleet_delta *delta)
 {
 }
 
@@ -249,7 +250,7 @@ START_TEST(what_is_in_force_stays_while_the_first_apply_is_held)
 
 	ck_assert_int_eq(ruleset_build_policy(&kept, &settings->policy, &settings->overlay_subnet),
 		0);
-	ck_assert_int_eq(ruleset_file_save(folder, kept, &error), 0);
+	ck_assert_int_eq(ruleset_file_save(folder, kept, NULL, &error), 0);
 	ruleset_free(kept);
 	agent.policy_due = now + 3600 * SECOND; /* the registry is read before */
 	turn_until_ready();

@@ -2,6 +2,11 @@
 /*
  * Rulesets: the road to each member, who is a peer, and the difference of two.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
 #include "members.h"
 #include "ruleset/ruleset.h"
 #include "test.h"
@@ -163,6 +168,130 @@ START_TEST(against_nothing)
 }
 END_TEST
 
+/* --- changed in place --- */
+
+#define PLACES 40 /* overlay addresses, below 192.168.0.99 */
+
+static struct member *member_at(unsigned place, unsigned version)
+{
+	static const char *const networks[] = { "ec2", "vpc" };
+	char text[120], public[20] = "-";
+
+	/* Many behind one address, and some without any that leads across. */
+	if (version % 7)
+		snprintf(public, sizeof(public), "203.0.113.%u", 1 + version % 5);
+	snprintf(text, sizeof(text), "m%u-%u %s 192.168.0.%u 10.0.1.%u %s", place, version,
+		networks[version % 2], 10 + place, 1 + (place + version) % 20, public);
+	return test_member(text);
+}
+
+static int revise(const struct address *overlays, size_t n)
+{
+	ruleset_diff_clear(&diff);
+	return ruleset_revise(ruleset, &fleet, self, &list, overlays, n, &diff);
+}
+
+static void must_be_one(const struct ruleset *a, const struct ruleset *b)
+{
+	ck_assert_uint_eq(a->n_paths, b->n_paths);
+	ck_assert_uint_eq(a->n_peers, b->n_peers);
+	ck_assert_mem_eq(a->paths, b->paths, a->n_paths * sizeof(*a->paths));
+	ck_assert_mem_eq(a->peers, b->peers, a->n_peers * sizeof(*a->peers));
+	ck_assert_mem_eq(a->uses, b->uses, a->n_peers * sizeof(*a->uses));
+}
+
+#define must_be_one_list(name)                                                                     \
+	do {                                                                                       \
+		ck_assert_uint_eq(diff.n_##name, expected.n_##name);                               \
+		ck_assert_mem_eq(diff.name, expected.name, diff.n_##name * sizeof(*diff.name));    \
+	} while (0)
+
+static void must_be_what_differs(const struct ruleset *from, const struct ruleset *to)
+{
+	struct ruleset_diff expected;
+
+	ck_assert_int_eq(ruleset_diff(&expected, from, to), 0);
+	must_be_one_list(peers_added);
+	must_be_one_list(peers_removed);
+	must_be_one_list(paths_added);
+	must_be_one_list(paths_removed);
+	must_be_one_list(paths_changed);
+	ck_assert(!diff.policy_changed);
+	ck_assert_uint_eq(diff.before, from->serial);
+	ruleset_diff_clear(&expected);
+}
+
+/* The list with another member at the place, or none. */
+static void replace(unsigned place, struct member *member)
+{
+	struct member_list fresh = { 0 };
+
+	for (size_t i = 0; i < list.length; i++)
+		if (list.items[i]->overlay.bytes[3] != 10 + place)
+			member_list_add(&fresh, list.items[i]);
+	if (member)
+		test_list_add(&fresh, member);
+	member_list_sort(&fresh);
+	member_list_clear(&list);
+	list = fresh;
+}
+
+START_TEST(in_place_as_if_built)
+{
+	unsigned version = 0;
+
+	srand((unsigned)_i);
+	ruleset = build();
+	for (unsigned round = 0; round < 60; round++) {
+		struct address overlays[PLACES];
+		struct ruleset *before = build();
+		uint64_t serial = ruleset->serial;
+		size_t n = 0;
+
+		before->serial = serial;
+		for (unsigned place = 0; place < PLACES; place++) {
+			if (rand() % 6)
+				continue;
+			version++;
+			overlays[n++] =
+				(struct address){ AF_INET, { 192, 168, 0, (uint8_t)(10 + place) } };
+			replace(place, rand() % 3 ? member_at(place, version) : NULL);
+		}
+		ck_assert_int_eq(revise(overlays, n), 0);
+		other = build();
+		must_be_one(ruleset, other);
+		must_be_what_differs(before, other);
+		ck_assert_uint_ne(ruleset->serial, serial);
+		ruleset_free(before);
+		other = ruleset_free(other);
+	}
+}
+END_TEST
+
+/* Where the paths alone do not tell what was before. */
+START_TEST(not_in_place)
+{
+	struct address overlays[] = { self->overlay };
+	struct address stranger = { AF_INET, { 198, 51, 100, 77 } };
+	struct prefix_list own = { 0 };
+	struct prefix prefix;
+
+	ruleset = build();
+	ck_assert_int_eq(revise(overlays, 1), -ESTALE);
+	ck_assert_int_eq(prefix_parse("192.168.0.2/32", &prefix), 0);
+	ck_assert_int_eq(prefix_list_add(&own, &prefix), 0);
+	overlays[0].bytes[3] = 2;
+	ck_assert_int_eq(revise(overlays, 1), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+	ck_assert_int_eq(ruleset_add_peers(ruleset, &stranger, 1), 0);
+	ck_assert_int_eq(revise(overlays, 1), -ESTALE);
+	ruleset_free(ruleset);
+	ck_assert_int_eq(ruleset_build(&ruleset, &policy, &fleet, self, &list, &own), 0);
+	ck_assert_int_eq(revise(overlays, 1), -ESTALE);
+	prefix_list_clear(&own);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("ruleset");
@@ -176,5 +305,8 @@ Suite *test_suite(void)
 	test_add(policy_is_a_sorted_copy);
 	test_case(suite, &frame, "difference");
 	test_add(difference, no_difference, against_nothing);
+	test_case(suite, &frame, "in place");
+	test_add(not_in_place);
+	test_add_loop(in_place_as_if_built, 0, 8);
 	return suite;
 }

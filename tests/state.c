@@ -16,8 +16,11 @@
 #include "base/sealed_file.h"
 #include "agent/status.h"
 #include "base/file.h"
+#include "fleet/view.h"
 #include "members.h"
 #include "netns.h"
+#include "ruleset/ruleset_file.h"
+#include "ruleset/ruleset_text.h"
 #include "test.h"
 
 #define N 100
@@ -38,7 +41,7 @@ static void setup(void)
 	fleet.accepted = 7;
 	for (unsigned n = 1; n <= N; n++)
 		test_list_add(&members, test_member_nth(n, "ec2"));
-	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), 0);
+	ck_assert_int_eq(state_save(folder, &fleet, &members, NULL, &error), 0);
 }
 
 static void teardown(void)
@@ -139,6 +142,184 @@ START_TEST(foreign_and_newer_are_ignored)
 }
 END_TEST
 
+/* --- changes of what was written whole --- */
+
+static struct changes changes;
+static struct fleet_delta fleet_delta;
+
+static void note(struct member *added, struct member *moved, struct member *removed)
+{
+	if (added)
+		test_list_add(&fleet_delta.added, added);
+	if (moved)
+		test_list_add(&fleet_delta.moved, moved);
+	if (removed)
+		test_list_add(&fleet_delta.removed, removed);
+	ck_assert_int_eq(fleet_view_patch(&members, &fleet_delta), 0);
+	state_note(&changes, &fleet_delta);
+	fleet_delta_clear(&fleet_delta);
+}
+
+static void append(int result)
+{
+	ck_assert_msg(state_append(folder, &changes, &error) == result, "%s", error.text);
+}
+
+static struct member_list load_list(void)
+{
+	struct member_list loaded = { 0 };
+	struct fleet_settings settings;
+
+	ck_assert_msg(state_load(folder, &settings, &loaded, &error) == 0, "%s", error.text);
+	return loaded;
+}
+
+static void loads_members(void)
+{
+	struct member_list loaded = load_list();
+
+	ck_assert_uint_eq(loaded.length, members.length);
+	for (size_t i = 0; i < loaded.length; i++)
+		ck_assert(member_same(loaded.items[i], members.items[i]));
+	member_list_clear(&loaded);
+}
+
+static void change_some(void)
+{
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &changes, &error), 0);
+	note(test_member_nth(N + 1, "vpc"), test_member_nth(50, "vpc"), test_member_nth(7, "ec2"));
+	append(0);
+	append(0); /* nothing more */
+	loads_members();
+	note(test_member_nth(7, "vpc"), NULL, test_member_nth(N + 1, "vpc"));
+	note(NULL, test_member_nth(50, "ec2"), NULL);
+	append(0);
+}
+
+START_TEST(changes_are_loaded)
+{
+	change_some();
+	loads_members();
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &changes, &error), 0);
+	loads_members();
+	changes_void(&changes);
+}
+END_TEST
+
+/* The first of two records counts or not, the second one only after it: whatever is torn. */
+START_TEST(torn_changes_end_there)
+{
+	size_t length;
+	struct member_list loaded;
+	char *text;
+
+	change_some();
+	ck_assert_int_eq(file_read(folder, "fleet.changes", &text, &length, &error), 0);
+	for (size_t end = 0; end <= length; end++) {
+		ck_assert_int_eq(file_replace(folder, "fleet.changes", text, end, &error), 0);
+		loaded = load_list();
+		ck_assert_uint_eq(loaded.length, N);
+		ck_assert_uint_le(strcmp(loaded.items[6]->network, "vpc") == 0, end == length);
+		member_list_clear(&loaded);
+	}
+	for (size_t at = 0; at < length; at++) {
+		text[at] ^= 4;
+		ck_assert_int_eq(file_replace(folder, "fleet.changes", text, length, &error), 0);
+		loaded = load_list();
+		ck_assert_str_ne(loaded.items[6]->network, "vpc");
+		member_list_clear(&loaded);
+		text[at] ^= 4;
+	}
+	free(text);
+	changes_void(&changes);
+}
+END_TEST
+
+/* A file that somebody else wrote meanwhile: an operator's apply, an older version. */
+START_TEST(changes_of_another_file)
+{
+	size_t length;
+	char *text;
+
+	change_some();
+	ck_assert_int_eq(file_read(folder, "fleet.changes", &text, &length, &error), 0);
+	note(test_member_nth(N + 2, "vpc"), NULL, NULL);
+	ck_assert_int_eq(state_save(folder, &fleet, &members, NULL, &error), 0);
+	append(-ESTALE);
+	ck_assert(!changes_suffice(&changes));
+	ck_assert_int_eq(file_replace(folder, "fleet.changes", text, length, &error), 0);
+	loads_members();
+	free(text);
+}
+END_TEST
+
+START_TEST(many_changes_are_too_many)
+{
+	ck_assert(!changes_suffice(&changes));
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &changes, &error), 0);
+	for (unsigned i = 0; i < 512; i++) {
+		note(test_member_nth(N + 1, "vpc"), NULL, NULL);
+		note(NULL, NULL, test_member_nth(N + 1, "vpc"));
+		append(0);
+		loads_members();
+		ck_assert(changes_suffice(&changes));
+	}
+	note(test_member_nth(N + 1, "vpc"), NULL, NULL);
+	ck_assert(!changes_suffice(&changes));
+	ck_assert_int_eq(state_save(folder, &fleet, &members, &changes, &error), 0);
+	fleet_delta.partial = true;
+	note(NULL, test_member_nth(1, "vpc"), NULL);
+	ck_assert(!changes_suffice(&changes));
+	fleet_delta.partial = false;
+}
+END_TEST
+
+/* --- the ruleset's --- */
+
+static struct ruleset *build_ruleset(void)
+{
+	struct member *self = test_member_nth(1, "ec2");
+	struct policy policy = { 0 };
+	struct ruleset *built;
+
+	ck_assert_int_eq(ruleset_build(&built, &policy, &fleet, self, &members, NULL), 0);
+	member_unref(self);
+	return built;
+}
+
+START_TEST(changes_of_a_ruleset)
+{
+	struct ruleset *before = build_ruleset(), *after, *loaded;
+	struct ruleset_diff diff;
+	size_t length;
+	char *text;
+
+	ck_assert_int_eq(ruleset_file_save(folder, before, &changes, &error), 0);
+	note(test_member_nth(N + 1, "vpc"), test_member_nth(50, "vpc"), test_member_nth(7, "ec2"));
+	after = build_ruleset();
+	ck_assert_int_eq(ruleset_diff(&diff, before, after), 0);
+	ck_assert_uint_eq(ruleset_diff_lines(&diff), 7);
+	buffer_clear(&changes.lines);
+	ruleset_diff_print(&diff, &changes.lines);
+	ruleset_diff_clear(&diff);
+	ck_assert_int_eq(ruleset_file_append(folder, &changes, &error), 0);
+	ck_assert_msg(ruleset_file_load(folder, &loaded, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(ruleset_diff(&diff, loaded, after), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+	ruleset_diff_clear(&diff);
+	ruleset_free(loaded);
+
+	/* What makes no sense: twice the same. */
+	ck_assert_int_eq(file_read(folder, "ruleset.changes", &text, &length, &error), 0);
+	ck_assert_int_eq(file_append(folder, "ruleset.changes", text, length, &error), 0);
+	ck_assert_int_eq(ruleset_file_load(folder, &loaded, &error), -EBADMSG);
+	free(text);
+	ruleset_free(before);
+	ruleset_free(after);
+	changes_void(&changes);
+}
+END_TEST
+
 typedef int (*load_doubts)(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error);
 
@@ -183,10 +364,10 @@ START_TEST(full_disk)
 		return;
 	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	ck_assert_int_eq(mount("tmpfs", folder, "tmpfs", 0, "size=32k"), 0);
-	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), 0);
+	ck_assert_int_eq(state_save(folder, &fleet, &members, NULL, &error), 0);
 	for (unsigned n = N + 1; n <= 20 * N; n++)
 		test_list_add(&members, test_member_nth(n, "ec2"));
-	ck_assert_int_eq(state_save(folder, &fleet, &members, &error), -ENOSPC);
+	ck_assert_int_eq(state_save(folder, &fleet, &members, NULL, &error), -ENOSPC);
 	ck_assert_msg(strstr(error.text, folder) && strstr(error.text, "No space left"), "%s",
 		error.text);
 	while (members.length > N)
@@ -251,7 +432,7 @@ static void seal_sessions(const char *sed)
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_int_eq(file_read(folder, "body", &text, &length, &error), 0);
 	buffer_append(&body, text, length);
-	ck_assert_int_eq(sealed_file_write(folder, "sessions", &body, &error), 0);
+	ck_assert_int_eq(sealed_file_write(folder, "sessions", &body, NULL, &error), 0);
 	buffer_clear(&body);
 	free(text);
 }
@@ -323,6 +504,9 @@ Suite *test_suite(void)
 	test_case(suite, &frame, "load");
 	test_add(saved_is_loaded, torn_is_ignored, foreign_and_newer_are_ignored,
 		doubts_are_loaded);
+	test_case(suite, &frame, "changes");
+	test_add(changes_are_loaded, torn_changes_end_there, changes_of_another_file,
+		many_changes_are_too_many, changes_of_a_ruleset);
 	test_case(suite, &frame, "sessions");
 	test_add(sessions_are_bound_to_their_place, machine_id_is_left_alone);
 	test_case(suite, &frame, "disk");

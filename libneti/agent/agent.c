@@ -36,3 +36,10 @@ bool agent_waits(const struct agent *agent)
 {
 	return !agent->status.ready || agent->applier.held;
 }
+
+void agent_rules_stale(struct agent *agent)
+{
+	agent->stale.rules = agent->stale.whole = true;
+	changes_void(&agent->fleet_changes);
+	changes_void(&agent->ruleset_changes);
+}

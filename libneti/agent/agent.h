@@ -6,8 +6,10 @@
  * thread's own: no locks.
  */
 #include "applier.h"
+#include "base/sealed_file.h"
 #include "events.h"
 #include "fleet/fleet.h"
+#include "fleet/view.h"
 #include "pace.h"
 #include "refresh.h"
 #include "registry/registry.h"
@@ -20,13 +22,22 @@ struct agent_options {
 	enum neti_log_level log_level;
 };
 
+/* What the rules do not have yet. */
+struct stale {
+	bool rules; /* view, policy or subnet is not what was applied */
+	bool whole; /* more than the members at these overlay addresses */
+	struct address overlays[FLEET_VIEW_PATCH_MAX];
+	size_t n;
+};
+
 struct agent {
 	struct settings *settings;
 	struct agent_options options;
 	struct events *events;
 	const struct log *log;
 	struct registry *registry;
-	void (*view_changed)(void *data); /* the worker's, set after the open */
+	/* The worker's, set after the open. delta NULL: anything may be another. */
+	void (*view_changed)(void *data, const struct fleet_delta *delta);
 	void *view_data;
 	struct applier applier;
 	struct refresh refresh;
@@ -38,8 +49,9 @@ struct agent {
 	bool registered;
 	bool moving;	       /* the settings have other addresses than the entry was asked for */
 	uint64_t kept_session; /* the newest in the file of sessions */
-	bool rules_stale;      /* view, policy or subnet is not what was applied */
-	bool policy_stale;     /* what was put up before the fleet was read is by older settings */
+	struct stale stale;
+	struct changes fleet_changes, ruleset_changes; /* of what is kept in state_dir */
+	bool policy_stale; /* what was put up before the fleet was read is by older settings */
 	bool status_stale;
 	bool state_stale;
 	bool doubts_stale;	/* who is held or doubted is not what the state says */
@@ -57,6 +69,8 @@ struct agent {
 	double state_seconds; /* that writing it took the last time */
 };
 
+/* Nothing of the rules is known to be as it should. */
+void agent_rules_stale(struct agent *agent);
 /* What the registry wants is not in force yet: it is not read, or the guard holds it. */
 bool agent_waits(const struct agent *agent);
 /* Tells the caller and the status file what is not well, and when that is over. */

@@ -9,6 +9,7 @@
 
 #include "applier.h"
 #include "engine/guard.h"
+#include "ruleset/ruleset_text.h"
 
 int applier_open(struct applier *applier, const struct settings *settings, const struct log *log,
 	struct error *error)
@@ -72,6 +73,35 @@ int applier_apply(struct applier *applier, const struct fleet_settings *fleet,
 		applier->accepted = false;
 		applier->counted = true;
 	}
+	return result;
+}
+
+int applier_follow(struct applier *applier, const struct fleet_settings *fleet,
+	const struct member *self, const struct member_list *members,
+	const struct address *overlays, size_t n, struct changes *changes,
+	struct engine_report *ret, struct error *error)
+{
+	struct ruleset_diff diff = { 0 };
+	int result;
+
+	if (!applier->applied || applier->unsure || !applier->counted ||
+		!engine_changes_in_place(applier->engine))
+		return -ESTALE;
+	result = ruleset_revise(applier->applied, fleet, self, members, overlays, n, &diff);
+	if (result == -ESTALE)
+		return result;
+	if (result < 0)
+		error_memory(error);
+	else
+		result = engine_change(applier->engine, NULL, applier->applied, &diff, ret, error);
+	if (result == -ESTALE)
+		result = engine_apply(applier->engine, applier->applied, ret, error);
+	if (result < 0)
+		applier->applied = ruleset_free(applier->applied);
+	changes_count(changes, ruleset_diff_lines(&diff));
+	if (changes_suffice(changes))
+		ruleset_diff_print(&diff, &changes->lines);
+	ruleset_diff_clear(&diff);
 	return result;
 }
 

@@ -5,6 +5,7 @@
  * Keeps the kernel in step with a ruleset that changes: the smallest work that is known to be
  * enough, all of it when nothing is known, and a look at the kernel from time to time.
  */
+#include "base/sealed_file.h"
 #include "engine/engine.h"
 
 struct applier {
@@ -27,6 +28,12 @@ void applier_close(struct applier *applier);
  * other failure the kernel's content is not known, and the next apply looks at all of it. */
 int applier_apply(struct applier *applier, const struct fleet_settings *fleet,
 	struct ruleset *wanted, struct engine_report *ret, struct error *error);
+/* The same when nothing changed but the members at these overlay addresses, which are sorted: changes
+ * has the difference. -ESTALE: nothing was done, a ruleset has to be built. */
+int applier_follow(struct applier *applier, const struct fleet_settings *fleet,
+	const struct member *self, const struct member_list *members,
+	const struct address *overlays, size_t n, struct changes *changes,
+	struct engine_report *ret, struct error *error);
 /* Before the registry was read: the ruleset, and whatever peers the kernel has. Steals it on
  * success. */
 int applier_start(struct applier *applier, struct ruleset *wanted, struct error *error);

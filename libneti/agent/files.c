@@ -3,6 +3,7 @@
  * Writes status, metrics and state. A watcher leaves no file behind, and who makes no rules has
  * none to put up again.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,19 +147,48 @@ static int save_doubts(struct agent *agent, int64_t now, struct error *error)
 	return result;
 }
 
-static void write_state(struct agent *agent, int64_t now)
+/* Few changes of what was written whole, else all of it. */
+static int save_fleet(struct agent *agent, struct error *error)
 {
 	const char *folder = agent->settings->state_dir;
-	const struct ruleset *applied = agent->applier.applied;
+	struct changes *changes = &agent->fleet_changes;
+	int result = -ESTALE;
+
+	if (changes_suffice(changes))
+		result = state_append(folder, changes, error);
+	if (result == -ESTALE)
+		result = state_save(folder, &agent->fleet_settings, fleet_members(agent->fleet),
+			changes, error);
+	return result;
+}
+
+static int save_ruleset(struct agent *agent, struct error *error)
+{
+	const char *folder = agent->settings->state_dir;
+	struct changes *changes = &agent->ruleset_changes;
+	int result = -ESTALE;
+
+	if (!agent->applier.applied)
+		return 0;
+	if (changes_suffice(changes))
+		result = ruleset_file_append(folder, changes, error);
+	if (result == -ESTALE)
+		result = ruleset_file_save(folder, agent->applier.applied, changes, error);
+	return result;
+}
+
+static void write_state(struct agent *agent, int64_t now)
+{
 	double begin = clock_seconds(CLOCK_MONOTONIC);
 	struct error error;
-	int result = save_doubts(agent, now, &error);
+	int result = 0;
 
+	if (agent->doubts_stale || !changes_suffice(&agent->fleet_changes))
+		result = save_doubts(agent, now, &error);
 	if (result == 0)
-		result = state_save(folder, &agent->fleet_settings, fleet_members(agent->fleet),
-			&error);
-	if (result == 0 && applied)
-		result = ruleset_file_save(folder, applied, &error);
+		result = save_fleet(agent, &error);
+	if (result == 0)
+		result = save_ruleset(agent, &error);
 	agent->state_seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
 	note_result(agent, TROUBLE_STATE, result, &error);
 	agent->state_stale = result < 0;

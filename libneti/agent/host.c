@@ -44,7 +44,7 @@ static void look_at_networks(struct agent *agent, int64_t now)
 	else
 		agent_trouble(agent, TROUBLE_OVERLAY, &error);
 	if (!prefix_list_equal(&own, &agent->own))
-		agent->rules_stale = true;
+		agent_rules_stale(agent);
 	prefix_list_clear(&agent->own);
 	agent->own = own;
 }
@@ -106,7 +106,7 @@ static int put_up(struct agent *agent, struct error *error)
 /* An apply is under way, which will tell. */
 static bool waits_for_apply(const struct agent *agent)
 {
-	return agent->status.ready && agent->rules_stale && !agent->failures;
+	return agent->status.ready && agent->stale.rules && !agent->failures;
 }
 
 /* Before the registry's rules are in force: what nobody put up yet, what other settings were read

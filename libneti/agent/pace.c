@@ -5,8 +5,9 @@
  */
 #include "pace.h"
 
-#define SHARE 20       /* one part of so many of a core */
-#define CREDIT_MS 2000 /* four changes with 16,000 members */
+#define SHARE 20	 /* one part of so many of a core */
+#define CREDIT_MS 2000	 /* four changes with 16,000 members */
+#define DEBT_MAX_MS 5000 /* nobody waits for a change much longer, however large the fleet */
 #define QUIET_LEAST_MS 100
 #define QUIET_MOST_MS 2000
 
@@ -27,6 +28,8 @@ void pace_pay(struct pace *pace, double seconds, int64_t now)
 	if (pace->paid_at < now)
 		pace->paid_at = now;
 	pace->paid_at += pace_debt(seconds);
+	if (pace->paid_at > now + DEBT_MAX_MS)
+		pace->paid_at = now + DEBT_MAX_MS;
 	if (pace->not_before < pace->paid_at - CREDIT_MS)
 		pace->not_before = pace->paid_at - CREDIT_MS;
 }

@@ -2,7 +2,8 @@
 #ifndef NETI_PACE_H
 #define NETI_PACE_H
 /*
- * How often rules may be worked on, from what the work costs: under a twentieth of one core.
+ * How often rules may be worked on, from what the work costs: a twentieth of one core, as long as
+ * nothing waits for more than a few seconds.
  * Pure: times are milliseconds of whatever clock the caller has.
  */
 #include <stdint.h>

@@ -166,7 +166,7 @@ void reconcile_reload(struct agent *agent, struct settings *fresh)
 	if (agent->options.rules && !engine_suits(agent->applier.engine, fresh))
 		result = applier_reopen(&agent->applier, fresh, &error);
 	agent->settings = fresh;
-	agent->rules_stale = true;
+	agent_rules_stale(agent);
 	if (agent->applier.applied && agent_waits(agent)) {
 		agent->policy_stale = true;
 		agent->policy_due = 0;
@@ -195,6 +195,8 @@ void reconcile_close(struct agent *agent)
 	fleet_free(agent->fleet);
 	member_unref(agent->self);
 	settings_free(agent->settings);
+	changes_void(&agent->fleet_changes);
+	changes_void(&agent->ruleset_changes);
 	*agent = (struct agent){ 0 };
 }
 
@@ -257,7 +259,7 @@ static void note_revision(struct agent *agent)
 	struct status *status = &agent->status;
 
 	status->newest = fleet_revision(agent->fleet);
-	if (agent->applier.applied && !agent->rules_stale && agent->fleet_due < 0 &&
+	if (agent->applier.applied && !agent->stale.rules && agent->fleet_due < 0 &&
 		status->held == 0)
 		status->revision = status->newest;
 	if (status->newest == status->revision)
@@ -265,6 +267,25 @@ static void note_revision(struct agent *agent)
 	else if (!status->behind_since)
 		status->behind_since = time(NULL);
 	registry_publish(agent->registry, status->revision, status->held);
+}
+
+static void note_stale_members(struct stale *stale, const struct member_list *members)
+{
+	for (size_t i = 0; i < members->length; i++)
+		stale->overlays[stale->n++] = members->items[i]->overlay;
+}
+
+static void note_stale(struct agent *agent, const struct fleet_delta *delta)
+{
+	struct stale *stale = &agent->stale;
+
+	stale->rules = true;
+	stale->whole |= delta->partial || stale->n + fleet_delta_size(delta) > FLEET_VIEW_PATCH_MAX;
+	if (stale->whole)
+		return;
+	note_stale_members(stale, &delta->added);
+	note_stale_members(stale, &delta->moved);
+	note_stale_members(stale, &delta->removed);
 }
 
 static void step_fleet(struct agent *agent, int64_t now)
@@ -283,7 +304,7 @@ static void step_fleet(struct agent *agent, int64_t now)
 	/* Before the event: who hears of a change and asks must see it. After a restart the first
 	 * view is what was kept, and no change. */
 	if (result == 1 || !agent->status.ready)
-		agent->view_changed(agent->view_data);
+		agent->view_changed(agent->view_data, agent->status.ready ? &delta : NULL);
 	agent->status_stale |= !agent->status.ready;
 	agent->status.ready = true;
 	/* Also while as many are held as before: they may be others. */
@@ -291,7 +312,8 @@ static void step_fleet(struct agent *agent, int64_t now)
 	if (result == 1 || agent->doubts_stale)
 		files_state_changed(agent, now);
 	if (result == 1) {
-		agent->rules_stale = true;
+		note_stale(agent, &delta);
+		state_note(&agent->fleet_changes, &delta);
 		post_delta(agent, &delta);
 	}
 	fleet_delta_clear(&delta);
@@ -313,7 +335,7 @@ static void applied(struct agent *agent, const struct engine_report *report)
 	struct status *status = &agent->status;
 	struct neti_event *event;
 
-	agent->rules_stale = false;
+	agent->stale = (struct stale){ 0 };
 	files_state_changed(agent, clock_now());
 	agent->failures = 0;
 	status->peers = agent->applier.applied->n_peers;
@@ -337,21 +359,51 @@ static void applied(struct agent *agent, const struct engine_report *report)
 	events_post(agent->events, event);
 }
 
+/* Few members of many: the ruleset is neither built again nor compared. */
+static int apply_members(struct agent *agent, struct engine_report *ret, struct error *error)
+{
+	struct stale *stale = &agent->stale;
+	size_t n = stale->n > 0;
+
+	if (stale->whole) {
+		changes_void(&agent->ruleset_changes);
+		return -ESTALE;
+	}
+	address_sort(stale->overlays, stale->n);
+	for (size_t i = 1; i < stale->n; i++)
+		if (!address_equal(&stale->overlays[n - 1], &stale->overlays[i]))
+			stale->overlays[n++] = stale->overlays[i];
+	stale->n = n;
+	return applier_follow(&agent->applier, &agent->fleet_settings, agent->self,
+		fleet_members(agent->fleet), stale->overlays, n, &agent->ruleset_changes, ret,
+		error);
+}
+
+static int apply_all(struct agent *agent, struct engine_report *ret, struct error *error)
+{
+	struct ruleset *wanted;
+	int result;
+
+	if (ruleset_build(&wanted, &agent->settings->policy, &agent->fleet_settings, agent->self,
+		    fleet_members(agent->fleet), &agent->own) < 0)
+		return error_memory(error);
+	result = applier_apply(&agent->applier, &agent->fleet_settings, wanted, ret, error);
+	if (result < 0)
+		ruleset_free(wanted);
+	return result;
+}
+
 static void apply_rules(struct agent *agent, int64_t now)
 {
 	struct engine_report report = { 0 };
-	struct ruleset *wanted;
 	struct error error;
+	int result = apply_members(agent, &report, &error);
 
-	if (ruleset_build(&wanted, &agent->settings->policy, &agent->fleet_settings, agent->self,
-		    fleet_members(agent->fleet), &agent->own) < 0) {
-		error_memory(&error);
+	if (result == -ESTALE)
+		result = apply_all(agent, &report, &error);
+	if (result < 0) {
 		kernel_failed(agent, &error, now);
-		return;
-	}
-	if (applier_apply(&agent->applier, &agent->fleet_settings, wanted, &report, &error) < 0) {
-		ruleset_free(wanted);
-		kernel_failed(agent, &error, now);
+		agent->stale.whole = true;
 	} else {
 		applied(agent, &report);
 		agent->check_due = now + CHECK_MS;
@@ -422,7 +474,7 @@ static void check_rules(struct agent *agent, int64_t now)
 	agent->check_due = now + CHECK_MS;
 	agent->checked_at = now;
 	if (result < 0) {
-		agent->rules_stale = true;
+		agent_rules_stale(agent);
 		kernel_failed(agent, &error, now);
 	} else if (result == 1) {
 		shorten(&diff);
@@ -446,7 +498,7 @@ static void ask_addresses(struct agent *agent, int64_t now)
 
 static bool may_apply(const struct agent *agent)
 {
-	return agent->options.rules && agent->rules_stale && agent->status.ready;
+	return agent->options.rules && agent->stale.rules && agent->status.ready;
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -174,7 +174,7 @@ static void on_fleet(void *data, const struct fleet_settings *settings)
 	agent->applier.accepted |=
 		agent->fleet && settings->accepted > agent->fleet_settings.accepted;
 	agent->fleet_settings = *settings;
-	agent->rules_stale = true;
+	agent_rules_stale(agent);
 	check_overlay(agent);
 	if (agent->fleet)
 		fleet_configure(agent->fleet, settings);
@@ -220,6 +220,8 @@ static int on_joined(void *data, const struct member *self)
 
 	if (member_new(&copy, self) < 0)
 		return -ENOMEM;
+	if (!member_same(copy, agent->self))
+		agent_rules_stale(agent);
 	member_unref(agent->self);
 	agent->self = copy;
 	agent->status.id = copy->id;

@@ -66,7 +66,7 @@ int sessions_save(const char *state_dir, const uint64_t *sessions, size_t n, str
 	for (size_t i = 0; i < n; i++)
 		buffer_print(&body, "%" PRIx64 "\n", sessions[i]);
 	result = buffer_result(&body) < 0 ? error_memory(error) :
-					    sealed_file_write(state_dir, NAME, &body, error);
+					    sealed_file_write(state_dir, NAME, &body, NULL, error);
 	buffer_clear(&body);
 	return result;
 }

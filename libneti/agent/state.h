@@ -5,11 +5,14 @@
  * The fleet that the kernel was made to hold last, in state_dir: a restarted agent counts removals
  * against it.
  */
-#include "fleet/fleet_settings.h"
-#include "fleet/member.h"
+#include "base/sealed_file.h"
+#include "fleet/fleet.h"
 
 int state_save(const char *state_dir, const struct fleet_settings *fleet,
-	const struct member_list *members, struct error *error);
+	const struct member_list *members, struct changes *changes, struct error *error);
+/* What the view has become since then. Errors: sealed_file_append(). */
+void state_note(struct changes *changes, const struct fleet_delta *delta);
+int state_append(const char *state_dir, struct changes *changes, struct error *error);
 /* -ENOENT when there is none; -EBADMSG when it is torn, foreign or newer: the sentence names it. */
 int state_load(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error);

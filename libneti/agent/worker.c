@@ -43,13 +43,28 @@ static void post_message(void *data, enum neti_log_level level, const char *text
 	events_post(data, event);
 }
 
+static bool patch_members(struct worker *worker, const struct fleet_delta *delta)
+{
+	bool patched;
+
+	if (!delta || delta->partial || worker->view_stale ||
+		fleet_delta_size(delta) > FLEET_VIEW_PATCH_MAX)
+		return false;
+	pthread_mutex_lock(&worker->mutex);
+	patched = worker->ready && fleet_view_patch(&worker->members, delta) == 0;
+	pthread_mutex_unlock(&worker->mutex);
+	return patched;
+}
+
 /* The view changed: what neti_agent_members() gives from now on. */
-static void publish_members(void *data)
+static void publish_members(void *data, const struct fleet_delta *delta)
 {
 	struct worker *worker = data;
 	const struct member_list *view = fleet_members(worker->agent.fleet);
 	struct member_list fresh = { 0 }, old;
 
+	if (patch_members(worker, delta))
+		return;
 	for (size_t i = 0; i < view->length; i++)
 		if (member_list_add(&fresh, view->items[i]) < 0)
 			goto later;
@@ -109,7 +124,7 @@ static void *run(void *data)
 		registry_process(agent->registry);
 		reconcile_turn(agent, now, &due);
 		if (worker->view_stale)
-			publish_members(worker);
+			publish_members(worker, NULL);
 		fds[2].fd = reconcile_descriptor(agent);
 		poll(fds, 3, wait_time(due, clock_now()));
 	}

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "engine/host_networks.h"
 #include "ruleset/ruleset_file.h"
+#include "ruleset/ruleset_text.h"
 #include "settings/identity.h"
 
 /* Takes what was made over, also when it fails. */
@@ -122,7 +123,7 @@ NETI_EXPORT int neti_ruleset_save(const struct neti_ruleset *ruleset, const char
 	int result = file_make_folder(folder, &error);
 
 	if (result == 0)
-		result = ruleset_file_save(folder, ruleset->ruleset, &error);
+		result = ruleset_file_save(folder, ruleset->ruleset, NULL, &error);
 	return result < 0 ? context_fail(ruleset->context, &error) : 0;
 }
 
@@ -191,24 +192,6 @@ NETI_EXPORT int neti_ruleset_print(const struct neti_ruleset *ruleset, char **re
 	return context_fail(ruleset->context, &error);
 }
 
-static void print_peers(struct buffer *text, char sign, const struct address *peers, size_t n)
-{
-	char address[ADDRESS_TEXT_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		buffer_print(text, "%c peer %s\n", sign, address_format(&peers[i], address));
-}
-
-static void print_paths(struct buffer *text, char sign, const struct path *paths, size_t n)
-{
-	char overlay[ADDRESS_TEXT_MAX], target[ADDRESS_TEXT_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		buffer_print(text, "%c path %s to %s\n", sign,
-			address_format(&paths[i].overlay, overlay),
-			address_format(&paths[i].target, target));
-}
-
 NETI_EXPORT int neti_ruleset_diff(const struct neti_ruleset *from, const struct neti_ruleset *to,
 	char **ret_text)
 {
@@ -222,13 +205,7 @@ NETI_EXPORT int neti_ruleset_diff(const struct neti_ruleset *from, const struct 
 	if (ruleset_diff(&diff, from ? from->ruleset : NULL, to ? to->ruleset : NULL) < 0)
 		return context_fail_memory(context);
 	changed = !ruleset_diff_empty(&diff);
-	print_peers(&text, '-', diff.peers_removed, diff.n_peers_removed);
-	print_peers(&text, '+', diff.peers_added, diff.n_peers_added);
-	print_paths(&text, '-', diff.paths_removed, diff.n_paths_removed);
-	print_paths(&text, '+', diff.paths_added, diff.n_paths_added);
-	print_paths(&text, '~', diff.paths_changed, diff.n_paths_changed);
-	if (diff.policy_changed)
-		buffer_print(&text, "~ policy\n");
+	ruleset_diff_print(&diff, &text);
 	ruleset_diff_clear(&diff);
 	result = steal_text(context, &text, ret_text);
 	return result < 0 ? result : changed;

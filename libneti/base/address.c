@@ -53,9 +53,26 @@ void address_sort(struct address *list, size_t n)
 		qsort(list, n, sizeof(*list), compare_addresses);
 }
 
+size_t address_index(const struct address *address, const struct address *sorted, size_t n)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (address_compare(&sorted[middle], address) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool address_is_among(const struct address *address, const struct address *sorted, size_t n)
 {
-	return n && bsearch(address, sorted, n, sizeof(*sorted), compare_addresses);
+	size_t i = address_index(address, sorted, n);
+
+	return i < n && address_equal(&sorted[i], address);
 }
 
 bool address_is_set(const struct address *address)

@@ -28,6 +28,8 @@ int address_compare(const struct address *a, const struct address *b);
 bool address_equal(const struct address *a, const struct address *b);
 /* By address_compare(). */
 void address_sort(struct address *list, size_t n);
+/* Of the first that is not below it. */
+size_t address_index(const struct address *address, const struct address *sorted, size_t n);
 bool address_is_among(const struct address *address, const struct address *sorted, size_t n);
 bool address_is_set(const struct address *address);
 unsigned address_bits(const struct address *address); /* 32 or 128 */

@@ -25,3 +25,18 @@ int array_reserve(void *items, size_t *size, size_t needed, size_t item_size)
 	*size = fresh_size;
 	return 0;
 }
+
+void array_insert(void *items, size_t item_size, size_t n, size_t i, const void *item)
+{
+	char *at = (char *)items + i * item_size;
+
+	memmove(at + item_size, at, (n - i) * item_size);
+	memcpy(at, item, item_size);
+}
+
+void array_remove(void *items, size_t item_size, size_t n, size_t i)
+{
+	char *at = (char *)items + i * item_size;
+
+	memmove(at, at + item_size, (n - i - 1) * item_size);
+}

@@ -11,5 +11,8 @@
 	array_reserve(&(items), &(size), needed, sizeof(*(items)))
 
 int array_reserve(void *items, size_t *size, size_t needed, size_t item_size);
+/* One item of n more, for which there is room, or one less. */
+void array_insert(void *items, size_t item_size, size_t n, size_t i, const void *item);
+void array_remove(void *items, size_t item_size, size_t n, size_t i);
 
 #endif

@@ -290,6 +290,23 @@ int file_replace_nosync(const char *folder, const char *name, const char *text, 
 	return replace(folder, name, text, length, MODE_PUBLIC, error);
 }
 
+int file_append(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error)
+{
+	char path[PATH_MAX];
+	int result = path_of(folder, name, path, error);
+	int fd = result < 0 ? result : file_open(path, O_WRONLY | O_APPEND | O_CREAT, MODE_PRIVATE);
+
+	if (result < 0)
+		return result;
+	if (fd < 0)
+		return fail_with(error, fd, "cannot write", path);
+	if (write_all(fd, text, length, true) < 0)
+		result = fail(error, "cannot write", path);
+	close(fd);
+	return result;
+}
+
 int file_remove(const char *folder, const char *name, struct error *error)
 {
 	char path[PATH_MAX];

@@ -33,6 +33,9 @@ int file_replace(const char *folder, const char *name, const char *text, size_t 
  * synced, so that it waits for no disk. */
 int file_replace_nosync(const char *folder, const char *name, const char *text, size_t length,
 	struct error *error);
+/* Behind what is there, and synced; after a failure perhaps a part of it. */
+int file_append(const char *folder, const char *name, const char *text, size_t length,
+	struct error *error);
 /* Removes what writers left behind that were killed before they could rename it: of the file of that
  * name, or of all in the folder (NULL). What a living one writes stays. */
 void file_sweep(const char *folder, const char *name);

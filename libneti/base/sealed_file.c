@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A line that says what the file is and what its bytes add up to, then the body.
+ * A line that says what the file is and what its bytes add up to, then the body. Beside it records of
+ * changes, each with the checksum of the file that it counts with; what is torn ends them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "sealed_file.h"
 
 #define VERSION 1
+#define HEAD "neti-state %d %016" PRIx64 "\n"
+#define HEAD_SCAN "neti-state %d %" SCNx64 "\n"
+#define CHANGES_HEAD "neti-changes %016" PRIx64 " %016" PRIx64 " %zu\n"
+#define CHANGES_HEAD_SCAN "neti-changes %" SCNx64 " %" SCNx64 " %zu%n"
+#define CHANGES_MAX                                                                                \
+	1024 /* more than that, and the file is written whole: what has to be read is bounded */
 
 /* FNV-1a, 64 bits: it has to notice a torn file, not an enemy. */
 static uint64_t checksum(const char *bytes, size_t length)
@@ -22,20 +33,124 @@ static uint64_t checksum(const char *bytes, size_t length)
 	return sum;
 }
 
+static const char *beside_of(const char *name, char beside[NAME_MAX])
+{
+	snprintf(beside, NAME_MAX, "%s.changes", name);
+	return beside;
+}
+
+void changes_count(struct changes *changes, size_t n)
+{
+	changes->n += n;
+	if (changes->n > CHANGES_MAX)
+		changes_void(changes);
+}
+
+bool changes_suffice(const struct changes *changes)
+{
+	return changes->seal && buffer_result(&changes->lines) == 0;
+}
+
+void changes_void(struct changes *changes)
+{
+	buffer_clear(&changes->lines);
+	*changes = (struct changes){ 0 };
+}
+
+/* Changes of an older file shall not lie about when this one is there: they would count, were it the
+ * same as then. */
 int sealed_file_write(const char *folder, const char *name, const struct buffer *body,
+	struct changes *changes, struct error *error)
+{
+	uint64_t seal = checksum(buffer_text(body), body->length);
+	char beside[NAME_MAX];
+	struct buffer text = { 0 };
+	int result = file_remove(folder, beside_of(name, beside), error);
+
+	buffer_print(&text, HEAD, VERSION, seal);
+	buffer_append(&text, buffer_text(body), body->length);
+	if (result == 0)
+		result = buffer_result(&text) < 0 ?
+				 error_memory(error) :
+				 file_replace(folder, name, text.text, text.length, error);
+	buffer_clear(&text);
+	if (changes) {
+		changes_void(changes);
+		changes->seal = result == 0 ? seal : 0;
+	}
+	return result;
+}
+
+/* The seal of the file as it is now, 0 when that cannot be told. */
+static uint64_t read_seal(const char *folder, const char *name)
+{
+	char path[PATH_MAX], head[64] = "";
+	uint64_t seal = 0;
+	int version, fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = file_open(path, O_RDONLY, 0);
+	if (fd < 0)
+		return 0;
+	if (read(fd, head, sizeof(head) - 1) < 0 || sscanf(head, HEAD_SCAN, &version, &seal) != 2)
+		seal = 0;
+	close(fd);
+	return seal;
+}
+
+int sealed_file_append(const char *folder, const char *name, struct changes *changes,
 	struct error *error)
 {
-	struct buffer text = { 0 };
-	int result;
+	struct buffer text = { 0 }, *lines = &changes->lines;
+	char beside[NAME_MAX];
+	int result = 0;
 
-	buffer_print(&text, "neti-state %d %016" PRIx64 "\n", VERSION,
-		checksum(buffer_text(body), body->length));
-	buffer_append(&text, buffer_text(body), body->length);
-	result = buffer_result(&text) < 0 ?
-			 error_memory(error) :
-			 file_replace(folder, name, text.text, text.length, error);
+	if (lines->length == 0)
+		return 0;
+	buffer_print(&text, CHANGES_HEAD, changes->seal,
+		checksum(buffer_text(lines), lines->length), lines->length);
+	buffer_append(&text, buffer_text(lines), lines->length);
+	if (read_seal(folder, name) != changes->seal)
+		result = error_set(error, -ESTALE, NETI_REASON_SYSTEM,
+			"%s/%s is not as it was written", folder, name);
+	else if (buffer_result(&text) < 0)
+		result = error_memory(error);
+	if (result == 0)
+		result =
+			file_append(folder, beside_of(name, beside), text.text, text.length, error);
 	buffer_clear(&text);
+	if (result < 0)
+		changes_void(changes);
+	else
+		buffer_clear(lines);
 	return result;
+}
+
+int sealed_file_read_changes(const char *folder, const char *name, const char *text,
+	struct buffer *ret, struct error *error)
+{
+	uint64_t seal = 0, of, sum;
+	char beside[NAME_MAX], *all = NULL, *at;
+	size_t left, length;
+	int version, head = 0, result;
+
+	result = file_read(folder, beside_of(name, beside), &all, &left, error);
+	if (result == -ENOENT || sscanf(text, HEAD_SCAN, &version, &seal) != 2) {
+		free(all);
+		return 0;
+	}
+	for (at = all; result == 0 && left > 0; at += length, left -= length) {
+		if (sscanf(at, CHANGES_HEAD_SCAN, &of, &sum, &length, &head) != 3 || of != seal ||
+			at[head] != '\n')
+			break;
+		at += head + 1;
+		left -= (size_t)head + 1;
+		if (length > left || checksum(at, length) != sum)
+			break;
+		buffer_append(ret, at, length);
+	}
+	free(all);
+	return result < 0 ? result : buffer_result(ret) < 0 ? error_memory(error) : 0;
 }
 
 int sealed_file_ignored(const char *folder, const char *name, const char *why, struct error *error)
@@ -51,7 +166,7 @@ static int check_head(const char *folder, const char *name, char *text, size_t l
 	uint64_t sum;
 	int version;
 
-	if (!newline || sscanf(text, "neti-state %d %" SCNx64 "\n", &version, &sum) != 2)
+	if (!newline || sscanf(text, HEAD_SCAN, &version, &sum) != 2)
 		return sealed_file_ignored(folder, name, "it is not a state file of Neti", error);
 	if (version != VERSION)
 		return sealed_file_ignored(folder, name, "another version of Neti wrote it", error);

@@ -183,8 +183,9 @@ static int check_families(const struct ruleset *wanted, const struct ruleset_dif
 static int write_paths(struct engine_work *work, struct error *error)
 {
 	struct engine *engine = work->engine;
-	struct forget forget = { work->from, work->to, engine->flows_unknown ? NULL : work->diff,
-		&engine->line };
+	/* What is changed in place is of one policy. */
+	struct forget forget = { work->diff && !work->from ? work->to : work->from, work->to,
+		engine->flows_unknown ? NULL : work->diff, &engine->line };
 	struct error failed;
 	int r = engine->kind->paths->write(work, error);
 
@@ -315,7 +316,7 @@ static double now(void)
 static bool engine_is_held(struct engine *engine, const struct ruleset *wanted)
 {
 	return engine->alone && !engine->flows_unknown && engine->kind->holds &&
-	       engine->kind->holds(engine, wanted);
+	       engine->kind->holds(engine, wanted->serial);
 }
 
 int engine_apply(struct engine *engine, const struct ruleset *wanted, struct engine_report *ret,
@@ -343,6 +344,11 @@ int engine_change(struct engine *engine, const struct ruleset *from, const struc
 	if (ret)
 		*ret = report;
 	return r;
+}
+
+bool engine_changes_in_place(const struct engine *engine)
+{
+	return engine->kind->changes_in_place;
 }
 
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,

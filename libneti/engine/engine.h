@@ -47,9 +47,11 @@ int engine_apply(struct engine *engine, const struct ruleset *wanted, struct eng
  * -ESTALE when the kernel turns out to hold something else: apply. */
 int engine_update(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
 	struct engine_report *ret, struct error *error);
-/* The same with the difference of the two, which then need not be looked for. */
+/* The same with the difference of the two, which then need not be looked for. from: NULL when it was
+ * changed in place, which not every engine can do with. */
 int engine_change(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
 	const struct ruleset_diff *diff, struct engine_report *ret, struct error *error);
+bool engine_changes_in_place(const struct engine *engine);
 /* Writes the difference between kernel and ruleset as a diff ("-" in the kernel, "+" wanted), in
  * the engine's own words. 0 equal, 1 different. Changes nothing. wanted may be NULL: nothing of
  * Neti is wanted. */

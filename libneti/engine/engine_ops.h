@@ -12,7 +12,8 @@
 /* One pass from what the kernel holds to what is wanted. */
 struct engine_work {
 	struct engine *engine;
-	const struct ruleset *from; /* what the kernel is known to hold; NULL: anything */
+	/* What the kernel is known to hold; NULL: anything, or what "to" is without "diff". */
+	const struct ruleset *from;
 	const struct ruleset *to;
 	/* Of the two, when only members came, moved or went, so that all else is left alone: -ESTALE
 	 * when the kernel holds another state. NULL: all of it is compared with the kernel. */
@@ -57,8 +58,9 @@ struct engine_kind {
 	size_t size; /* of the engine's own struct, which begins with struct engine */
 	/* -EPROTONOSUPPORT: this kernel lacks what it needs. */
 	int (*open)(struct engine *engine, struct error *error);
-	/* Whether the kernel is known to hold exactly this, without a look at all of it. May be NULL. */
-	bool (*holds)(struct engine *engine, const struct ruleset *wanted);
+	/* Whether the kernel is known to hold exactly the ruleset of that serial, without a look at all
+	 * of it. May be NULL. */
+	bool (*holds)(struct engine *engine, uint64_t serial);
 	/* As in engine.h; all three may be NULL. */
 	int (*descriptor)(struct engine *engine);
 	int (*hear)(struct engine *engine, struct engine_heard *ret);
@@ -68,6 +70,7 @@ struct engine_kind {
 	/* 1, with the reason: these rules must not be exchanged for another engine's on its own
 	 * account, for members would be refused then. NULL: never. */
 	int (*stays)(struct error *reason);
+	bool changes_in_place; /* a difference is enough, without what was before */
 	const struct engine_filter *filter;
 	const struct engine_paths *paths;
 };

@@ -11,7 +11,6 @@
 #include "slot.h"
 #include "view.h"
 
-#define PATCH_MAX 64 /* changes put into the view one by one */
 /* Removals count as at once when their members vanished within so long, also where the removal
  * delay is shorter: the sessions of hosts that lose the registry together end one after another,
  * a third of the time-out and a tick apart. */
@@ -132,11 +131,12 @@ void fleet_seed_doubts(struct fleet *fleet, const struct member_list *held,
 
 		for (size_t n = 0; n < shard->length; n++) {
 			struct slot *slot = &shard->slots[n];
-			bool was_held = slot->shown && fleet_view_has(held, slot->shown);
+			bool was_held = slot->shown && fleet_view_find(held, &slot->shown->overlay);
 
 			slot->held = was_held && !accepted;
 			slot->accepted = was_held && accepted;
-			slot->doubted = slot->shown && fleet_view_has(doubted, slot->shown);
+			slot->doubted =
+				slot->shown && fleet_view_find(doubted, &slot->shown->overlay);
 		}
 		count_removals(shard);
 	}
@@ -373,7 +373,7 @@ static int rebuild_view(struct fleet *fleet)
 	return 0;
 }
 
-static size_t delta_size(const struct fleet_delta *delta)
+size_t fleet_delta_size(const struct fleet_delta *delta)
 {
 	return delta->added.length + delta->moved.length + delta->removed.length;
 }
@@ -382,7 +382,7 @@ static int update_view(struct fleet *fleet, const struct fleet_delta *delta, boo
 {
 	int result;
 
-	if (was_stale || delta_size(delta) > PATCH_MAX)
+	if (was_stale || fleet_delta_size(delta) > FLEET_VIEW_PATCH_MAX)
 		return rebuild_view(fleet);
 	result = fleet_view_patch(&fleet->view, delta);
 	fleet->stale = result < 0;
@@ -402,7 +402,7 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 	for (unsigned i = 0; i < fleet->n_shards && result == 0; i++)
 		if (fleet->shards[i].pending)
 			result = step_shard(fleet, &fleet->shards[i], &step);
-	fleet->stale |= delta_size(&delta) > 0;
+	fleet->stale |= fleet_delta_size(&delta) > 0;
 	changed = fleet->stale;
 	if (result == 0 && changed)
 		result = update_view(fleet, &delta, was_stale);
@@ -410,6 +410,7 @@ int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_
 		fleet_delta_clear(&delta);
 		return result;
 	}
+	delta.partial = was_stale;
 	*ret = delta;
 	*ret_next = step.next;
 	return changed;

@@ -33,6 +33,7 @@ struct fleet_delta {
 	struct member_list added;   /* new members */
 	struct member_list moved;   /* same overlay address, other id, network or addresses */
 	struct member_list removed; /* as they were */
+	bool partial;		    /* the view changed in more than these, for want of memory */
 };
 
 int fleet_new(struct fleet **ret, const struct fleet_settings *settings);
@@ -64,6 +65,7 @@ bool fleet_ready(const struct fleet *fleet);
  * call again, or -1. After -ENOMEM a later step makes the view whole, with a delta that is not.
  */
 int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next);
+size_t fleet_delta_size(const struct fleet_delta *delta);
 void fleet_delta_clear(struct fleet_delta *delta);
 /* The view: sorted by overlay address; valid until the next step. */
 const struct member_list *fleet_members(const struct fleet *fleet);

@@ -6,8 +6,10 @@
  */
 #include "fleet.h"
 
-/* Whether its overlay address is in it. */
-bool fleet_view_has(const struct member_list *view, const struct member *member);
+#define FLEET_VIEW_PATCH_MAX 64 /* more changes than that, and the list is made anew */
+
+/* Who has the overlay address, or NULL. */
+const struct member *fleet_view_find(const struct member_list *view, const struct address *overlay);
 /* -ENOMEM: the view is to be made anew. */
 int fleet_view_patch(struct member_list *view, const struct fleet_delta *delta);
 

@@ -7,29 +7,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "road.h"
 #include "ruleset.h"
 
-/* Where a member is reached from here, and from where it is seen: unset when nowhere. */
-static struct address road_to(const struct fleet_settings *fleet, const struct member *self,
-	const struct member *member)
+struct address road_to(const struct prefix *overlay, const struct fleet_settings *fleet,
+	const struct member *self, const struct member *member)
 {
+	struct address road = member->public_address;
+
 	if (strcmp(member->network, self->network) == 0 ||
 		fleet_settings_peered(fleet, member->network, self->network))
-		return member->private_address;
-	return member->public_address;
+		road = member->private_address;
+	/* A road of another family than the overlay is none: no engine could take it. */
+	if (road.family != overlay->address.family || !prefix_contains(overlay, &member->overlay))
+		road = (struct address){ 0 };
+	return road;
 }
 
-static size_t sort_addresses(struct address *addresses, size_t n)
+/* Each of them once. */
+static void sort_peers(struct ruleset *ruleset)
 {
-	size_t kept = 0;
+	struct address *peers = ruleset->peers;
+	size_t n = ruleset->n_peers > 0;
 
-	if (n == 0)
-		return 0;
-	address_sort(addresses, n);
-	for (size_t i = 1; i < n; i++)
-		if (!address_equal(&addresses[kept], &addresses[i]))
-			addresses[++kept] = addresses[i];
-	return kept + 1;
+	address_sort(peers, ruleset->n_peers);
+	for (size_t i = 0; i < ruleset->n_peers; i++) {
+		if (!address_equal(&peers[n - 1], &peers[i]))
+			peers[n++] = peers[i];
+		if (ruleset->uses)
+			ruleset->uses[n - 1]++;
+	}
+	ruleset->n_peers = n;
 }
 
 static bool is_own(const struct ruleset *ruleset, const struct address *overlay)
@@ -43,11 +51,9 @@ static bool is_own(const struct ruleset *ruleset, const struct address *overlay)
 static void add_member(struct ruleset *ruleset, const struct fleet_settings *fleet,
 	const struct member *self, const struct member *member)
 {
-	struct address road = road_to(fleet, self, member);
+	struct address road = road_to(&ruleset->overlay, fleet, self, member);
 
-	/* A road of another family than the overlay is none: no engine could take it. */
-	if (road.family != ruleset->overlay.address.family ||
-		!prefix_contains(&ruleset->overlay, &member->overlay))
+	if (!address_is_set(&road))
 		return;
 	if (!is_own(ruleset, &member->overlay))
 		ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
@@ -73,7 +79,9 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	ruleset->overlay = fleet->overlay_subnet;
 	ruleset->paths = calloc(members->length + 1, sizeof(*ruleset->paths));
 	ruleset->peers = calloc(members->length + 1, sizeof(*ruleset->peers));
-	if (!ruleset->paths || !ruleset->peers || policy_copy(&ruleset->policy, policy) < 0 ||
+	ruleset->uses = calloc(members->length + 1, sizeof(*ruleset->uses));
+	if (!ruleset->paths || !ruleset->peers || !ruleset->uses ||
+		policy_copy(&ruleset->policy, policy) < 0 ||
 		prefix_list_copy(&ruleset->own, own) < 0) {
 		ruleset_free(ruleset);
 		return -ENOMEM;
@@ -81,7 +89,7 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	for (size_t i = 0; i < members->length; i++)
 		if (i == 0 || member_compare_overlay(members->items[i - 1], members->items[i]) != 0)
 			add_member(ruleset, fleet, self, members->items[i]);
-	ruleset->n_peers = sort_addresses(ruleset->peers, ruleset->n_peers);
+	sort_peers(ruleset);
 	ruleset->serial = ruleset_new_serial();
 	*ret = ruleset;
 	return 0;
@@ -107,9 +115,12 @@ int ruleset_add_peers(struct ruleset *ruleset, const struct address *peers, size
 		return -ENOMEM;
 	if (n)
 		memcpy(all + ruleset->n_peers, peers, n * sizeof(*peers));
+	free(ruleset->uses);
+	ruleset->uses = NULL;
 	ruleset->peers = all;
+	ruleset->n_peers += n;
 	ruleset->serial = ruleset_new_serial();
-	ruleset->n_peers = sort_addresses(all, ruleset->n_peers + n);
+	sort_peers(ruleset);
 	return 0;
 }
 
@@ -119,6 +130,7 @@ struct ruleset *ruleset_free(struct ruleset *ruleset)
 		return NULL;
 	free(ruleset->paths);
 	free(ruleset->peers);
+	free(ruleset->uses);
 	policy_clear(&ruleset->policy);
 	prefix_list_clear(&ruleset->own);
 	free(ruleset);
@@ -202,7 +214,7 @@ static int diff_paths(struct ruleset_diff *diff, const struct ruleset *from,
 int ruleset_diff(struct ruleset_diff *ret, const struct ruleset *from, const struct ruleset *to)
 {
 	static const struct ruleset nothing;
-	struct ruleset_diff diff = { 0 };
+	struct ruleset_diff diff = { .before = from ? from->serial : 0 };
 
 	from = from ? from : &nothing;
 	to = to ? to : &nothing;

@@ -22,6 +22,7 @@ struct ruleset {
 	size_t n_paths;
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
+	unsigned *uses; /* of each peer: how many members are seen from it; NULL: not counted */
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
 	uint64_t serial;      /* rulesets of one serial are equal; 0: nothing is known */
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has
@@ -35,6 +36,7 @@ struct ruleset_diff {
 	struct path *paths_added, *paths_removed, *paths_changed; /* changed: the new path */
 	size_t n_paths_added, n_paths_removed, n_paths_changed;
 	bool policy_changed; /* policy, overlay subnet or own networks */
+	uint64_t before;     /* the serial of the first of the two */
 };
 
 /*
@@ -49,6 +51,15 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 /* The host's policy alone: no peers, and the whole overlay left to the host. */
 int ruleset_build_policy(struct ruleset **ret, const struct policy *policy,
 	const struct prefix *overlay);
+/*
+ * Changes in place what was built of the same fleet, settings and host, for members that came, moved
+ * or went: those at the overlay addresses, which are sorted; and tells the difference. Costs what
+ * they are, not what the fleet is. -ESTALE: it has to be built anew, nothing was changed. After
+ * -ENOMEM it is of no use any more.
+ */
+int ruleset_revise(struct ruleset *ruleset, const struct fleet_settings *fleet,
+	const struct member *self, const struct member_list *members,
+	const struct address *overlays, size_t n, struct ruleset_diff *ret);
 uint64_t ruleset_new_serial(void);
 int ruleset_add_peers(struct ruleset *ruleset, const struct address *peers, size_t n); /* -ENOMEM */
 struct ruleset *ruleset_free(struct ruleset *ruleset);

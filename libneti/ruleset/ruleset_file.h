@@ -4,12 +4,16 @@
 /*
  * The ruleset that the kernel was made to hold last, in state_dir.
  */
+#include "base/sealed_file.h"
 #include "ruleset.h"
 #include "settings/settings.h"
 
 /* The last good ruleset, for "apply --from-state" at boot. -ENOENT when there is none;
  * -EBADMSG when it is torn, foreign or newer: the sentence names it. */
-int ruleset_file_save(const char *state_dir, const struct ruleset *ruleset, struct error *error);
+int ruleset_file_save(const char *state_dir, const struct ruleset *ruleset, struct changes *changes,
+	struct error *error);
+/* The lines of ruleset_diff_print(), since then. Errors: sealed_file_append(). */
+int ruleset_file_append(const char *state_dir, struct changes *changes, struct error *error);
 int ruleset_file_load(const char *state_dir, struct ruleset **ret, struct error *error);
 /* From now on there is none to put up again, and a boot leaves the host as it is. */
 int ruleset_file_forget(const char *state_dir, struct error *error);

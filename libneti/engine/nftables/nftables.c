@@ -174,13 +174,13 @@ static void note_held(struct nftables *nftables, uint64_t serial, uint32_t befor
 	}
 }
 
-static bool holds(struct engine *engine, const struct ruleset *wanted)
+static bool holds(struct engine *engine, uint64_t serial)
 {
 	struct nftables *nftables = (struct nftables *)engine;
 	uint32_t now;
 
 	events_read(nftables, 0);
-	return nftables->held && nftables->held == wanted->serial &&
+	return nftables->held && nftables->held == serial &&
 	       kernel_generation(&nftables->engine.line, &now) == 0 &&
 	       now == nftables->generation && nftables->place == nftables->engine.line.place;
 }
@@ -242,7 +242,7 @@ static int write_members(struct engine_work *work, struct error *error)
 {
 	struct nftables *nftables = (struct nftables *)work->engine;
 	struct transaction transaction = { 0 };
-	bool known = holds(work->engine, work->from);
+	bool known = holds(work->engine, work->diff->before);
 	size_t entries;
 	int r;
 
@@ -583,6 +583,7 @@ const struct engine_kind nftables_engine = {
 	.descriptor = descriptor,
 	.hear = hear,
 	.close = nftables_close,
+	.changes_in_place = true,
 	.filter = &filter,
 	.paths = &paths,
 };

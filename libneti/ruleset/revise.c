@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Changes a ruleset as a few members of a large fleet change.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "fleet/view.h"
+#include "road.h"
+
+struct revision {
+	struct ruleset *ruleset;
+	struct ruleset_diff *diff; /* with room for all */
+	struct address *left;	   /* by members: dropped last, for another one may have taken it */
+	size_t n_left;
+};
+
+static void take_peer(struct revision *revision, const struct address *peer)
+{
+	struct ruleset *ruleset = revision->ruleset;
+	size_t i = address_index(peer, ruleset->peers, ruleset->n_peers);
+	const unsigned one = 1;
+
+	if (i < ruleset->n_peers && address_equal(&ruleset->peers[i], peer)) {
+		ruleset->uses[i]++;
+		return;
+	}
+	array_insert(ruleset->peers, sizeof(*peer), ruleset->n_peers, i, peer);
+	array_insert(ruleset->uses, sizeof(one), ruleset->n_peers++, i, &one);
+	revision->diff->peers_added[revision->diff->n_peers_added++] = *peer;
+}
+
+static void drop_peer(struct revision *revision, const struct address *peer)
+{
+	struct ruleset *ruleset = revision->ruleset;
+	size_t i = address_index(peer, ruleset->peers, ruleset->n_peers);
+
+	if (--ruleset->uses[i] > 0)
+		return;
+	array_remove(ruleset->peers, sizeof(*peer), ruleset->n_peers, i);
+	array_remove(ruleset->uses, sizeof(*ruleset->uses), ruleset->n_peers--, i);
+	revision->diff->peers_removed[revision->diff->n_peers_removed++] = *peer;
+}
+
+static void move_path(struct revision *revision, const struct address *overlay,
+	const struct address *road)
+{
+	struct ruleset *ruleset = revision->ruleset;
+	struct ruleset_diff *diff = revision->diff;
+	size_t i = ruleset_path_index(ruleset, overlay);
+	struct path *at = &ruleset->paths[i], path = { *overlay, *road };
+	bool there = i < ruleset->n_paths && address_equal(&at->overlay, overlay);
+	bool wanted = address_is_set(road);
+
+	if (there ? wanted && address_equal(&at->target, road) : !wanted)
+		return;
+	if (there)
+		revision->left[revision->n_left++] = at->target;
+	if (wanted)
+		take_peer(revision, road);
+	if (there && wanted) {
+		diff->paths_changed[diff->n_paths_changed++] = path;
+		*at = path;
+	} else if (wanted) {
+		diff->paths_added[diff->n_paths_added++] = path;
+		array_insert(ruleset->paths, sizeof(path), ruleset->n_paths++, i, &path);
+	} else {
+		diff->paths_removed[diff->n_paths_removed++] = *at;
+		array_remove(ruleset->paths, sizeof(path), ruleset->n_paths--, i);
+	}
+}
+
+static int make_room(struct ruleset *ruleset, struct ruleset_diff *diff, size_t n)
+{
+	struct address *peers = reallocarray(ruleset->peers, ruleset->n_peers + n, sizeof(*peers));
+	unsigned *uses = reallocarray(ruleset->uses, ruleset->n_peers + n, sizeof(*uses));
+	struct path *paths = reallocarray(ruleset->paths, ruleset->n_paths + n, sizeof(*paths));
+
+	ruleset->peers = peers ? peers : ruleset->peers;
+	ruleset->uses = uses ? uses : ruleset->uses;
+	ruleset->paths = paths ? paths : ruleset->paths;
+	diff->peers_added = calloc(n, sizeof(*diff->peers_added));
+	diff->peers_removed = calloc(n, sizeof(*diff->peers_removed));
+	diff->paths_added = calloc(n, sizeof(*diff->paths_added));
+	diff->paths_removed = calloc(n, sizeof(*diff->paths_removed));
+	diff->paths_changed = calloc(n, sizeof(*diff->paths_changed));
+	return peers && uses && paths && diff->peers_added && diff->peers_removed &&
+			       diff->paths_added && diff->paths_removed && diff->paths_changed ?
+		       0 :
+		       -ENOMEM;
+}
+
+/* The host itself is no peer of its own, and what it sends to its own networks has no path: who is
+ * seen from where cannot be told from the paths then. */
+static bool is_plain(const struct ruleset *ruleset, const struct member *self,
+	const struct member_list *members, const struct address *overlays, size_t n)
+{
+	if (!ruleset->uses || ruleset->own.length || !self->id)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct member *member = fleet_view_find(members, &overlays[i]);
+
+		if (address_equal(&overlays[i], &self->overlay) ||
+			(member && strcmp(member->id, self->id) == 0))
+			return false;
+	}
+	return true;
+}
+
+int ruleset_revise(struct ruleset *ruleset, const struct fleet_settings *fleet,
+	const struct member *self, const struct member_list *members,
+	const struct address *overlays, size_t n, struct ruleset_diff *ret)
+{
+	struct ruleset_diff diff = { .before = ruleset->serial };
+	struct revision revision = { .ruleset = ruleset, .diff = &diff };
+
+	if (!is_plain(ruleset, self, members, overlays, n))
+		return -ESTALE;
+	revision.left = calloc(n + 1, sizeof(*revision.left));
+	if (make_room(ruleset, &diff, n + 1) < 0 || !revision.left) {
+		free(revision.left);
+		ruleset_diff_clear(&diff);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct member *member = fleet_view_find(members, &overlays[i]);
+		struct address road = { 0 };
+
+		if (member)
+			road = road_to(&ruleset->overlay, fleet, self, member);
+		move_path(&revision, &overlays[i], &road);
+	}
+	for (size_t i = 0; i < revision.n_left; i++)
+		drop_peer(&revision, &revision.left[i]);
+	free(revision.left);
+	address_sort(diff.peers_added, diff.n_peers_added);
+	address_sort(diff.peers_removed, diff.n_peers_removed);
+	ruleset->serial = ruleset_new_serial();
+	*ret = diff;
+	return 0;
+}
