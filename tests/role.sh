@@ -101,7 +101,7 @@ state_of_all() {
 		box "$host" sh -c 'find /etc /var/lib/neti /var/cache/apt/archives -type f \
 			! -name "lock*" ! -path "/var/lib/neti/*" -exec md5sum {} + 2>/dev/null | sort -k 2
 			dpkg-query -W netictl; systemctl is-active neti.service neti-proxy.service
-			nft -s -t list table inet neti; iptables-legacy-save | grep NETI' 2>&1
+			nft -s -t list table inet neti; iptables-legacy-save | grep NETI' 2>&1 || :
 	done
 }
 
@@ -126,6 +126,10 @@ everywhere() {
 
 rejects() {
 	box "$1" nft list chain inet neti input | grep 'drop comment "everybody else"' >/dev/null
+}
+
+rejects_by_iptables() {
+	box "$1" iptables-legacy -S NETI-INPUT | grep -x -- '-A NETI-INPUT -j DROP' >/dev/null
 }
 
 all_reject() {
@@ -322,11 +326,17 @@ expect "and refuses strangers" rejects hudson
 expect "the way back is taken away" no_way_back
 expect "a new connection gets through" box_await 1 by_ssh true
 expect "again: nothing" changes_nothing reject -l hudson
+# An accept of ours is final in iptables, as long as it is there.
+list='"neti_ssh_whitelist": ["192.0.2.0/24"]'
+expect "site, with the engine of iptables" changes_something site -l hudson \
+	-e "{$list, \"neti_settings\": {\"private_ip\": \"10.0.0.11\", \"engine\": \"iptables\"}}"
 box hudson iptables-legacy -A INPUT -p tcp --dport 22 -j DROP
 expect "remove, where others' rules refuse the controller" shut_out_for_a_while \
 	play remove -l hudson -e neti_undo_seconds=40
-expect "hudson refuses as before" box_await 10 rejects hudson
+expect "hudson refuses as before" box_await 10 rejects_by_iptables hudson
 box hudson iptables-legacy -D INPUT -p tcp --dport 22 -j DROP
+expect "site, with the engine of nftables" changes_something site -l hudson -e "{$list}"
+expect "which refuses at once" rejects hudson
 expect "site, with a list that lacks it" shut_out_for_a_while \
 	without_kept_connections site -l hudson -e neti_undo_seconds=40
 expect "keeps the list that has it" box hudson grep -q 192.0.2.0/24 /etc/neti/neti.yml
