@@ -32,6 +32,32 @@ make_next() {
 		dpkg-deb --root-owner-group -b "$folder" "$share/next.deb"
 }
 
+# A version that knows the engine of iptables alone, and notes what it finds when it comes.
+make_older() {
+	local folder=$suite_folder/older
+	dpkg-deb -R "$share/$netictl_deb" "$folder" &&
+		sed -i 's/^Version: .*/Version: 0.1.0-1/' "$folder/DEBIAN/control" &&
+		mv "$folder/usr/sbin/netictl" "$folder/usr/sbin/netictl.here" || return
+	cat >"$folder/DEBIAN/preinst" <<'SH'
+#!/bin/sh
+{ nft list tables; iptables-legacy -S NETI-INPUT; systemctl is-active neti.service; } >/run/share/found 2>&1
+exit 0
+SH
+	cat >"$folder/usr/sbin/netictl" <<'SH'
+#!/bin/sh
+{ cat /etc/neti/neti.yml; echo 'engine: iptables'; } >/run/older.yml
+exec /usr/sbin/netictl.here -c /run/older.yml "$@"
+SH
+	chmod 755 "$folder/DEBIAN/preinst" "$folder/usr/sbin/netictl" &&
+		dpkg-deb --root-owner-group -b "$folder" "$share/older.deb"
+}
+
+finds_its_own_rules() {
+	cat "$share/found"
+	! grep 'inet neti' "$share/found" && grep -x -- '-A NETI-INPUT -j DROP' "$share/found" &&
+		grep -x active "$share/found"
+}
+
 write_settings() {
 	local name=$1 address=$2
 	box "$name" tee /etc/neti/neti.yml >/dev/null <<YAML
@@ -381,6 +407,7 @@ settings_are_kept() {
 	hudson grep -q '^id: hudson$' /etc/neti/neti.yml && [ ! -e "$share/../hudson/upper/etc/neti/neti.yml.dpkg-new" ]
 }
 
+expect "an older version can be made" make_older
 sierra dpkg -i "/run/share/$netictl_deb" >/dev/null
 write_settings sierra 10.0.0.12
 sierra systemctl enable --now neti.service 2>/dev/null
@@ -404,6 +431,11 @@ sleep 1
 expect "the same version again" upgrade next.deb
 sleep 1
 expect "back to the old version" upgrade "$netictl_deb"
+sleep 1
+expect "to one that knows the engine of iptables alone" upgrade older.deb
+expect "which finds its own rules" finds_its_own_rules
+sleep 1
+expect "and on again" upgrade "$netictl_deb"
 sleep 7 # past removal_delay: were it gone from its peers, it would show now
 : >"$share/stop"
 wait "${probers[@]}"

@@ -89,7 +89,7 @@ enum neti_reason {
 	NETI_REASON_FULL = 13	      /* a table is nearly full: connections, sets, overlay */
 };
 
-/* The release of the library that is loaded, as "0.1.0". Any thread. */
+/* The release of the library that is loaded, as "0.2.0". Any thread. */
 const char *neti_version(void);
 
 /*
