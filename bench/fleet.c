@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "commands.h"
 #include "figures.h"
+#include "gap.h"
 #include "registry/registry.h"
 #include "simulated.h"
 #include "watcher.h"
@@ -291,6 +292,7 @@ static void bench_size(unsigned members)
 	single_changes(&bench, LEAVE, "leave");
 	bytes_per_change(&bench, whole);
 	cpu_per_change(&bench);
+	gap_bench(&bench.watchers[0], members);
 	start_watcher(&bench, 1);
 	burst(&bench);
 	no_drift(&bench, "drift");

@@ -15,10 +15,7 @@
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
 #define WINDOW_MS 1000
 #define QUIET_CHANGES 4 /* in a window */
-#define QUIET_MICROSECONDS                                                                         \
-	1 /* for each member: what a server needs to serve 10,000 hosts is more */
-#define QUIET_MOST_MS 10
-#define BUSY_MICROSECONDS 20
+#define BUSY_MICROSECONDS 20 /* for each member: as long as a server needs to serve it */
 #define BUSY_MOST_MS 1000
 #define FLOOD_CHANGES 100 /* in a window: from there on they are gathered in every fleet */
 
@@ -139,8 +136,8 @@ void registry_failed(struct registry *registry, enum registry_trouble which, int
 	registry_trouble(registry, which, &error);
 }
 
-/* The first changes after a quiet time are read nearly at once; when more come, they are gathered.
- * Either way the hosts of a large fleet do not come all at once. */
+/* The first changes after a quiet time are read at once: whom the server has no time for it lets wait.
+ * When more come, they are gathered, and the hosts of a large fleet do not come all at once. */
 int64_t registry_change_delay(struct registry *registry)
 {
 	int64_t now = registry_now();
@@ -150,7 +147,7 @@ int64_t registry_change_delay(struct registry *registry)
 		registry->changes = 0;
 	}
 	if (++registry->changes <= QUIET_CHANGES)
-		return registry_spread(registry, QUIET_MICROSECONDS, QUIET_MOST_MS);
+		return 0;
 	if (registry->changes > FLOOD_CHANGES)
 		return registry->changes < BUSY_MOST_MS ? registry->changes : BUSY_MOST_MS;
 	return registry_spread(registry, BUSY_MICROSECONDS, BUSY_MOST_MS);
