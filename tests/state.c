@@ -320,6 +320,27 @@ START_TEST(changes_of_a_ruleset)
 }
 END_TEST
 
+/* One object, with peers and paths in it. */
+START_TEST(ruleset_of_0_1)
+{
+	struct buffer body = { 0 };
+	struct ruleset *loaded;
+
+	buffer_print(&body, "{\"overlay\":\"192.168.0.0/18\",\"policy\":{\"reject_all\":true,"
+			    "\"forwarded\":false,\"icmp\":true,\"open_ports\":[[6,80,80]],"
+			    "\"ssh_whitelist\":[],\"trusted\":[],\"nat_overrides\":[]},"
+			    "\"peers\":[\"10.0.0.2\",\"10.0.0.3\"],"
+			    "\"paths\":[[\"192.168.0.2\",\"10.0.0.2\"]]}");
+	ck_assert_int_eq(sealed_file_write(folder, "ruleset", &body, NULL, &error), 0);
+	ck_assert_msg(ruleset_file_load(folder, &loaded, &error) == 0, "%s", error.text);
+	ck_assert_uint_eq(loaded->n_peers, 2);
+	ck_assert_uint_eq(loaded->n_paths, 1);
+	ck_assert(loaded->policy.reject_all);
+	ruleset_free(loaded);
+	buffer_clear(&body);
+}
+END_TEST
+
 typedef int (*load_doubts)(const char *state_dir, struct fleet_settings *ret_fleet,
 	struct member_list *ret_members, struct error *error);
 
@@ -506,7 +527,7 @@ Suite *test_suite(void)
 		doubts_are_loaded);
 	test_case(suite, &frame, "changes");
 	test_add(changes_are_loaded, torn_changes_end_there, changes_of_another_file,
-		many_changes_are_too_many, changes_of_a_ruleset);
+		many_changes_are_too_many, changes_of_a_ruleset, ruleset_of_0_1);
 	test_case(suite, &frame, "sessions");
 	test_add(sessions_are_bound_to_their_place, machine_id_is_left_alone);
 	test_case(suite, &frame, "disk");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The ruleset as JSON, in a sealed file.
+ * The ruleset as text, in a sealed file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ int ruleset_file_save(const char *state_dir, const struct ruleset *ruleset, stru
 	struct buffer body = { 0 };
 	int result;
 
-	if (ruleset_to_json(ruleset, &body) < 0)
+	if (ruleset_to_text(ruleset, &body) < 0)
 		result = error_memory(error);
 	else
 		result = sealed_file_write(state_dir, NAME, &body, changes, error);
@@ -67,7 +67,7 @@ int ruleset_file_load(const char *state_dir, struct ruleset **ret, struct error 
 	if (result == 0 && strcmp(body, FORGOTTEN) == 0)
 		result = error_set(error, -ENOENT, NETI_REASON_NOT_FOUND,
 			"%s/" NAME " is empty: the rules were flushed", state_dir);
-	if (result == 0 && ruleset_from_json(&ruleset, body, length, error) < 0)
+	if (result == 0 && ruleset_from_text(&ruleset, body, length, error) < 0)
 		result = cannot_be_read(state_dir, error->result, error);
 	if (result == 0)
 		result = load_changes(state_dir, text, ruleset, error);

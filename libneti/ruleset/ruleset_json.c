@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rulesets to JSON and back. What is read is checked as if a stranger had written it: the
- * file decides who is let in at boot.
+ * Rulesets to text and back: a line of JSON, then a line for each peer and path. What is read is
+ * checked as if a stranger had written it: the file decides who is let in at boot.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -11,6 +11,7 @@
 
 #include "base/json_text.h"
 #include "ruleset_json.h"
+#include "ruleset_text.h"
 
 /* --- writing ----------------------------------------------------------------------------- */
 
@@ -59,20 +60,23 @@ static json_t *policy_json(const struct policy *policy)
 			pair_json(&policy->nat_overrides[i].from, &policy->nat_overrides[i].to)));
 }
 
-int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json)
+/* The many are lines, like the changes of them. */
+int ruleset_to_text(const struct ruleset *ruleset, struct buffer *text)
 {
-	json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "overlay",
-		prefix_json(&ruleset->overlay), "policy", policy_json(&ruleset->policy), "peers",
-		ARRAY(ruleset->peers, ruleset->n_peers, address_json(&ruleset->peers[i])), "paths",
-		ARRAY(ruleset->paths, ruleset->n_paths,
-			pair_json(&ruleset->paths[i].overlay, &ruleset->paths[i].target)),
-		"own",
+	const struct ruleset_diff all = { .peers_added = ruleset->peers,
+		.n_peers_added = ruleset->n_peers,
+		.paths_added = ruleset->paths,
+		.n_paths_added = ruleset->n_paths };
+	json_t *root = json_pack("{s:o, s:o, s:o}", "overlay", prefix_json(&ruleset->overlay),
+		"policy", policy_json(&ruleset->policy), "own",
 		ARRAY(ruleset->own.items, ruleset->own.length,
 			prefix_json(&ruleset->own.items[i])));
-	int result = json_text(json, root, JSON_COMPACT);
+	int result = json_text(text, root, JSON_COMPACT);
 
 	json_decref(root);
-	return result;
+	buffer_append(text, "\n", 1);
+	ruleset_diff_print(&all, text);
+	return result < 0 ? result : buffer_result(text);
 }
 
 /* --- reading ----------------------------------------------------------------------------- */
@@ -211,29 +215,42 @@ static int read_root(json_t *root, struct ruleset *ruleset)
 
 	if (result == 0)
 		result = read_policy(json_object_get(root, "policy"), &ruleset->policy);
-	if (result == 0)
+	if (result == 0 && json_object_get(root, "peers")) /* as 0.1 has written them */
 		result = read_array(root, "peers", sizeof(*ruleset->peers), read_peer,
 			&ruleset->peers, &ruleset->n_peers);
-	if (result == 0)
+	if (result == 0 && json_object_get(root, "paths"))
 		result = read_array(root, "paths", sizeof(*ruleset->paths), read_path,
 			&ruleset->paths, &ruleset->n_paths);
-	if (result == 0 && json_object_get(root, "own")) /* written by 0.1 it is not there */
+	if (result == 0 && json_object_get(root, "own")) /* which has not written these */
 		result = read_array(root, "own", sizeof(*ruleset->own.items), read_whole_prefix,
 			&ruleset->own.items, &ruleset->own.length);
 	return result == 0 && !is_in_order(ruleset) ? -EBADMSG : result;
 }
 
-int ruleset_from_json(struct ruleset **ret, const char *json, size_t size, struct error *error)
+static int read_lines(struct ruleset *ruleset, const char *text, size_t size)
 {
+	char *copy = strndup(text, size);
+	int result = copy ? ruleset_read_changes(ruleset, copy) : -ENOMEM;
+
+	free(copy);
+	return result;
+}
+
+int ruleset_from_text(struct ruleset **ret, const char *text, size_t size, struct error *error)
+{
+	const char *newline = memchr(text, '\n', size);
+	size_t head = newline ? (size_t)(newline - text) + 1 : size;
 	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	json_t *root;
 	int result;
 
 	if (!ruleset)
 		return error_memory(error);
-	root = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
+	root = json_loadb(text, head, JSON_REJECT_DUPLICATES, NULL);
 	result = read_root(root, ruleset);
 	json_decref(root);
+	if (result == 0)
+		result = read_lines(ruleset, text + head, size - head);
 	if (result < 0) {
 		ruleset_free(ruleset);
 		return result == -ENOMEM ? error_memory(error) :

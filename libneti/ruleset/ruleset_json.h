@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "ruleset.h"
 
-int ruleset_to_json(const struct ruleset *ruleset, struct buffer *json); /* -ENOMEM */
-/* -EBADMSG with a sentence when it is not what ruleset_to_json() writes. */
-int ruleset_from_json(struct ruleset **ret, const char *json, size_t size, struct error *error);
+int ruleset_to_text(const struct ruleset *ruleset, struct buffer *text); /* -ENOMEM */
+/* -EBADMSG with a sentence when it is not what ruleset_to_text() writes. */
+int ruleset_from_text(struct ruleset **ret, const char *text, size_t size, struct error *error);
 
 #endif

@@ -14,9 +14,9 @@ static void check_again(const struct ruleset *ruleset)
 	struct ruleset *again;
 	struct error error;
 
-	PROMISE(ruleset_to_json(ruleset, &once) == 0);
-	PROMISE(ruleset_from_json(&again, once.text, once.length, &error) == 0);
-	PROMISE(ruleset_to_json(again, &twice) == 0);
+	PROMISE(ruleset_to_text(ruleset, &once) == 0);
+	PROMISE(ruleset_from_text(&again, once.text, once.length, &error) == 0);
+	PROMISE(ruleset_to_text(again, &twice) == 0);
 	PROMISE(strcmp(once.text, twice.text) == 0);
 	PROMISE(ruleset_diff(&diff, ruleset, again) == 0 && ruleset_diff_empty(&diff));
 	ruleset_diff_clear(&diff);
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buffer text = { 0 };
 	struct ruleset *ruleset;
 
-	if (ruleset_from_json(&ruleset, (const char *)data, size, &error) < 0) {
+	if (ruleset_from_text(&ruleset, (const char *)data, size, &error) < 0) {
 		PROMISE(is_sentence(error.text));
 		return 0;
 	}
