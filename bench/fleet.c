@@ -26,8 +26,9 @@
 #define SAMPLES 40
 #define QUIET_MS 700	    /* between two single changes, and some at random: below the pace */
 #define QUIET_FILES_MS 4000 /* until all files are written */
-#define CPU_SAMPLES 10
-#define DELAY_MS 200 /* the fleet's removal_delay here */
+#define BYTES_SAMPLES 10
+#define CPU_SAMPLES 30 /* ten members that come, move and go */
+#define DELAY_MS 200   /* the fleet's removal_delay here */
 #define BURST 1000
 #define PLACES 200000u /* a member moves by so many private addresses */
 #define CHURN_FLEET 500
@@ -211,13 +212,13 @@ static void bytes_per_change(struct bench *bench, double whole)
 	pause_ms(2000);
 	pings = (watcher_received(watcher) - before) / 2;
 	before = watcher_received(watcher);
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 0; i < BYTES_SAMPLES; i++) {
 		launch(bench, JOIN, bench->members + SAMPLES + i);
 		simulator_wait(bench->simulator, 0);
 		must_see(bench, figure.name);
 		pause_ms(200);
 	}
-	figure_print(&figure, (watcher_received(watcher) - before - 2 * pings) / 10);
+	figure_print(&figure, (watcher_received(watcher) - before - 2 * pings) / BYTES_SAMPLES);
 }
 
 /* What an agent works for one change, with all that follows from it: files, looks at the kernel. */
@@ -235,7 +236,7 @@ static void cpu_per_change(struct bench *bench)
 	begin = now();
 	cpu = watcher_cpu(watcher);
 	for (unsigned i = 0; i < CPU_SAMPLES; i++) {
-		launch(bench, MOVE, bench->members + SAMPLES + i);
+		launch(bench, i % 3, bench->members + SAMPLES + BYTES_SAMPLES + i / 3);
 		simulator_wait(bench->simulator, 0);
 		must_see(bench, figure.name);
 		pause_ms(QUIET_MS);
@@ -254,7 +255,7 @@ static void burst(struct bench *bench)
 	pause_ms(2000);
 	cpu = watcher_cpu(&bench->watchers[0]);
 	for (unsigned i = 0; i < BURST; i++)
-		launch(bench, JOIN, bench->members + SAMPLES + 10 + i);
+		launch(bench, JOIN, bench->members + SAMPLES + BYTES_SAMPLES + CPU_SAMPLES + i);
 	figure_must(simulator_wait(bench->simulator, 0) == 0, "burst", "failed");
 	last = now();
 	must_see(bench, "burst");

@@ -4,12 +4,13 @@
 # All that CI runs, and the count at the end. Started by `./dev check`, which gives it a process
 # namespace: nothing that a test leaves behind outlives this script.
 #
-# usage: check.sh FOLDER [--deep|--packages|--fresh RELEASE…]
+# usage: check.sh FOLDER [--deep|--packages|--fresh RELEASE…|--kernels RELEASE…]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 source scripts/stage.sh
 source scripts/fresh.sh
+source scripts/kernels.sh
 folder=$1
 deep=${2-}
 if [ "$deep" = --deep ]; then
@@ -268,6 +269,10 @@ if [ "$deep" = --fresh ]; then
 	check_all_fresh "${@:3}"
 	finish
 fi
+if [ "$deep" = --kernels ]; then
+	check_kernels "${@:3}"
+	finish
+fi
 needed "build with gcc, warnings are errors" ./dev build gcc --enable-werror
 needed "build with clang, warnings are errors" ./dev build clang --enable-werror
 judge "cppcheck" cppcheck
@@ -293,6 +298,7 @@ if [ "$deep" = --deep ]; then
 	check_coverage
 	check_fuzz
 	check_packages
+	check_kernels
 	check_all_fresh
 fi
 printf '%-60s%6s s\n' "all of it" "$(seconds_since "$start")"

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/effect.h"
 #include "engine_fixture.h"
 
 static void drop_capability(unsigned capability)
@@ -135,6 +138,96 @@ START_TEST(test_opening_leaves_no_trace)
 }
 END_TEST
 
+/* --- a kernel that takes rules and does nothing --- */
+
+static bool does_nothing;
+
+/* Nothing refuses what is sent, and nobody has seen it. */
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+	socklen_t size)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)to;
+
+	if (does_nothing && to && to->sa_family == AF_INET && in->sin_port == htons(9))
+		return (ssize_t)n;
+	return syscall(SYS_sendto, fd, bytes, n, flags, to, size);
+}
+
+static int open_auto(struct engine **ret)
+{
+	struct settings *settings = check_settings();
+	int r;
+
+	strcpy(settings->engine, "auto");
+	r = engine_open(ret, settings, NULL, &check_error);
+	settings_free(settings);
+	return r;
+}
+
+static void has_road(void)
+{
+	netns_do("ip link set lo up; ip route add default dev lo");
+}
+
+START_TEST(test_effect)
+{
+	struct netns_host self;
+	struct ruleset *rules = check_rules();
+	struct engine *engine;
+
+	if (!witness_start(&self))
+		return;
+	engine = check_open();
+	ck_assert_int_eq(effect_of(rules), -ENETUNREACH);
+	check_apply(engine, rules); /* which cannot be told, and is well */
+	has_road();
+	ck_assert_int_eq(effect_of(rules), 1);
+	ck_assert_int_eq(engine_flush(engine, NULL, &check_error), 0);
+	ck_assert_int_eq(effect_of(rules), 0);
+	does_nothing = true;
+	ck_assert_int_eq(engine_apply(engine, rules, NULL, &check_error), -EPROTONOSUPPORT);
+	ck_assert_ptr_nonnull(strstr(check_error.text, "does nothing"));
+	does_nothing = false;
+	check_apply(engine, rules);
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+/* Nothing here refuses: the second one's apply says so, and stands when something does. */
+START_TEST(test_auto_takes_the_next)
+{
+	struct netns_host self;
+	struct ruleset *rules = check_rules();
+	struct engine *engine = NULL;
+
+	if (!witness_start(&self))
+		return;
+	has_road();
+	ck_assert_int_eq(open_auto(&engine), 0);
+	ck_assert_str_eq(engine_name(engine), "nftables");
+	does_nothing = true;
+	ck_assert_int_eq(engine_apply(engine, rules, NULL, &check_error), -EPROTONOSUPPORT);
+	ck_assert_str_eq(engine_name(engine), "iptables");
+	netns_do("! nft list table inet neti");
+	does_nothing = false;
+	check_apply(engine, rules);
+	netns_do("iptables-legacy -S NETI-OUTPUT");
+	engine_close(engine);
+	rules_free(rules);
+}
+END_TEST
+
+static void add_effect(void)
+{
+	test_add(test_effect);
+}
+
+static void add_auto(void)
+{
+	test_add(test_auto_takes_the_next);
+}
+
 static void add_privilege(void)
 {
 	test_add(test_privilege, test_opening_leaves_no_trace);
@@ -158,5 +251,7 @@ Suite *test_suite(void)
 	witness_cases(suite, &frame, "privilege", add_privilege);
 	witness_cases(suite, &frame, "kernel", add_kernel);
 	witness_cases(suite, &frame, "descriptors", add_descriptors);
+	witness_cases(suite, &frame, "effect", add_effect);
+	witness_own_cases(suite, &frame, "iptables", "auto", add_auto);
 	return suite;
 }

@@ -157,7 +157,7 @@ const struct witness witness_iptables = {
 	.engine = "iptables",
 	.missing =
 		"for p in iptables-legacy ip6tables-legacy ipset; do command -v $p > /dev/null || "
-		"echo $p; done",
+		"echo $p; done; [ -e /proc/net/ip_tables_names ] || echo legacy tables",
 
 	.is_peer = "ipset test neti-peers $1",
 	.is_denied = "ipset test neti-denied $1,$2:$3",

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "capability.h"
+#include "effect.h"
 #include "engine/conntrack/conntrack.h"
 #include "engine_ops.h"
 
@@ -41,10 +42,20 @@ static bool is_asked_for(const struct engine_kind *kind, const char *name)
 	return strcmp(name, "auto") == 0 || strcmp(name, kind->name) == 0;
 }
 
+/* Of every engine: one may become another. */
+static size_t largest(void)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < N_KINDS; i++)
+		size = kinds[i]->size > size ? kinds[i]->size : size;
+	return size;
+}
+
 static int open_kind(struct engine **ret, const struct engine_kind *kind,
 	const struct settings *settings, const struct log *log, struct error *error)
 {
-	struct engine *engine = calloc(1, kind->size);
+	struct engine *engine = calloc(1, largest());
 	int r;
 
 	if (!engine || settings_copy(&engine->settings, settings) < 0) {
@@ -282,6 +293,24 @@ static int leave_others(struct engine_work *work, struct error *error)
 	return 0;
 }
 
+/* Once an engine, of all that is in force: while another engine's rules are there, those answer. */
+static int prove(struct engine_work *work, struct error *error)
+{
+	struct engine *engine = work->engine;
+	int r;
+
+	if (engine->proved || !engine->alone)
+		return 0;
+	r = effect_of(work->to);
+	engine->proved = r > 0;
+	if (r != 0)
+		return 0;
+	return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
+		"%s: the kernel takes the rules and does nothing: what goes to an overlay address "
+		"without a member is not refused",
+		engine->kind->name);
+}
+
 /* THE order of work. */
 static int carry_out(struct engine_work *work, struct error *error)
 {
@@ -301,6 +330,8 @@ static int carry_out(struct engine_work *work, struct error *error)
 		r = filter->peers_out(work, error);
 	if (r == 0 && !work->diff && !engine->alone)
 		r = leave_others(work, error);
+	if (r == 0 && !work->diff)
+		r = prove(work, error);
 	if (r < 0 || work->later.result == 0)
 		return r;
 	*error = work->later;
@@ -325,6 +356,44 @@ int engine_apply(struct engine *engine, const struct ruleset *wanted, struct eng
 	return engine_change(engine, NULL, wanted, NULL, ret, error);
 }
 
+static void become(struct engine *engine, const struct engine_kind *kind)
+{
+	if (engine->kind->close)
+		engine->kind->close(engine);
+	memset((char *)engine + sizeof(*engine), 0, largest() - sizeof(*engine));
+	engine->kind = kind;
+	engine->alone = engine->proved = false;
+	engine->flows_unknown = true;
+}
+
+/* What "auto" took does nothing here: the next one that can be had is taken in its place. */
+static int take_next(struct engine *engine, struct engine_report *report, struct error *error)
+{
+	const struct engine_kind *useless = engine->kind;
+	struct error failed, no_other = *error;
+	size_t i = 0;
+	int r = -EPROTONOSUPPORT;
+
+	while (kinds[i] != useless)
+		i++;
+	for (i++; r == -EPROTONOSUPPORT && i < N_KINDS; i++) {
+		take_away(engine, report, &failed);
+		become(engine, kinds[i]);
+		r = engine->kind->open(engine, error);
+	}
+	if (r == 0) {
+		log_warning(engine->log, "%s: the engine of %s is used instead", no_other.text,
+			engine->kind->name);
+		return 0;
+	}
+	if (engine->kind != useless) {
+		become(engine, useless);
+		useless->open(engine, &failed);
+	}
+	*error = no_other;
+	return no_other.result;
+}
+
 /* Another policy is rare and concerns the whole filter, and perhaps what is open: as when nothing
  * is known of the kernel. */
 int engine_change(struct engine *engine, const struct ruleset *from, const struct ruleset *to,
@@ -339,6 +408,9 @@ int engine_change(struct engine *engine, const struct ruleset *from, const struc
 		work.diff = diff;
 	if (!engine_is_held(engine, to)) {
 		r = carry_out(&work, error);
+		if (r == -EPROTONOSUPPORT && strcmp(engine->settings->engine, "auto") == 0 &&
+			take_next(engine, &report, error) == 0)
+			r = carry_out(&work, error);
 		report.seconds = now() - start;
 	}
 	if (ret)

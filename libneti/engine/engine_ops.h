@@ -82,6 +82,7 @@ struct engine {
 	struct netlink_line line;
 	bool leftover_said; /* that something of it stays: once */
 	bool alone;	    /* no other engine's rules are there */
+	bool proved;	    /* the kernel was seen to do what the rules say */
 	bool flows_unknown; /* some may lead where older paths sent them */
 	bool size_said;	    /* that conntrack_max cannot be had: once */
 };

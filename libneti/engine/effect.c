@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The refusal of what has no path is told to who sends it, at once and without a wire.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "effect.h"
+
+#define TRIED_MAX 4096
+#define DISCARD 9
+
+static bool is_free(const struct ruleset *ruleset, const struct address *overlay)
+{
+	size_t i = ruleset_path_index(ruleset, overlay);
+
+	if (i < ruleset->n_paths && address_equal(&ruleset->paths[i].overlay, overlay))
+		return false;
+	for (i = 0; i < ruleset->own.length; i++)
+		if (prefix_contains(&ruleset->own.items[i], overlay))
+			return false;
+	return true;
+}
+
+/* From the end: leases are given out all over the subnet, and the last address is none. */
+static bool find_free(const struct ruleset *ruleset, struct address *ret)
+{
+	uint64_t n = prefix_count(&ruleset->overlay);
+
+	for (uint64_t i = 2; i < n && i < TRIED_MAX; i++) {
+		*ret = prefix_nth(&ruleset->overlay, n - i);
+		if (is_free(ruleset, ret))
+			return true;
+	}
+	return false;
+}
+
+int effect_of(const struct ruleset *ruleset)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(DISCARD) };
+	struct address overlay;
+	int fd, r = 0;
+
+	if (!find_free(ruleset, &overlay))
+		return -EADDRNOTAVAIL;
+	memcpy(&to.sin_addr, overlay.bytes, sizeof(to.sin_addr));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, NULL, 0, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		r = errno == EPERM ? 1 : -errno;
+	close(fd);
+	return r;
+}
