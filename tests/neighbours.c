@@ -310,9 +310,107 @@ START_TEST(test_place_is_taken_back)
 }
 END_TEST
 
+/* --- hosts with thousands of rules, loaded again and again --- */
+
+/* Services of Kubernetes with two endpoints each, as kube-proxy writes them; ports that Docker
+ * publishes, through iptables over nf_tables; firewalld. */
+static const char *const crowds[] = {
+	"seq 1500 | awk 'BEGIN { print \"*nat\\n:KUBE-SERVICES - [0:0]\" }"
+	" { a = sprintf(\"10.96.%d.%d\", $1 / 250, $1 % 250); s = \"KUBE-SVC-\" $1;"
+	"   c = c \":\" s \" - [0:0]\\n:KUBE-SEP-\" $1 \"A - [0:0]\\n:KUBE-SEP-\" $1 \"B - [0:0]\\n\";"
+	"   r = r \"-A KUBE-SERVICES -d \" a \"/32 -p tcp -m tcp --dport 443 -j \" s \"\\n\""
+	"     \"-A \" s \" -m statistic --mode random --probability 0.5 -j KUBE-SEP-\" $1 \"A\\n\""
+	"     \"-A \" s \" -j KUBE-SEP-\" $1 \"B\\n\""
+	"     \"-A KUBE-SEP-\" $1 \"A -p tcp -j DNAT --to-destination 10.244.1.1:8443\\n\""
+	"     \"-A KUBE-SEP-\" $1 \"B -p tcp -j DNAT --to-destination 10.244.2.1:8443\\n\" }"
+	" END { printf \"%s%s\", c, r; print \"-I PREROUTING -j KUBE-SERVICES\\nCOMMIT\" }' > kube.legacy",
+	"seq 1500 | awk 'BEGIN { print \"table ip kube-proxy\\ndelete table ip kube-proxy\\ntable ip kube-proxy {\" }"
+	" { printf \"chain service-%d { counter; numgen random mod 2 vmap { 0 : goto ep-%dA, 1 : goto ep-%dB }; }\\n\""
+	"     \"chain ep-%dA { meta l4proto tcp dnat to 10.244.1.1:8443; }\\n\""
+	"     \"chain ep-%dB { meta l4proto tcp dnat to 10.244.2.1:8443; }\\n\", $1, $1, $1, $1, $1;"
+	"   m = m sprintf(\"10.97.%d.%d . tcp . 443 : goto service-%d, \", $1 / 250, $1 % 250, $1) }"
+	" END { print \"map services { type ipv4_addr . inet_proto . inet_service : verdict; elements = {\" m \"}; }\""
+	"   \"\\nchain pre { type nat hook prerouting priority -100; ip daddr . meta l4proto . th dport vmap @services; }\\n}\" }'"
+	" > kube.nft && nft -f kube.nft",
+	"seq 1000 | awk 'BEGIN { print \"*nat\\n:DOCKER - [0:0]\" } { print \"-A DOCKER ! -i docker0 -p tcp -m tcp --dport \""
+	" 20000 + $1 \" -j DNAT --to-destination 172.17.0.2:80\" } END { print \"COMMIT\" }' | iptables-nft-restore -n",
+	"printf '%s\\n' 'table inet firewalld' 'delete table inet firewalld' 'table inet firewalld {'"
+	" 'chain filter_INPUT { type filter hook input priority 10; policy accept;"
+	"   ct state { established, related } accept; iifname lo accept; jump filter_INPUT_ZONES; }'"
+	" 'chain filter_INPUT_ZONES { iifname self goto filter_IN_public; goto filter_IN_trusted; }'"
+	" 'chain filter_IN_public { tcp dport 22 counter accept; }' 'chain filter_IN_trusted { accept; }'"
+	" 'chain nat_POSTROUTING { type nat hook postrouting priority 110; oifname nowhere masquerade; }' '}'"
+	" > firewalld.nft && nft -f firewalld.nft",
+};
+
+static void crowd_in(void)
+{
+	ck_assert_int_eq(chdir(netns_directory()), 0);
+	for (size_t i = 0; i < sizeof(crowds) / sizeof(crowds[0]); i++)
+		netns_do("%s", crowds[i]);
+	if (strcmp(witness->engine, "iptables") == 0)
+		netns_do("iptables-legacy-restore -n < kube.legacy");
+}
+
+START_TEST(test_crowded_host)
+{
+	if (!start())
+		return;
+	crowd_in();
+	send_packets();
+	snapshot("before");
+	netns_do("[ $(wc -l < %s/before) -gt 6000 ]", netns_directory());
+	check_apply(engine, rules);
+	check_unchanged("apply");
+	for (unsigned round = 0; round < 50; round++)
+		check_change(engine, rules, round);
+	check_unchanged("changes");
+	check_flush(engine);
+	check_unchanged("flush");
+	stop();
+}
+END_TEST
+
+/* Their owners load them again and again, whole tables, while members come and go. */
+START_TEST(test_reloads_of_others)
+{
+	pid_t reloader;
+	int status;
+
+	if (!start())
+		return;
+	crowd_in();
+	check_apply(engine, rules);
+	reloader = fork();
+	if (reloader == 0) {
+		for (unsigned i = 0; i < 10; i++)
+			if (system("nft -f firewalld.nft && nft -f kube.nft && "
+				   "iptables-nft -A FORWARD -d 9.9.9.9 && "
+				   "iptables-nft -D FORWARD -d 9.9.9.9 && "
+				   "iptables-legacy -A FORWARD -d 9.9.9.9 && "
+				   "iptables-legacy -D FORWARD -d 9.9.9.9") != 0)
+				_exit(1);
+		_exit(0);
+	}
+	for (unsigned round = 0; waitpid(reloader, &status, WNOHANG) == 0; round++) {
+		check_change(engine, rules, round);
+		if (round % 16 == 0)
+			check_equal(engine, rules);
+		usleep(5000); /* nft(8) begins anew with each change that it sees */
+	}
+	ck_assert_int_eq(status, 0);
+	check_equal(engine, rules);
+	netns_do("nft list table inet firewalld | grep -q 'goto filter_IN_public'");
+	netns_do("[ $(nft list table ip kube-proxy | grep -c 'chain service-') = 1500 ]");
+	check_flush(engine);
+	stop();
+}
+END_TEST
+
 static void add_foreign(void)
 {
-	test_add(test_foreign_rules_and_counters_stay, test_counters_are_exact_under_traffic);
+	test_add(test_foreign_rules_and_counters_stay, test_counters_are_exact_under_traffic,
+		test_crowded_host, test_reloads_of_others);
 }
 
 static void add_place(void)

@@ -144,22 +144,33 @@ static void delete_surplus(const struct kernel *kernel, bool chains,
 			nft_delete_chain(transaction, kernel->surplus[i].name);
 }
 
+static void write_set(const struct kernel *kernel, const struct ruleset *wanted, enum nft_set set,
+	struct transaction *transaction)
+{
+	if (difference_set_fits(kernel, wanted, set))
+		return;
+	if (kernel->sets[set].there)
+		nft_delete_set(transaction, nft_sets[set].name);
+	nft_add_set(transaction, set, nft_set_room(wanted, set));
+}
+
+/* Whether rules that are in force may ask a set that has to be made anew. */
+static bool is_asked(const struct kernel *kernel, const struct ruleset *wanted, enum nft_set set)
+{
+	return kernel->sets[set].there && !difference_set_fits(kernel, wanted, set);
+}
+
 /* Everything that is right stays, above all who was noted; all rules are written once more. */
 static void write_shape(const struct kernel *kernel, const struct ruleset *wanted,
 	struct transaction *transaction, size_t *entries)
 {
-	nft_add_table(transaction);
 	if (kernel->there)
 		nft_empty_chain(transaction, NULL);
 	delete_surplus(kernel, false, transaction);
 	delete_surplus(kernel, true, transaction);
-	for (enum nft_set set = 0; set < SETS; set++) {
-		if (difference_set_fits(kernel, wanted, set))
-			continue;
-		if (kernel->sets[set].there)
-			nft_delete_set(transaction, nft_sets[set].name);
-		nft_add_set(transaction, set, nft_set_room(wanted, set));
-	}
+	for (enum nft_set set = 0; set < SETS; set++)
+		if (is_asked(kernel, wanted, set))
+			write_set(kernel, wanted, set, transaction);
 	for (enum nft_chain chain = 0; chain < CHAINS; chain++) {
 		if (difference_chain_fits(kernel, wanted, chain))
 			continue;
@@ -171,19 +182,38 @@ static void write_shape(const struct kernel *kernel, const struct ruleset *wante
 	*entries += 1;
 }
 
+/* Of the sets that rules may ask and have to be made anew, or of all others. */
+static void fill_sets(const struct kernel *kernel, const struct ruleset *wanted, bool asked,
+	struct transaction *transaction, size_t *entries)
+{
+	const unsigned missing = 1u << ELEMENT_MISSING, other = 1u << ELEMENT_OTHER;
+
+	if (is_asked(kernel, wanted, SET_PEERS) == asked)
+		write_elements(kernel, wanted, SET_PEERS, false, missing, transaction, entries);
+	if (is_asked(kernel, wanted, SET_OVERLAY) != asked)
+		return;
+	write_elements(kernel, wanted, SET_OVERLAY, true, other, transaction, entries);
+	write_elements(kernel, wanted, SET_OVERLAY, false, missing | other, transaction, entries);
+}
+
+/* The rules of a table whose shape is wrong go and come back close to each other: where all of it is
+ * too much for one piece, the many elements are there before. */
 static int write_wanted(const struct kernel *kernel, const struct ruleset *wanted, bool enforce,
 	struct transaction *transaction, size_t *entries)
 {
-	const unsigned missing = 1u << ELEMENT_MISSING, other = 1u << ELEMENT_OTHER,
-		       surplus = 1u << ELEMENT_SURPLUS;
+	const unsigned surplus = 1u << ELEMENT_SURPLUS;
 	bool anew = !shape_is_right(kernel, wanted);
 	int r;
 
 	if (anew)
+		nft_add_table(transaction);
+	for (enum nft_set set = 0; anew && set < SETS; set++)
+		if (!is_asked(kernel, wanted, set))
+			write_set(kernel, wanted, set, transaction);
+	fill_sets(kernel, wanted, false, transaction, entries);
+	if (anew)
 		write_shape(kernel, wanted, transaction, entries);
-	write_elements(kernel, wanted, SET_PEERS, false, missing, transaction, entries);
-	write_elements(kernel, wanted, SET_OVERLAY, true, other, transaction, entries);
-	write_elements(kernel, wanted, SET_OVERLAY, false, missing | other, transaction, entries);
+	fill_sets(kernel, wanted, true, transaction, entries);
 	r = write_chains(kernel, wanted, enforce, anew, transaction, entries);
 	write_elements(kernel, wanted, SET_OVERLAY, true, surplus, transaction, entries);
 	write_elements(kernel, wanted, SET_PEERS, true, surplus, transaction, entries);
