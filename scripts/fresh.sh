@@ -86,7 +86,12 @@ fresh_install() {
 		fresh_in host unshare --net sh -ec 'export DEBIAN_FRONTEND=noninteractive
 			apt-get -q -y install ./netictl_*.deb
 			netictl --version
-			! netictl plan 2>said && cat said && grep -q "no registry is set" said'
+			! netictl plan 2>said && cat said && grep -q "no registry is set" said
+			! command -v nft && ! command -v iptables && ! command -v ipset
+			printf "%s\n" "registry: sqlite:/root/registry.db" "id: hudson" "network: ec2" \
+				"private_ip: 10.0.0.1" "reject_all: true" >/etc/neti/neti.yml
+			netictl register && netictl apply && netictl verify && netictl flush
+			rm /etc/neti/neti.yml'
 }
 
 fresh_example() {
