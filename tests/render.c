@@ -56,6 +56,7 @@ START_TEST(test_open_host)
 		"-A NETI-INPUT -i lo -j ACCEPT\n"
 		"-A NETI-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
 		"-A NETI-INPUT -m set --match-set neti-peers src -j ACCEPT\n"
+		"-A NETI-INPUT -d 224.0.0.0/4 -p igmp -j ACCEPT\n"
 		"-A NETI-INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT\n"
 		"-A NETI-INPUT -p tcp -m tcp --dport 80 -j ACCEPT\n"
 		"-A NETI-INPUT -p udp -m udp --dport 8000:8100 -j ACCEPT\n"
@@ -80,7 +81,8 @@ START_TEST(test_closed_host)
 		"-A NETI-OVERLAY -d 10.128.0.9/32 -j DNAT --to-destination 10.0.0.3\n",
 		"-A FORWARD -d 10.128.0.0/9 -j NETI-OUTPUT\n",
 		"--match-set neti-peers src -j ACCEPT\n-A NETI-INPUT -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN "
-		"-m conntrack --ctstate NEW -j DROP\n-A NETI-INPUT -s 10.77.0.0/16 -j ACCEPT\n"
+		"-m conntrack --ctstate NEW -j DROP\n-A NETI-INPUT -d 224.0.0.0/4 -p igmp -j ACCEPT\n"
+		"-A NETI-INPUT -s 10.77.0.0/16 -j ACCEPT\n"
 		"-A NETI-INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 22 -j ACCEPT\n"
 		"-A NETI-INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m set ! --match-set",
 		"-A NETI-INPUT -j DROP\n",

@@ -13,6 +13,9 @@ static const uint8_t icmp6_needed[] = {
 	1, 2, 3, 4,	    /* unreachable, packet too big, time exceeded, parameter problem */
 	130, 131, 132, 143, /* multicast listeners: switches forget a silent host */
 	133, 134, 135, 136, /* router and neighbour discovery */
+	141, 142,	    /* inverse neighbour discovery */
+	148, 149,	    /* secure neighbour discovery */
+	151, 152, 153,	    /* multicast routers */
 };
 
 static struct match *add(struct arrival_list *list, enum verdict verdict, uint8_t family,
@@ -63,6 +66,16 @@ static void add_icmp(struct arrival_list *list, uint8_t family, uint8_t type, co
 	match->protocol = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	match->typed = true;
 	match->icmp_type = type;
+}
+
+static void add_ipv4_needs(struct arrival_list *list)
+{
+	static const struct prefix multicast = { .address = { .family = AF_INET, .bytes = { 224 } },
+		.length = 4 };
+	struct match *match = add(list, VERDICT_ACCEPT, AF_INET, "IGMP: multicast listeners");
+
+	match->destination = multicast;
+	match->protocol = IPPROTO_IGMP;
 }
 
 /* Replies to DHCPv6 answer a multicast request, so conntrack does not know them. */
@@ -131,6 +144,8 @@ void arrival_rules(struct arrival_list *list, const struct policy *policy, uint8
 		match->not_syn = true;
 		match->states = STATE_NEW;
 	}
+	if (covers(family, AF_INET))
+		add_ipv4_needs(list);
 	if (covers(family, AF_INET6))
 		add_ipv6_needs(list);
 	add_prefixes(list, policy->trusted, policy->n_trusted, family, 0, "trusted");

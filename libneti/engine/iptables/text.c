@@ -16,6 +16,8 @@ static const char *protocol_name(uint8_t protocol)
 		return "udp";
 	case IPPROTO_ICMP:
 		return "icmp";
+	case IPPROTO_IGMP:
+		return "igmp";
 	case IPPROTO_ICMPV6:
 		return "ipv6-icmp";
 	}

@@ -9,6 +9,7 @@ static const char *protocol_name(uint8_t protocol)
 	return protocol == IPPROTO_TCP	? "tcp" :
 	       protocol == IPPROTO_UDP	? "udp" :
 	       protocol == IPPROTO_ICMP ? "icmp" :
+	       protocol == IPPROTO_IGMP ? "igmp" :
 					  "icmpv6";
 }
 
@@ -30,13 +31,16 @@ static const char *icmp_name(uint8_t protocol, uint8_t type)
 		{ 134, "nd-router-advert" },
 		{ 135, "nd-neighbor-solicit" },
 		{ 136, "nd-neighbor-advert" },
+		{ 141, "ind-neighbor-solicit" },
+		{ 142, "ind-neighbor-advert" },
 		{ 143, "mld2-listener-report" },
 	};
 
 	for (size_t i = 0; protocol == IPPROTO_ICMPV6 && i < sizeof(names) / sizeof(*names); i++)
 		if (names[i].type == type)
 			return names[i].name;
-	return "echo-request"; /* of ICMP there is this type alone */
+	/* Of ICMP there is one type alone. */
+	return protocol == IPPROTO_ICMPV6 ? NULL : "echo-request";
 }
 
 static void print_prefix(struct buffer *text, const char *field, const struct prefix *prefix)
@@ -55,9 +59,14 @@ static void print_protocol(struct buffer *text, const struct match *match)
 {
 	const char *name = protocol_name(match->protocol);
 
-	if (match->typed)
-		buffer_print(text, "%s type %s ", name,
-			icmp_name(match->protocol, match->icmp_type));
+	const char *type = icmp_name(match->protocol, match->icmp_type);
+
+	if (match->typed && type)
+		buffer_print(text, "%s type %s ", name, type);
+	else if (match->typed)
+		buffer_print(text, "%s type %u ", name, match->icmp_type);
+	else if (match->protocol == IPPROTO_IGMP)
+		buffer_print(text, "meta l4proto %s ", name);
 	if (match->syn || match->not_syn)
 		buffer_print(text, "tcp flags %ssyn / fin,syn,rst,ack ",
 			match->not_syn ? "!= " : "");
