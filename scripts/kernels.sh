@@ -8,7 +8,7 @@
 # check.sh. Takes root.
 
 kernel_releases=(bullseye bookworm trixie) # 5.10, 6.1, 6.12
-kernel_suites=(engine engine_host drift neighbours packets agent)
+kernel_suites=(engine engine_host drift agent)
 
 # kernel_apt RELEASE PROGRAM ARGUMENT…: one of apt's, with lists of that release alone.
 kernel_apt() {

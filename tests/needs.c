@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a host that refuses strangers needs of its neighbours all the same: each with packets of
- * one that is no member.
+ * What a host that refuses strangers lets in all the same: each with packets.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/igmp.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine_fixture.h"
+#include "members.h"
 
 #define HERE "10.9.1.1"
 #define REMOTE "10.9.1.2"
@@ -128,9 +129,38 @@ START_TEST(test_igmp_is_answered)
 }
 END_TEST
 
+/* Who calls a public address in his own network comes back from there by his own public one. */
+START_TEST(test_hairpin_is_let_in)
+{
+	struct member_list members = { 0 };
+	struct fleet_settings fleet;
+	struct ruleset *built;
+	struct member *own = test_member("hudson ec2 192.168.0.1 " HERE " 198.51.100.1");
+
+	if (!start())
+		return;
+	fleet_settings_default(&fleet, &rules->overlay);
+	test_list_add(&members, test_member("sierra ec2 192.168.0.2 " REMOTE " 198.51.100.2"));
+	ck_assert_int_eq(ruleset_build(&built, &rules->policy, &fleet, own, &members, NULL), 0);
+	check_apply(engine, built);
+	netns_listen("0.0.0.0", 9999);
+	netns_enter(&remote);
+	netns_do("for a in 2 3; do ip addr add 198.51.100.$a/32 dev self; done;"
+		 "ip route replace " HERE " dev self src 198.51.100.2");
+	ck_assert_int_eq(netns_connect(HERE, 9999, 5000), 0);
+	netns_do("ip route replace " HERE " dev self src 198.51.100.3");
+	ck_assert_int_eq(netns_connect(HERE, 9999, 300), -ETIMEDOUT);
+	netns_enter(&self);
+	ruleset_free(built);
+	member_list_clear(&members);
+	member_unref(own);
+	stop();
+}
+END_TEST
+
 static void add_needs(void)
 {
-	test_add(test_igmp_is_answered);
+	test_add(test_igmp_is_answered, test_hairpin_is_let_in);
 }
 
 Suite *test_suite(void)

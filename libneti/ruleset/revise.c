@@ -44,45 +44,58 @@ static void drop_peer(struct revision *revision, const struct address *peer)
 	revision->diff->peers_removed[revision->diff->n_peers_removed++] = *peer;
 }
 
+static void leave_peer(struct revision *revision, const struct address *peer)
+{
+	if (address_is_set(peer))
+		revision->left[revision->n_left++] = *peer;
+}
+
+/* to: NULL when nobody has the overlay address any more. */
 static void move_path(struct revision *revision, const struct address *overlay,
-	const struct address *road)
+	const struct path *to)
 {
 	struct ruleset *ruleset = revision->ruleset;
 	struct ruleset_diff *diff = revision->diff;
 	size_t i = ruleset_path_index(ruleset, overlay);
-	struct path *at = &ruleset->paths[i], path = { *overlay, *road };
+	struct path *at = &ruleset->paths[i];
 	bool there = i < ruleset->n_paths && address_equal(&at->overlay, overlay);
-	bool wanted = address_is_set(road);
 
-	if (there ? wanted && address_equal(&at->target, road) : !wanted)
+	if (there ? to && memcmp(at, to, sizeof(*at)) == 0 : !to)
 		return;
-	if (there)
-		revision->left[revision->n_left++] = at->target;
-	if (wanted)
-		take_peer(revision, road);
-	if (there && wanted) {
-		diff->paths_changed[diff->n_paths_changed++] = path;
-		*at = path;
-	} else if (wanted) {
-		diff->paths_added[diff->n_paths_added++] = path;
-		array_insert(ruleset->paths, sizeof(path), ruleset->n_paths++, i, &path);
+	if (there) {
+		leave_peer(revision, &at->target);
+		leave_peer(revision, &at->other);
+	}
+	if (to)
+		take_peer(revision, &to->target);
+	if (to && address_is_set(&to->other))
+		take_peer(revision, &to->other);
+	if (there && to) {
+		if (!address_equal(&at->target, &to->target))
+			diff->paths_changed[diff->n_paths_changed++] = *to;
+		*at = *to;
+	} else if (to) {
+		diff->paths_added[diff->n_paths_added++] = *to;
+		array_insert(ruleset->paths, sizeof(*to), ruleset->n_paths++, i, to);
 	} else {
 		diff->paths_removed[diff->n_paths_removed++] = *at;
-		array_remove(ruleset->paths, sizeof(path), ruleset->n_paths--, i);
+		array_remove(ruleset->paths, sizeof(*at), ruleset->n_paths--, i);
 	}
 }
 
+/* For so many paths more, each with two peers. */
 static int make_room(struct ruleset *ruleset, struct ruleset_diff *diff, size_t n)
 {
-	struct address *peers = reallocarray(ruleset->peers, ruleset->n_peers + n, sizeof(*peers));
-	unsigned *uses = reallocarray(ruleset->uses, ruleset->n_peers + n, sizeof(*uses));
+	size_t n_peers = ruleset->n_peers + 2 * n;
+	struct address *peers = reallocarray(ruleset->peers, n_peers, sizeof(*peers));
+	unsigned *uses = reallocarray(ruleset->uses, n_peers, sizeof(*uses));
 	struct path *paths = reallocarray(ruleset->paths, ruleset->n_paths + n, sizeof(*paths));
 
 	ruleset->peers = peers ? peers : ruleset->peers;
 	ruleset->uses = uses ? uses : ruleset->uses;
 	ruleset->paths = paths ? paths : ruleset->paths;
-	diff->peers_added = calloc(n, sizeof(*diff->peers_added));
-	diff->peers_removed = calloc(n, sizeof(*diff->peers_removed));
+	diff->peers_added = calloc(2 * n, sizeof(*diff->peers_added));
+	diff->peers_removed = calloc(2 * n, sizeof(*diff->peers_removed));
 	diff->paths_added = calloc(n, sizeof(*diff->paths_added));
 	diff->paths_removed = calloc(n, sizeof(*diff->paths_removed));
 	diff->paths_changed = calloc(n, sizeof(*diff->paths_changed));
@@ -118,7 +131,7 @@ int ruleset_revise(struct ruleset *ruleset, const struct fleet_settings *fleet,
 
 	if (!is_plain(ruleset, self, members, overlays, n))
 		return -ESTALE;
-	revision.left = calloc(n + 1, sizeof(*revision.left));
+	revision.left = calloc(2 * n + 1, sizeof(*revision.left));
 	if (make_room(ruleset, &diff, n + 1) < 0 || !revision.left) {
 		free(revision.left);
 		ruleset_diff_clear(&diff);
@@ -126,11 +139,10 @@ int ruleset_revise(struct ruleset *ruleset, const struct fleet_settings *fleet,
 	}
 	for (size_t i = 0; i < n; i++) {
 		const struct member *member = fleet_view_find(members, &overlays[i]);
-		struct address road = { 0 };
+		struct path path;
+		bool there = member && road_to(&ruleset->overlay, fleet, self, member, &path);
 
-		if (member)
-			road = road_to(&ruleset->overlay, fleet, self, member);
-		move_path(&revision, &overlays[i], &road);
+		move_path(&revision, &overlays[i], there ? &path : NULL);
 	}
 	for (size_t i = 0; i < revision.n_left; i++)
 		drop_peer(&revision, &revision.left[i]);

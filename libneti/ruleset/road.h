@@ -6,9 +6,8 @@
  */
 #include "ruleset.h"
 
-/* Where a member is reached from here, and from where it is seen: unset when nowhere, or when it is
- * not in the overlay. */
-struct address road_to(const struct prefix *overlay, const struct fleet_settings *fleet,
-	const struct member *self, const struct member *member);
+/* The path to a member; false when there is none: nowhere to be reached, or not in the overlay. */
+bool road_to(const struct prefix *overlay, const struct fleet_settings *fleet,
+	const struct member *self, const struct member *member, struct path *ret);
 
 #endif

@@ -10,18 +10,23 @@
 #include "road.h"
 #include "ruleset.h"
 
-struct address road_to(const struct prefix *overlay, const struct fleet_settings *fleet,
-	const struct member *self, const struct member *member)
+bool road_to(const struct prefix *overlay, const struct fleet_settings *fleet,
+	const struct member *self, const struct member *member, struct path *ret)
 {
-	struct address road = member->public_address;
+	struct path path = { .overlay = member->overlay, .target = member->public_address };
 
 	if (strcmp(member->network, self->network) == 0 ||
-		fleet_settings_peered(fleet, member->network, self->network))
-		road = member->private_address;
-	/* A road of another family than the overlay is none: no engine could take it. */
-	if (road.family != overlay->address.family || !prefix_contains(overlay, &member->overlay))
-		road = (struct address){ 0 };
-	return road;
+		fleet_settings_peered(fleet, member->network, self->network)) {
+		path.target = member->private_address;
+		path.other = member->public_address;
+	}
+	/* An address of another family than the overlay is none: no engine could take it. */
+	if (path.other.family != overlay->address.family ||
+		address_equal(&path.other, &path.target))
+		path.other = (struct address){ 0 };
+	*ret = path;
+	return path.target.family == overlay->address.family &&
+	       prefix_contains(overlay, &member->overlay);
 }
 
 /* Each of them once. */
@@ -51,14 +56,17 @@ static bool is_own(const struct ruleset *ruleset, const struct address *overlay)
 static void add_member(struct ruleset *ruleset, const struct fleet_settings *fleet,
 	const struct member *self, const struct member *member)
 {
-	struct address road = road_to(&ruleset->overlay, fleet, self, member);
+	struct path path;
 
-	if (!address_is_set(&road))
+	if (!road_to(&ruleset->overlay, fleet, self, member, &path))
 		return;
 	if (!is_own(ruleset, &member->overlay))
-		ruleset->paths[ruleset->n_paths++] = (struct path){ member->overlay, road };
-	if (!self->id || strcmp(self->id, member->id) != 0)
-		ruleset->peers[ruleset->n_peers++] = road;
+		ruleset->paths[ruleset->n_paths++] = path;
+	if (self->id && strcmp(self->id, member->id) == 0)
+		return;
+	ruleset->peers[ruleset->n_peers++] = path.target;
+	if (address_is_set(&path.other))
+		ruleset->peers[ruleset->n_peers++] = path.other;
 }
 
 uint64_t ruleset_new_serial(void)
@@ -78,8 +86,8 @@ int ruleset_build(struct ruleset **ret, const struct policy *policy,
 		return -ENOMEM;
 	ruleset->overlay = fleet->overlay_subnet;
 	ruleset->paths = calloc(members->length + 1, sizeof(*ruleset->paths));
-	ruleset->peers = calloc(members->length + 1, sizeof(*ruleset->peers));
-	ruleset->uses = calloc(members->length + 1, sizeof(*ruleset->uses));
+	ruleset->peers = calloc(2 * members->length + 1, sizeof(*ruleset->peers));
+	ruleset->uses = calloc(2 * members->length + 1, sizeof(*ruleset->uses));
 	if (!ruleset->paths || !ruleset->peers || !ruleset->uses ||
 		policy_copy(&ruleset->policy, policy) < 0 ||
 		prefix_list_copy(&ruleset->own, own) < 0) {

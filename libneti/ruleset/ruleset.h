@@ -14,6 +14,7 @@
 struct path {
 	struct address overlay;
 	struct address target;
+	struct address other; /* where else who is there is seen from; unset: nowhere */
 };
 
 struct ruleset {
@@ -22,7 +23,7 @@ struct ruleset {
 	size_t n_paths;
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
-	unsigned *uses; /* of each peer: how many members are seen from it; NULL: not counted */
+	unsigned *uses;	      /* of each peer: how many are seen from it; NULL: not counted */
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
 	uint64_t serial;      /* rulesets of one serial are equal; 0: nothing is known */
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has
@@ -41,9 +42,9 @@ struct ruleset_diff {
 
 /*
  * self: network, private and overlay address of this host (overlay may be unset).
- * A member of the same or of a peered network is reached and seen at its private address, any
- * other at its public one; without a public address it has no path from there. own: see above;
- * may be NULL.
+ * A member of the same or of a peered network is reached at its private address, and seen there and
+ * at its public one, from which it comes back when it calls a public address; any other is reached and
+ * seen at its public one, without which it has no path from there. own: see above; may be NULL.
  */
 int ruleset_build(struct ruleset **ret, const struct policy *policy,
 	const struct fleet_settings *fleet, const struct member *self,
