@@ -206,9 +206,9 @@ static void connect_figures(struct bench *bench, struct pair pairs[SETUPS], size
 			bool direct = setup == SETUP_CONNTRACK || setup == SETUP_FILTER ||
 				      setup == SETUP_UNUSED;
 
-			runs[setup].rate[round] = pair_connect(&pairs[setup],
-				direct ? SERVER : bench->last,
-				setup == SETUP_LINEAR ? CONNECTIONS / 10 : CONNECTIONS);
+			runs[setup].rate[round] =
+				pair_connect(&pairs[setup], direct ? SERVER : bench->last,
+					setup == SETUP_LINEAR ? CONNECTIONS / 10 : CONNECTIONS);
 		}
 	print("path-connect", members, "1/s", &runs[SETUP_TREE], &runs[SETUP_CONNTRACK],
 		CONNECT_RATIO);

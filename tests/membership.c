@@ -34,7 +34,7 @@ START_TEST(join_and_leave_are_seen)
 	pump_for(200, &host);
 	ck_assert_int_eq(registry_members(watcher.registry, &members, true, WAIT_MS, &error), 0);
 	ck_assert_uint_eq(members.length, 1);
-	ck_assert_str_eq(members.items[0]->version, neti_version());
+	ck_assert_str_eq(members.items[0]->version, "0.1.0");
 	ck_assert_uint_eq(members.items[0]->revision, 4711);
 	ck_assert_int_gt(members.items[0]->since, 1600000000);
 	member_list_clear(&members);
@@ -294,7 +294,7 @@ static int finds(struct host *host, const char *key, const char *network, const 
 	ck_assert_str_eq(member->id, id);
 	ck_assert_int_eq(member->live, live);
 	ck_assert_int_gt(member->since, 1600000000);
-	ck_assert(!live || strcmp(member->version, neti_version()) == 0);
+	ck_assert(!live || strcmp(member->version, "0.1.0") == 0);
 	member_unref(member);
 	return 0;
 }

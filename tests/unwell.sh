@@ -215,7 +215,8 @@ expect "open: and closed again" within 5 refused
 expect "open: what somebody takes away comes back" within 10 refused
 # An engine that waits for a lock.
 settings_say '$a engine: iptables'
-expect "open: the engine is exchanged" within 10 "${host[@]}" iptables-legacy -C INPUT -j NETI-INPUT
+expect "open: the engine is exchanged" within 10 "${host[@]}" \
+	sh -c 'iptables-legacy -C INPUT -j NETI-INPUT && ! nft list table inet neti'
 "${host[@]}" sh -c 'exec 9>"$XTABLES_LOCKFILE"; flock 9; exec sleep 60' &
 locked=$!
 "${host[@]}" sh -c 'XTABLES_LOCKFILE=/dev/null iptables-legacy -F INPUT' 2>/dev/null

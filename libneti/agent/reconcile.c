@@ -365,10 +365,8 @@ static int apply_members(struct agent *agent, struct engine_report *ret, struct 
 	struct stale *stale = &agent->stale;
 	size_t n = stale->n > 0;
 
-	if (stale->whole) {
-		changes_void(&agent->ruleset_changes);
+	if (stale->whole)
 		return -ESTALE;
-	}
 	address_sort(stale->overlays, stale->n);
 	for (size_t i = 1; i < stale->n; i++)
 		if (!address_equal(&stale->overlays[n - 1], &stale->overlays[i]))
@@ -399,8 +397,10 @@ static void apply_rules(struct agent *agent, int64_t now)
 	struct error error;
 	int result = apply_members(agent, &report, &error);
 
-	if (result == -ESTALE)
+	if (result == -ESTALE) {
+		changes_void(&agent->ruleset_changes);
 		result = apply_all(agent, &report, &error);
+	}
 	if (result < 0) {
 		kernel_failed(agent, &error, now);
 		agent->stale.whole = true;

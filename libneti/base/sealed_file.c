@@ -57,30 +57,6 @@ void changes_void(struct changes *changes)
 	*changes = (struct changes){ 0 };
 }
 
-/* Changes of an older file shall not lie about when this one is there: they would count, were it the
- * same as then. */
-int sealed_file_write(const char *folder, const char *name, const struct buffer *body,
-	struct changes *changes, struct error *error)
-{
-	uint64_t seal = checksum(buffer_text(body), body->length);
-	char beside[NAME_MAX];
-	struct buffer text = { 0 };
-	int result = file_remove(folder, beside_of(name, beside), error);
-
-	buffer_print(&text, HEAD, VERSION, seal);
-	buffer_append(&text, buffer_text(body), body->length);
-	if (result == 0)
-		result = buffer_result(&text) < 0 ?
-				 error_memory(error) :
-				 file_replace(folder, name, text.text, text.length, error);
-	buffer_clear(&text);
-	if (changes) {
-		changes_void(changes);
-		changes->seal = result == 0 ? seal : 0;
-	}
-	return result;
-}
-
 /* The seal of the file as it is now, 0 when that cannot be told. */
 static uint64_t read_seal(const char *folder, const char *name)
 {
@@ -96,6 +72,36 @@ static uint64_t read_seal(const char *folder, const char *name)
 		seal = 0;
 	close(fd);
 	return seal;
+}
+
+/* Changes of the file before do not count with this one, unless both are the same: then they go first. A
+ * disk that is full takes nothing from what is kept. */
+int sealed_file_write(const char *folder, const char *name, const struct buffer *body,
+	struct changes *changes, struct error *error)
+{
+	uint64_t seal = checksum(buffer_text(body), body->length);
+	bool same = read_seal(folder, name) == seal;
+	char beside[NAME_MAX];
+	struct buffer text = { 0 };
+	int result = 0;
+
+	beside_of(name, beside);
+	buffer_print(&text, HEAD, VERSION, seal);
+	buffer_append(&text, buffer_text(body), body->length);
+	if (buffer_result(&text) < 0)
+		result = error_memory(error);
+	if (result == 0 && same)
+		result = file_remove(folder, beside, error);
+	if (result == 0)
+		result = file_replace(folder, name, text.text, text.length, error);
+	if (result == 0 && !same)
+		result = file_remove(folder, beside, error);
+	buffer_clear(&text);
+	if (changes) {
+		changes_void(changes);
+		changes->seal = result == 0 ? seal : 0;
+	}
+	return result;
 }
 
 int sealed_file_append(const char *folder, const char *name, struct changes *changes,

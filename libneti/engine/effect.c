@@ -50,7 +50,7 @@ int effect_of(const struct ruleset *ruleset)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendto(fd, NULL, 0, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+	if (sendto(fd, "", 0, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 		r = errno == EPERM ? 1 : -errno;
 	close(fd);
 	return r;

@@ -14,7 +14,7 @@
 
 #define SPREAD_MEMBERS 512 /* a smaller fleet may do everything at once */
 #define WINDOW_MS 1000
-#define QUIET_CHANGES 4 /* in a window */
+#define QUIET_CHANGES 4	     /* in a window */
 #define BUSY_MICROSECONDS 20 /* for each member: as long as a server needs to serve it */
 #define BUSY_MOST_MS 1000
 #define FLOOD_CHANGES 100 /* in a window: from there on they are gathered in every fleet */

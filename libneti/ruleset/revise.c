@@ -88,19 +88,27 @@ static int make_room(struct ruleset *ruleset, struct ruleset_diff *diff, size_t 
 {
 	size_t n_peers = ruleset->n_peers + 2 * n;
 	struct address *peers = reallocarray(ruleset->peers, n_peers, sizeof(*peers));
-	unsigned *uses = reallocarray(ruleset->uses, n_peers, sizeof(*uses));
-	struct path *paths = reallocarray(ruleset->paths, ruleset->n_paths + n, sizeof(*paths));
+	struct path *paths;
+	unsigned *uses;
 
-	ruleset->peers = peers ? peers : ruleset->peers;
-	ruleset->uses = uses ? uses : ruleset->uses;
-	ruleset->paths = paths ? paths : ruleset->paths;
+	if (!peers)
+		return -ENOMEM;
+	ruleset->peers = peers;
+	uses = reallocarray(ruleset->uses, n_peers, sizeof(*uses));
+	if (!uses)
+		return -ENOMEM;
+	ruleset->uses = uses;
+	paths = reallocarray(ruleset->paths, ruleset->n_paths + n, sizeof(*paths));
+	if (!paths)
+		return -ENOMEM;
+	ruleset->paths = paths;
 	diff->peers_added = calloc(2 * n, sizeof(*diff->peers_added));
 	diff->peers_removed = calloc(2 * n, sizeof(*diff->peers_removed));
 	diff->paths_added = calloc(n, sizeof(*diff->paths_added));
 	diff->paths_removed = calloc(n, sizeof(*diff->paths_removed));
 	diff->paths_changed = calloc(n, sizeof(*diff->paths_changed));
-	return peers && uses && paths && diff->peers_added && diff->peers_removed &&
-			       diff->paths_added && diff->paths_removed && diff->paths_changed ?
+	return diff->peers_added && diff->peers_removed && diff->paths_added &&
+			       diff->paths_removed && diff->paths_changed ?
 		       0 :
 		       -ENOMEM;
 }
