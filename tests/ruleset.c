@@ -293,6 +293,23 @@ START_TEST(not_in_place)
 }
 END_TEST
 
+/* A path of this host's own from before, which has no peer. */
+START_TEST(own_path_from_before)
+{
+	struct address before = { AF_INET, { 192, 168, 0, 77 } };
+
+	test_list_add(&list, test_member("hudson ec2 192.168.0.77 10.0.0.11 -"));
+	member_list_sort(&list);
+	ruleset = build();
+	replace(67, NULL);
+	ck_assert_int_eq(revise(&before, 1), -ESTALE);
+	ruleset_free(ruleset);
+	ruleset = build();
+	ck_assert_int_eq(revise(&before, 1), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("ruleset");
@@ -307,7 +324,7 @@ Suite *test_suite(void)
 	test_case(suite, &frame, "difference");
 	test_add(difference, no_difference, against_nothing);
 	test_case(suite, &frame, "in place");
-	test_add(not_in_place);
+	test_add(not_in_place, own_path_from_before);
 	test_add_loop(in_place_as_if_built, 0, 8);
 	return suite;
 }

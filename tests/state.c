@@ -309,11 +309,31 @@ START_TEST(changes_of_a_ruleset)
 	ruleset_diff_clear(&diff);
 	ruleset_free(loaded);
 
-	/* What makes no sense: twice the same. */
+	/* Twice the same says nothing more; and it was somebody else who wrote it. */
 	ck_assert_int_eq(file_read(folder, "ruleset.changes", &text, &length, &error), 0);
 	ck_assert_int_eq(file_append(folder, "ruleset.changes", text, length, &error), 0);
-	ck_assert_int_eq(ruleset_file_load(folder, &loaded, &error), -EBADMSG);
+	ck_assert_int_eq(ruleset_file_load(folder, &loaded, &error), 0);
+	ck_assert_int_eq(ruleset_diff(&diff, loaded, after), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+	ruleset_diff_clear(&diff);
+	ruleset_free(loaded);
+	buffer_print(&changes.lines, "- peer 10.0.0.1\n");
+	ck_assert_int_eq(ruleset_file_append(folder, &changes, &error), -ESTALE);
 	free(text);
+
+	/* The same file again: what lies beside it counts no more. */
+	ck_assert_int_eq(ruleset_file_save(folder, before, NULL, &error), 0);
+	ck_assert_int_eq(ruleset_file_load(folder, &loaded, &error), 0);
+	ck_assert_int_eq(ruleset_diff(&diff, loaded, before), 0);
+	ck_assert(ruleset_diff_empty(&diff));
+	ruleset_diff_clear(&diff);
+	ruleset_free(loaded);
+	changes = (struct changes){ .seal = 7, .lines = { 0 } };
+	buffer_print(&changes.lines, "+ path nowhere to 10.0.0.1\n");
+	ck_assert_int_eq(ruleset_file_save(folder, before, &changes, &error), 0);
+	buffer_print(&changes.lines, "+ path nowhere to 10.0.0.1\n");
+	ck_assert_int_eq(ruleset_file_append(folder, &changes, &error), 0);
+	ck_assert_int_eq(ruleset_file_load(folder, &loaded, &error), -EBADMSG);
 	ruleset_free(before);
 	ruleset_free(after);
 	changes_void(&changes);

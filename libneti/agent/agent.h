@@ -55,6 +55,7 @@ struct agent {
 	bool status_stale;
 	bool state_stale;
 	bool doubts_stale;	/* who is held or doubted is not what the state says */
+	bool doubts_kept;	/* the state names somebody who may be proved meanwhile */
 	bool foreign;		/* the registry holds another fleet now: nothing of it counts */
 	struct prefix_list own; /* networks of this host that overlap the overlay */
 	unsigned failures;	/* of the kernel, in a row */

@@ -142,6 +142,7 @@ static int save_doubts(struct agent *agent, int64_t now, struct error *error)
 	result = state_save_doubts(agent->settings->state_dir, &agent->fleet_settings, &held,
 		&doubted, error);
 	agent->doubts_stale = result < 0;
+	agent->doubts_kept = held.length || doubted.length;
 	member_list_clear(&held);
 	member_list_clear(&doubted);
 	return result;
@@ -183,7 +184,7 @@ static void write_state(struct agent *agent, int64_t now)
 	struct error error;
 	int result = 0;
 
-	if (agent->doubts_stale || !changes_suffice(&agent->fleet_changes))
+	if (agent->doubts_stale || agent->doubts_kept || !changes_suffice(&agent->fleet_changes))
 		result = save_doubts(agent, now, &error);
 	if (result == 0)
 		result = save_fleet(agent, &error);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -20,6 +21,7 @@
 #define HEAD_SCAN "neti-state %d %" SCNx64 "\n"
 #define CHANGES_HEAD "neti-changes %016" PRIx64 " %016" PRIx64 " %zu\n"
 #define CHANGES_HEAD_SCAN "neti-changes %" SCNx64 " %" SCNx64 " %zu%n"
+#define HEAD_MAX 64
 #define CHANGES_MAX                                                                                \
 	1024 /* more than that, and the file is written whole: what has to be read is bounded */
 
@@ -57,35 +59,59 @@ void changes_void(struct changes *changes)
 	*changes = (struct changes){ 0 };
 }
 
-/* The seal of the file as it is now, 0 when that cannot be told. */
-static uint64_t read_seal(const char *folder, const char *name)
+/* How long the file is, and how it begins: the rest of it is none of this function's business. */
+static size_t read_head(const char *folder, const char *name, char head[HEAD_MAX])
 {
-	char path[PATH_MAX], head[64] = "";
-	uint64_t seal = 0;
-	int version, fd;
+	char path[PATH_MAX];
+	struct stat stat = { 0 };
+	ssize_t n;
+	int fd;
 
+	head[0] = '\0';
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fd = file_open(path, O_RDONLY, 0);
 	if (fd < 0)
 		return 0;
-	if (read(fd, head, sizeof(head) - 1) < 0 || sscanf(head, HEAD_SCAN, &version, &seal) != 2)
-		seal = 0;
+	n = read(fd, head, HEAD_MAX - 1);
+	head[n > 0 ? n : 0] = '\0';
+	if (fstat(fd, &stat) < 0)
+		stat.st_size = 0;
 	close(fd);
-	return seal;
+	return (size_t)stat.st_size;
 }
 
-/* Changes of the file before do not count with this one, unless both are the same: then they go first. A
+/* Of the file as it is now, 0 when that cannot be told. */
+static uint64_t read_seal(const char *folder, const char *name)
+{
+	char head[HEAD_MAX];
+	uint64_t seal = 0;
+	int version;
+
+	read_head(folder, name, head);
+	return sscanf(head, HEAD_SCAN, &version, &seal) == 2 ? seal : 0;
+}
+
+/* Whether changes lie there that would count with a file of that seal. */
+static bool has_changes(const char *folder, const char *beside, uint64_t seal)
+{
+	char head[HEAD_MAX];
+	uint64_t of;
+
+	read_head(folder, beside, head);
+	return sscanf(head, "neti-changes %" SCNx64, &of) == 1 && of == seal;
+}
+
+/* Changes of an earlier file do not count with this one, unless both are the same: then they go first. A
  * disk that is full takes nothing from what is kept. */
 int sealed_file_write(const char *folder, const char *name, const struct buffer *body,
 	struct changes *changes, struct error *error)
 {
 	uint64_t seal = checksum(buffer_text(body), body->length);
-	bool same = read_seal(folder, name) == seal;
 	char beside[NAME_MAX];
+	bool same = has_changes(folder, beside_of(name, beside), seal);
 	struct buffer text = { 0 };
 	int result = 0;
 
-	beside_of(name, beside);
 	buffer_print(&text, HEAD, VERSION, seal);
 	buffer_append(&text, buffer_text(body), body->length);
 	if (buffer_result(&text) < 0)
@@ -108,22 +134,24 @@ int sealed_file_append(const char *folder, const char *name, struct changes *cha
 	struct error *error)
 {
 	struct buffer text = { 0 }, *lines = &changes->lines;
-	char beside[NAME_MAX];
+	char beside[NAME_MAX], head[HEAD_MAX];
 	int result = 0;
 
 	if (lines->length == 0)
 		return 0;
+	beside_of(name, beside);
 	buffer_print(&text, CHANGES_HEAD, changes->seal,
 		checksum(buffer_text(lines), lines->length), lines->length);
 	buffer_append(&text, buffer_text(lines), lines->length);
-	if (read_seal(folder, name) != changes->seal)
+	if (read_seal(folder, name) != changes->seal ||
+		read_head(folder, beside, head) != changes->written)
 		result = error_set(error, -ESTALE, NETI_REASON_SYSTEM,
 			"%s/%s is not as it was written", folder, name);
 	else if (buffer_result(&text) < 0)
 		result = error_memory(error);
 	if (result == 0)
-		result =
-			file_append(folder, beside_of(name, beside), text.text, text.length, error);
+		result = file_append(folder, beside, text.text, text.length, error);
+	changes->written += text.length;
 	buffer_clear(&text);
 	if (result < 0)
 		changes_void(changes);

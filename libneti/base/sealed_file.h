@@ -18,6 +18,7 @@ struct changes {
 	struct buffer lines; /* that are not written yet */
 	size_t n;	     /* lines, written or not */
 	uint64_t seal;	     /* of the file written whole; 0: none is */
+	size_t written;	     /* bytes */
 };
 
 /* One line more, or so many. */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #define TRIED_MAX 4096
 #define DISCARD 9
+#define LATER_MS 100
 
 static bool is_free(const struct ruleset *ruleset, const struct address *overlay)
 {
@@ -21,6 +23,9 @@ static bool is_free(const struct ruleset *ruleset, const struct address *overlay
 		return false;
 	for (i = 0; i < ruleset->own.length; i++)
 		if (prefix_contains(&ruleset->own.items[i], overlay))
+			return false;
+	for (i = 0; i < ruleset->policy.n_nat_overrides; i++)
+		if (address_equal(&ruleset->policy.nat_overrides[i].from, overlay))
 			return false;
 	return true;
 }
@@ -38,11 +43,24 @@ static bool find_free(const struct ruleset *ruleset, struct address *ret)
 	return false;
 }
 
+/* Where a program looks at each packet first (NFQUEUE), the refusal comes a little later. */
+static int send_to(int fd, const struct sockaddr_in *to)
+{
+	struct pollfd poller = { .fd = fd };
+	int yes = 1;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof(yes)) < 0)
+		return -errno;
+	if (sendto(fd, "", 0, 0, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		return errno == EPERM ? 1 : -errno;
+	return poll(&poller, 1, LATER_MS) == 1;
+}
+
 int effect_of(const struct ruleset *ruleset)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(DISCARD) };
 	struct address overlay;
-	int fd, r = 0;
+	int fd, r;
 
 	if (!find_free(ruleset, &overlay))
 		return -EADDRNOTAVAIL;
@@ -50,8 +68,7 @@ int effect_of(const struct ruleset *ruleset)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendto(fd, "", 0, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-		r = errno == EPERM ? 1 : -errno;
+	r = send_to(fd, &to);
 	close(fd);
 	return r;
 }

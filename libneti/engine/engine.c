@@ -305,6 +305,7 @@ static int prove(struct engine_work *work, struct error *error)
 	engine->proved = r > 0;
 	if (r != 0)
 		return 0;
+	work->useless = true;
 	return error_set(error, -EPROTONOSUPPORT, NETI_REASON_UNSUPPORTED,
 		"%s: the kernel takes the rules and does nothing: what goes to an overlay address "
 		"without a member is not refused",
@@ -366,32 +367,30 @@ static void become(struct engine *engine, const struct engine_kind *kind)
 	engine->flows_unknown = true;
 }
 
-/* What "auto" took does nothing here: the next one that can be had is taken in its place. */
-static int take_next(struct engine *engine, struct engine_report *report, struct error *error)
+/* What "auto" took does nothing here: the next one that can be had is taken in its place. Without one
+ * the rules stay, and the error. */
+static int take_next(struct engine_work *work, struct error *error)
 {
-	const struct engine_kind *useless = engine->kind;
-	struct error failed, no_other = *error;
+	struct engine *engine = work->engine, *other = NULL;
+	struct error failed, useless = *error;
 	size_t i = 0;
-	int r = -EPROTONOSUPPORT;
 
-	while (kinds[i] != useless)
+	while (kinds[i] != engine->kind)
 		i++;
-	for (i++; r == -EPROTONOSUPPORT && i < N_KINDS; i++) {
-		take_away(engine, report, &failed);
-		become(engine, kinds[i]);
-		r = engine->kind->open(engine, error);
-	}
-	if (r == 0) {
-		log_warning(engine->log, "%s: the engine of %s is used instead", no_other.text,
-			engine->kind->name);
-		return 0;
-	}
-	if (engine->kind != useless) {
-		become(engine, useless);
-		useless->open(engine, &failed);
-	}
-	*error = no_other;
-	return no_other.result;
+	for (i++; !other && i < N_KINDS; i++)
+		open_kind(&other, kinds[i], engine->settings, engine->log, &failed);
+	if (!other)
+		return useless.result;
+	take_away(engine, work->report, &failed);
+	become(engine, other->kind);
+	engine_close(other);
+	if (engine->kind->open(engine, error) < 0)
+		return error->result;
+	log_warning(engine->log, "%s: the engine of %s is used instead", useless.text,
+		engine->kind->name);
+	work->useless = false;
+	work->later = (struct error){ 0 };
+	return 0;
 }
 
 /* Another policy is rare and concerns the whole filter, and perhaps what is open: as when nothing
@@ -408,8 +407,8 @@ int engine_change(struct engine *engine, const struct ruleset *from, const struc
 		work.diff = diff;
 	if (!engine_is_held(engine, to)) {
 		r = carry_out(&work, error);
-		if (r == -EPROTONOSUPPORT && strcmp(engine->settings->engine, "auto") == 0 &&
-			take_next(engine, &report, error) == 0)
+		if (work.useless && strcmp(engine->settings->engine, "auto") == 0 &&
+			take_next(&work, error) == 0)
 			r = carry_out(&work, error);
 		report.seconds = now() - start;
 	}

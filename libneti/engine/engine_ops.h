@@ -19,6 +19,7 @@ struct engine_work {
 	 * when the kernel holds another state. NULL: all of it is compared with the kernel. */
 	const struct ruleset_diff *diff;
 	struct engine_report *report;
+	bool useless;	    /* all was carried out, and the kernel does nothing with it */
 	struct error later; /* what failed although the rest can be done: told at the end */
 };
 

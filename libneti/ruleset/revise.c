@@ -118,7 +118,7 @@ static int make_room(struct ruleset *ruleset, struct ruleset_diff *diff, size_t 
 static bool is_plain(const struct ruleset *ruleset, const struct member *self,
 	const struct member_list *members, const struct address *overlays, size_t n)
 {
-	if (!ruleset->uses || ruleset->own.length || !self->id)
+	if (!ruleset->uses || ruleset->was_elsewhere || ruleset->own.length || !self->id)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct member *member = fleet_view_find(members, &overlays[i]);

@@ -62,8 +62,11 @@ static void add_member(struct ruleset *ruleset, const struct fleet_settings *fle
 		return;
 	if (!is_own(ruleset, &member->overlay))
 		ruleset->paths[ruleset->n_paths++] = path;
-	if (self->id && strcmp(self->id, member->id) == 0)
+	if (self->id && strcmp(self->id, member->id) == 0) {
+		/* Also where this host was before: a path without a peer. */
+		ruleset->was_elsewhere |= !address_equal(&member->overlay, &self->overlay);
 		return;
+	}
 	ruleset->peers[ruleset->n_peers++] = path.target;
 	if (address_is_set(&path.other))
 		ruleset->peers[ruleset->n_peers++] = path.other;

@@ -24,6 +24,7 @@ struct ruleset {
 	struct address *peers; /* addresses members are seen from: sorted, each once */
 	size_t n_peers;
 	unsigned *uses;	      /* of each peer: how many are seen from it; NULL: not counted */
+	bool was_elsewhere;   /* one more overlay address is this host's own */
 	struct policy policy; /* a copy of its own; lists sorted, each entry once */
 	uint64_t serial;      /* rulesets of one serial are equal; 0: nothing is known */
 	/* Networks of the host itself that overlap the overlay: what it sends there goes there, has

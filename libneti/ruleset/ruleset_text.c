@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A line for each peer and path that differs. What is read is checked like the ruleset itself.
+ * A line for each peer and path that differs. What is read is checked like the ruleset itself; what a
+ * line says may be so already.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,8 +55,10 @@ static int change_peer(struct ruleset *ruleset, char sign, const struct address 
 	size_t i = address_index(peer, ruleset->peers, ruleset->n_peers);
 	bool there = i < ruleset->n_peers && address_equal(&ruleset->peers[i], peer);
 
-	if (there == (sign == '+') || peer->family != ruleset->overlay.address.family)
+	if (peer->family != ruleset->overlay.address.family)
 		return -EBADMSG;
+	if (there == (sign == '+'))
+		return 0;
 	if (there)
 		array_remove(ruleset->peers, sizeof(*peer), ruleset->n_peers--, i);
 	else
@@ -69,15 +72,15 @@ static int change_path(struct ruleset *ruleset, char sign, const struct path *pa
 	bool there =
 		i < ruleset->n_paths && address_equal(&ruleset->paths[i].overlay, &path->overlay);
 
-	if (there == (sign == '+') || !prefix_contains(&ruleset->overlay, &path->overlay) ||
+	if (!prefix_contains(&ruleset->overlay, &path->overlay) ||
 		path->target.family != ruleset->overlay.address.family)
 		return -EBADMSG;
-	if (sign == '-')
-		array_remove(ruleset->paths, sizeof(*path), ruleset->n_paths--, i);
-	else if (sign == '+')
+	if (sign != '-' && !there)
 		array_insert(ruleset->paths, sizeof(*path), ruleset->n_paths++, i, path);
-	else
+	else if (sign != '-')
 		ruleset->paths[i] = *path;
+	else if (there)
+		array_remove(ruleset->paths, sizeof(*path), ruleset->n_paths--, i);
 	return 0;
 }
 
