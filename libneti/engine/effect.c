@@ -43,17 +43,24 @@ static bool find_free(const struct ruleset *ruleset, struct address *ret)
 	return false;
 }
 
-/* Where a program looks at each packet first (NFQUEUE), the refusal comes a little later. */
 static int send_to(int fd, const struct sockaddr_in *to)
 {
+	if (sendto(fd, "", 0, 0, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		return errno == EPERM ? 1 : -errno;
+	return 0;
+}
+
+/* Where a program looks at each packet first (NFQUEUE), the refusal comes a little later, as an error of
+ * the socket. Not asked for at first: the kernel keeps such an error for a while, and its flow. */
+static int send_and_wait(int fd, const struct sockaddr_in *to)
+{
 	struct pollfd poller = { .fd = fd };
-	int yes = 1;
+	int yes = 1, r;
 
 	if (setsockopt(fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof(yes)) < 0)
 		return -errno;
-	if (sendto(fd, "", 0, 0, (const struct sockaddr *)to, sizeof(*to)) < 0)
-		return errno == EPERM ? 1 : -errno;
-	return poll(&poller, 1, LATER_MS) == 1;
+	r = send_to(fd, to);
+	return r != 0 ? r : poll(&poller, 1, LATER_MS) == 1;
 }
 
 int effect_of(const struct ruleset *ruleset)
@@ -69,6 +76,8 @@ int effect_of(const struct ruleset *ruleset)
 	if (fd < 0)
 		return -errno;
 	r = send_to(fd, &to);
+	if (r == 0)
+		r = send_and_wait(fd, &to);
 	close(fd);
 	return r;
 }
