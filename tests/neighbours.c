@@ -337,7 +337,7 @@ static const char *const crowds[] = {
 	"printf '%s\\n' 'table inet firewalld' 'delete table inet firewalld' 'table inet firewalld {'"
 	" 'chain filter_INPUT { type filter hook input priority 10; policy accept;"
 	"   ct state { established, related } accept; iifname lo accept; jump filter_INPUT_ZONES; }'"
-	" 'chain filter_INPUT_ZONES { iifname self goto filter_IN_public; goto filter_IN_trusted; }'"
+	" 'chain filter_INPUT_ZONES { iifname remote goto filter_IN_public; goto filter_IN_trusted; }'"
 	" 'chain filter_IN_public { tcp dport 22 counter accept; }' 'chain filter_IN_trusted { accept; }'"
 	" 'chain nat_POSTROUTING { type nat hook postrouting priority 110; oifname nowhere masquerade; }' '}'"
 	" > firewalld.nft && nft -f firewalld.nft",

@@ -62,7 +62,7 @@ bool fleet_ready(const struct fleet *fleet);
 /*
  * Takes into the view what may go in now and tells what that was. Returns 1 when the view
  * changed, 0 when not, -ENODATA before every shard was read. *ret_next is the time at which to
- * call again, or -1. After -ENOMEM a later step makes the view whole, with a delta that is not.
+ * call again, or -1. After -ENOMEM a later step makes the view whole, with a partial delta.
  */
 int fleet_step(struct fleet *fleet, int64_t now, struct fleet_delta *ret, int64_t *ret_next);
 size_t fleet_delta_size(const struct fleet_delta *delta);

@@ -58,7 +58,6 @@ static void print_prefix(struct buffer *text, const char *field, const struct pr
 static void print_protocol(struct buffer *text, const struct match *match)
 {
 	const char *name = protocol_name(match->protocol);
-
 	const char *type = icmp_name(match->protocol, match->icmp_type);
 
 	if (match->typed && type)
